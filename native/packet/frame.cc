@@ -1,0 +1,106 @@
+#include "packet/frame.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace flatproxy {
+
+bool pull_up_slow(Segment* head, uint32_t n) {
+  if (n > head->frame_length || n - head->length > head->tailroom()) return false;
+  while (head->length < n) {
+    Segment* from = head->next;
+    const uint32_t take = std::min(n - head->length, from->length);
+    std::memcpy(head->data + head->length, from->data, take);
+    head->length += take;
+    from->data += take;
+    from->length -= take;
+    if (from->length == 0) {
+      head->next = from->next;
+      from->pool->give_back(from);
+    }
+  }
+  return true;
+}
+
+bool append(Segment* head, const uint8_t* bytes, uint32_t n, Buffers& buffers) {
+  Segment* last = head;
+  while (last->next != nullptr) last = last->next;
+  while (n > 0) {
+    if (last->tailroom() == 0) {
+      last->next = buffers.large.allocate(0);
+      if (last->next == nullptr) return false;
+      last = last->next;
+    }
+    const uint32_t take = std::min(n, last->tailroom());
+    std::memcpy(last->data + last->length, bytes, take);
+    last->length += take;
+    head->frame_length += take;
+    bytes += take;
+    n -= take;
+  }
+  return true;
+}
+
+Segment* copy_frame(const Segment* head, Buffers& buffers) {
+  Segment* copy = buffers.small.allocate();
+  if (copy == nullptr) return nullptr;
+  for (const Segment* s = head; s != nullptr; s = s->next) {
+    if (!append(copy, s->data, s->length, buffers)) {
+      release(copy);
+      return nullptr;
+    }
+  }
+  copy->timestamp = head->timestamp;
+  copy->flags = head->flags;
+  copy->gso_size = head->gso_size;
+  copy->checksum_start = head->checksum_start;
+  copy->checksum_offset = head->checksum_offset;
+  copy->port = head->port;
+  copy->l3_offset = head->l3_offset;
+  copy->l4_offset = head->l4_offset;
+  copy->payload_offset = head->payload_offset;
+  copy->protocol = head->protocol;
+  copy->family = head->family;
+  copy->ether_type = head->ether_type;
+  copy->vlan = head->vlan;
+  copy->exit = head->exit;
+  copy->l4_ports = head->l4_ports;
+  copy->hash = head->hash;
+  copy->l4_length = head->l4_length;
+  return copy;
+}
+
+uint32_t copy_out(const Segment* head, uint32_t offset, uint8_t* to, uint32_t n) {
+  uint32_t copied = 0;
+  for (const Segment* s = head; s != nullptr && copied < n; s = s->next) {
+    if (offset >= s->length) {
+      offset -= s->length;
+      continue;
+    }
+    const uint32_t take = std::min(n - copied, s->length - offset);
+    std::memcpy(to + copied, s->data + offset, take);
+    copied += take;
+    offset = 0;
+  }
+  return copied;
+}
+
+void trim_to(Segment* head, uint32_t length) {
+  if (length >= head->frame_length) return;
+  head->frame_length = length;
+  Segment* s = head;
+  while (length > s->length) {
+    length -= s->length;
+    s = s->next;
+  }
+  s->length = length;
+  Segment* rest = s->next;
+  s->next = nullptr;
+  while (rest != nullptr) {
+    Segment* next = rest->next;
+    rest->pool->give_back(rest);
+    rest = next;
+  }
+}
+
+}  // namespace flatproxy

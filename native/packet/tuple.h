@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+
+#include "wire/address.h"
+
+namespace flatproxy {
+
+/// One direction of a flow. Ports are in host order; for ICMP echo both are the identifier.
+struct Tuple {
+  wire::Address source;
+  wire::Address destination;
+  uint16_t source_port = 0;
+  uint16_t destination_port = 0;
+  uint8_t protocol = 0;
+  uint8_t family = 0;  ///< 4 or 6
+
+  Tuple reversed() const { return {destination, source, destination_port, source_port, protocol, family}; }
+  bool operator==(const Tuple&) const = default;
+};
+
+}  // namespace flatproxy
