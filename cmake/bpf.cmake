@@ -1,0 +1,11 @@
+# The eBPF programs' skeletons, shared by every build folder; scripts/build/bpf.mjs leaves untouched what has not changed.
+set(GENERATED_DIR ${PROJECT_SOURCE_DIR}/build/generated)
+find_program(NODE node REQUIRED)
+flatproxy_sources(bpf_sources native/sources.txt bpf)
+file(GLOB bpf_inputs CONFIGURE_DEPENDS native/bpf/*)
+add_custom_command(
+  OUTPUT ${GENERATED_DIR}/bpf.stamp
+  COMMAND ${NODE} ${PROJECT_SOURCE_DIR}/scripts/build/bpf.mjs
+  DEPENDS ${bpf_inputs} native/sources.txt scripts/build/bpf.mjs
+  COMMENT "eBPF skeletons")
+add_custom_target(bpf DEPENDS ${GENERATED_DIR}/bpf.stamp)

@@ -1,0 +1,11 @@
+# fuzz_NAME out of each test/fuzz/NAME.cc.
+file(GLOB fuzz_sources CONFIGURE_DEPENDS test/fuzz/*.cc)
+add_custom_target(fuzzers)
+foreach(source IN LISTS fuzz_sources)
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(fuzz_${name} EXCLUDE_FROM_ALL ${source})
+  target_link_libraries(fuzz_${name} PRIVATE core)
+  target_include_directories(fuzz_${name} PRIVATE test/fuzz)
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(fuzzers fuzz_${name})
+endforeach()

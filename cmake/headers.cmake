@@ -1,0 +1,16 @@
+# `headers`: compiles each native header alone, so that each includes what it uses. DPDK's and napi.h's users are left out:
+# the core build has neither.
+file(GLOB_RECURSE native_headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/native native/*.h)
+list(FILTER native_headers EXCLUDE REGEX "^(addon|bpf)/|^port/ethdev")
+set(header_units "")
+foreach(header IN LISTS native_headers)
+  set(unit ${CMAKE_BINARY_DIR}/headers/${header}.cc)
+  if(NOT EXISTS ${unit})
+    file(WRITE ${unit} "#include \"${header}\"\n")
+  endif()
+  list(APPEND header_units ${unit})
+endforeach()
+if(header_units)
+  add_library(headers OBJECT EXCLUDE_FROM_ALL ${header_units})
+  target_link_libraries(headers PRIVATE core)
+endif()

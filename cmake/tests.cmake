@@ -1,0 +1,11 @@
+# core_tests and lanes_tests: one GoogleTest binary a group of test/native/tests.txt.
+find_package(GTest REQUIRED)
+foreach(group core lanes)
+  flatproxy_sources(test_sources test/native/tests.txt ${group})
+  if(test_sources)
+    add_executable(${group}_tests ${test_sources})
+    target_link_libraries(${group}_tests PRIVATE core GTest::gtest GTest::gtest_main)
+    target_include_directories(${group}_tests PRIVATE test/native)
+    target_precompile_headers(${group}_tests PRIVATE <gtest/gtest.h>)
+  endif()
+endforeach()
