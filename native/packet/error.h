@@ -5,8 +5,8 @@
 
 namespace flatproxy {
 
-// A failure on the cold path (opening ports, building snapshots). `code` is stable (ERR_FLATPROXY_*), `what()` says what
-// went wrong, `remedy` what its reader can do about it (may be empty). Never thrown on the packet path.
+// A failure on the cold path (opening ports, building snapshots). `code` is stable (ERR_FLATPROXY_*), `what()` says
+// what went wrong, `remedy` what its reader can do about it (may be empty). Never thrown on the packet path.
 struct Error : std::runtime_error {
   Error(std::string error_code, const std::string& message, std::string error_remedy = {});
 

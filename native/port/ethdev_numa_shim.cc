@@ -1,5 +1,5 @@
-// The seven libnuma functions that DPDK's EAL calls, over the system calls. libnuma.a is not position-independent, and a
-// NEEDED libnuma.so.1 would keep the addon from loading on slim images, which lack it.
+// The seven libnuma functions that DPDK's EAL calls, over the system calls. libnuma.a is not position-independent, and
+// a NEEDED libnuma.so.1 would keep the addon from loading on slim images, which lack it.
 #include <linux/mempolicy.h>
 #include <sys/syscall.h>
 #include <unistd.h>

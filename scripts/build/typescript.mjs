@@ -23,7 +23,7 @@ async function compile(sources, output, project) {
   console.log(`compiling ${sources}/`)
   mkdirSync(join(root, output), { recursive: true })
   removeOrphans(sources, output)
-  await runQuiet(process.execPath, [tsc, '-p', join(root, project), '--pretty'])
+  await runQuiet(process.execPath, [tsc, '-p', join(root, project)])
 }
 
 export const buildLibrary = () =>

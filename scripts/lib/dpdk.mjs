@@ -29,7 +29,10 @@ const drivers = [
 const mlx5 = { drivers: ['bus_auxiliary', 'common_mlx5', 'net_mlx5'], system: ['-lmlx5', '-libverbs'] }
 const driverClass = /^(bus|net|mempool|raw|crypto|compress|regex|vdpa|event|baseband|dma|ml|gpu)_/
 
-const pkgConfig = (...args) => execFileSync('pkg-config', [...args, 'libdpdk'], { encoding: 'utf8' }).trim().split(/\s+/)
+const pkgConfig = (...args) =>
+  execFileSync('pkg-config', [...args, 'libdpdk'], { encoding: 'utf8' })
+    .trim()
+    .split(/\s+/)
 
 function cflags() {
   // -I to -isystem: our warnings are not for DPDK's headers. Its -march is a floor; on x86 ours is x86-64-v2.
@@ -39,7 +42,9 @@ function cflags() {
 }
 
 function ldflags() {
-  const names = [...new Set(pkgConfig('--static', '--libs').flatMap((flag) => flag.match(/^-l:librte_(.*)\.a$/)?.[1] ?? []))]
+  const names = [
+    ...new Set(pkgConfig('--static', '--libs').flatMap((flag) => flag.match(/^-l:librte_(.*)\.a$/)?.[1] ?? [])),
+  ]
   const withMlx5 = process.env.FLATPROXY_MLX5 === '1'
   const wanted = [...drivers, ...(withMlx5 ? mlx5.drivers : [])]
   const whole = wanted.filter((name) => names.includes(name))

@@ -17,7 +17,12 @@ export function run(command, args, options = {}) {
 // Runs with output collected: { code, signal, output, timedOut }. Past `timeout` (ms) the whole process group is killed.
 export function collect(command, args, { timeout = 0, env, cwd = root } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env: env ?? process.env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    const child = spawn(command, args, {
+      cwd,
+      env: env ?? process.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    })
     const killGroup = () => {
       try {
         process.kill(-child.pid, 'SIGKILL')
@@ -49,6 +54,7 @@ export function collect(command, args, { timeout = 0, env, cwd = root } = {}) {
 // The same, quiet unless it fails.
 export async function runQuiet(command, args, options) {
   const { code, signal, timedOut, output } = await collect(command, args, options)
-  if (code !== 0) throw new CommandError(command, timedOut ? 'timed out' : (signal ?? `exit code ${code}`), output.trimEnd())
+  if (code !== 0)
+    throw new CommandError(command, timedOut ? 'timed out' : (signal ?? `exit code ${code}`), output.trimEnd())
   return output
 }

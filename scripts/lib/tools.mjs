@@ -1,6 +1,7 @@
 // Where tools and headers are on this machine.
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 const extraPath = ['/usr/sbin', '/sbin', '/usr/local/sbin']
 
@@ -23,4 +24,12 @@ export function findBpftool() {
   const versions = existsSync(tools) ? readdirSync(tools).sort().reverse() : []
   const packaged = versions.map((version) => join(tools, version, 'bpftool')).find(existsSync)
   return packaged ?? findProgram('bpftool')
+}
+
+// The pinned one of the npm package: releases of clang-format differ in what they print.
+export function clangFormat() {
+  const path = fileURLToPath(
+    new URL(`../../node_modules/clang-format/bin/linux_${process.arch}/clang-format`, import.meta.url),
+  )
+  return existsSync(path) ? path : undefined
 }

@@ -1,0 +1,71 @@
+// The Debian packages that building, testing and the demo need, each with what shows that it is there.
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { findBpftool, findProgram } from './tools.mjs'
+
+const multiarch = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu'
+const lib = `/usr/lib/${multiarch}`
+const program = (name) => () => findProgram(name) !== undefined
+const file = (path) => () => existsSync(path)
+
+// prettier-ignore
+const needs = [
+  ['g++',                program('g++')],
+  ['make',               program('make')],
+  ['python3',            program('python3')],
+  ['pkg-config',         program('pkg-config')],
+  ['cmake',              program('cmake')],
+  ['ninja-build',        program('ninja')],
+  ['ccache',             program('ccache')],
+  ['clang',              program('clang++')],
+  ['libdpdk-dev',        file(`${lib}/pkgconfig/libdpdk.pc`)],
+  ['libbsd-dev',         file(`${lib}/libbsd.a`)],
+  ['libmd-dev',          file(`${lib}/libmd.a`)],
+  ['libbpf-dev',         file('/usr/include/bpf/bpf_helpers.h')],
+  ['linux-libc-dev',     file('/usr/include/linux/bpf.h')],
+  ['libgtest-dev',       file('/usr/include/gtest/gtest.h')],
+  ['nlohmann-json3-dev', file('/usr/include/nlohmann/json.hpp')],
+  ['libxdp1',            file(`${lib}/libxdp.so.1`)],
+  ['iproute2',           program('ip')],
+  ['iputils-ping',       program('ping')],
+  ['ethtool',            program('ethtool')],
+  ['curl',               program('curl')],
+  ['iperf3',             program('iperf3')],
+  ['nginx-light',        program('nginx')],
+  ['wrk',                program('wrk')],
+  ['util-linux',         program('nsenter')],
+]
+
+const candidateVersion = (name) =>
+  execFileSync('apt-cache', ['policy', name], { encoding: 'utf8' }).match(/Candidate: (?!\(none\))(\S+)/)?.[1]
+
+// clang's run-time libraries (sanitizers, libFuzzer) are a package of its release: libclang-rt-14-dev in Debian 12.
+const hasRuntime = (version) =>
+  [`/usr/lib/llvm-${version}/lib/clang`, '/usr/lib/clang'].some(
+    (folder) =>
+      existsSync(folder) &&
+      readdirSync(folder, { recursive: true }).some((path) => /libclang_rt\.fuzzer(-\w+)?\.a$/.test(path)),
+  )
+
+function clangVersion() {
+  if (findProgram('clang++')) return execFileSync('clang++', ['-dumpversion'], { encoding: 'utf8' }).split('.')[0]
+  return candidateVersion('clang')?.match(/^(?:\d+:)?(\d+)/)?.[1]
+}
+
+// Debian has a package bpftool; Ubuntu 24.04 hides the tool in linux-tools-generic.
+const bpftoolPackages = () =>
+  candidateVersion('bpftool') ? ['bpftool'] : ['linux-tools-common', 'linux-tools-generic']
+
+export const missingPackages = () => [
+  ...needs.filter(([, isThere]) => !isThere()).map(([name]) => name),
+  ...(findBpftool() ? [] : ['bpftool']),
+  ...(findProgram('clang++') && hasRuntime(clangVersion()) ? [] : ['libclang-rt']),
+]
+
+// The names to install, now that apt's lists are there.
+export const packageNames = (missing) =>
+  missing.flatMap((name) => {
+    if (name === 'bpftool') return bpftoolPackages()
+    if (name === 'libclang-rt') return [`libclang-rt-${clangVersion()}-dev`]
+    return [name]
+  })
