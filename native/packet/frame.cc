@@ -50,23 +50,7 @@ Segment* copy_frame(const Segment* head, Buffers& buffers) {
       return nullptr;
     }
   }
-  copy->timestamp = head->timestamp;
-  copy->flags = head->flags;
-  copy->gso_size = head->gso_size;
-  copy->checksum_start = head->checksum_start;
-  copy->checksum_offset = head->checksum_offset;
-  copy->port = head->port;
-  copy->l3_offset = head->l3_offset;
-  copy->l4_offset = head->l4_offset;
-  copy->payload_offset = head->payload_offset;
-  copy->protocol = head->protocol;
-  copy->family = head->family;
-  copy->ether_type = head->ether_type;
-  copy->vlan = head->vlan;
-  copy->exit = head->exit;
-  copy->l4_ports = head->l4_ports;
-  copy->hash = head->hash;
-  copy->l4_length = head->l4_length;
+  copy_knowledge(copy, head);
   return copy;
 }
 

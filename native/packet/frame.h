@@ -39,6 +39,27 @@ inline bool pull_up(Segment* head, uint32_t n) { return n <= head->length || pul
 /// has got and is the caller's to release).
 bool append(Segment* head, const uint8_t* bytes, uint32_t n, Buffers& buffers);
 
+/// Copies what is known about a frame (everything of a head but its buffer, lengths and links).
+inline void copy_knowledge(Segment* to, const Segment* from) {
+  to->timestamp = from->timestamp;
+  to->flags = from->flags;
+  to->gso_size = from->gso_size;
+  to->checksum_start = from->checksum_start;
+  to->checksum_offset = from->checksum_offset;
+  to->port = from->port;
+  to->l3_offset = from->l3_offset;
+  to->l4_offset = from->l4_offset;
+  to->payload_offset = from->payload_offset;
+  to->protocol = from->protocol;
+  to->family = from->family;
+  to->ether_type = from->ether_type;
+  to->vlan = from->vlan;
+  to->exit = from->exit;
+  to->l4_ports = from->l4_ports;
+  to->hash = from->hash;
+  to->l4_length = from->l4_length;
+}
+
 /// A frame with a copy of the content and of what is known about it; nullptr when the pool is empty.
 Segment* copy_frame(const Segment* head, Buffers& buffers);
 

@@ -43,6 +43,7 @@ constexpr std::array<ReasonInfo, kReasons> kTable{{
     {"tcp_no_flow", Verdict::drop},
     {"flow_table_full", Verdict::drop},
     {"owner_directory_full", Verdict::drop},
+    {"source_ports_taken", Verdict::reject},
     {"handover_full", Verdict::drop},
     {"ttl_exceeded", Verdict::reject},
     {"no_route", Verdict::reject},

@@ -20,6 +20,7 @@ enum FrameFlag : uint16_t {
   kHandedOver = 1 << 5,         ///< came from another lane; is never handed on again
   kFirstFragment = 1 << 6,      ///< IP fragment with offset 0 and more to come
   kLaterFragment = 1 << 7,      ///< IP fragment with offset > 0: has no L4 header
+  kFragmentPlaced = 1 << 8,     ///< a fragment that its fragment table has seen: l4_ports are known
 };
 
 /// One piece of a frame: a reference-counted buffer with room in front. A frame is a chain of segments, and its first
@@ -56,6 +57,8 @@ struct alignas(64) Segment {
   uint32_t l4_ports;         ///< source << 16 | destination, host order; learned from the first one for later fragments
   uint32_t hash;             ///< symmetric flow hash
   uint32_t l4_length;        ///< bytes from l4_offset to the end of the IP packet (padding excluded)
+  uint32_t fragment_end;     ///< later fragments of a TCP segment: the sequence number after their data
+  uint8_t reason;            ///< Reason that the frame will end in if its port takes it
 
   uint32_t headroom() const { return static_cast<uint32_t>(data - buffer); }
   uint32_t tailroom() const { return capacity - length - headroom(); }

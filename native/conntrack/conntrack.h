@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+
+#include "conntrack/flow_settings.h"
+#include "conntrack/flow_table.h"
+#include "conntrack/tcp_track.h"
+#include "packet/reason.h"
+#include "packet/segment.h"
+
+namespace flatproxy {
+
+/// Hears of flows as they go. Called on the lane, so short.
+class FlowListener {
+ public:
+  virtual ~FlowListener() = default;
+  /// The flow is still readable.
+  virtual void flow_closing(FlowId id) = 0;
+};
+
+/// The flows of a lane, moved on by their packets: TCP with window tracking, UDP, ICMP echo.
+/// Time is the lane's clock in milliseconds.
+class Conntrack {
+ public:
+  Conntrack(uint32_t capacity, const HashKey& key, FlowListener& listener)
+      : table_(capacity, key), listener_(listener) {}
+
+  /// Takes over timeouts and rules; flows that run keep the time they were given.
+  void configure(const FlowSettings& settings);
+
+  /// Judges a packet of a flow. True: it belongs, the flow has moved on and has counted it. False: `why` tells.
+  /// Reason::forwarded in `why` with false: the flow was over and is closed; the packet opens a new one.
+  bool update(FlowMatch match, const Segment* head, uint32_t now, Reason& why);
+
+  /// Opens a flow for a packet without one, and counts the packet. kNoFlow: `why` tells.
+  /// @param direction which way the packet goes along the flow: a reply that was adopted opens it backwards
+  FlowId open(const Tuple& original, uint64_t hash, const Segment* head, Direction direction,
+              const Translation* translation, uint32_t now, Reason& why);
+
+  /// Closes flows whose time is over; looks at `budget` of them at most.
+  void expire(uint32_t now, unsigned budget);
+  void close(FlowId id) {
+    listener_.flow_closing(id);
+    table_.close(id);
+  }
+
+  FlowTable& table() { return table_; }
+  const FlowTable& table() const { return table_; }
+  uint64_t evicted() const { return evicted_; }
+
+ private:
+  bool update_tcp(FlowMatch match, const Segment* head, Reason& why);
+  void update_datagram(FlowMatch match);
+  void count(FlowMatch match, const Segment* head, uint32_t now);
+
+  FlowTable table_;
+  FlowListener& listener_;
+  StateTimeouts timeouts_{};
+  bool adopt_ = true;
+  uint64_t evicted_ = 0;
+};
+
+}  // namespace flatproxy

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+
+#include "conntrack/flow.h"
+#include "packet/reason.h"
+#include "packet/tuple.h"
+
+namespace flatproxy {
+
+/// A flow as it is shown: a copy that can leave the lane.
+struct FlowRecord {
+  Tuple original;
+  wire::Address nat_address;
+  uint16_t nat_port = 0;
+  uint16_t ingress = 0;
+  uint32_t service = kNone;   ///< service id
+  uint32_t endpoint = kNone;  ///< endpoint id
+  uint32_t opened_at = 0;     ///< milliseconds on the lane's clock
+  uint32_t last_seen = 0;
+  uint64_t packets[2] = {};   ///< wire segments, by direction
+  uint64_t bytes[2] = {};     ///< of IP packets
+  FlowState state = FlowState::udp;
+  bool translated = false;
+  bool assured = false;
+  static constexpr uint32_t kNone = ~0u;
+};
+
+enum class FlowEventKind : uint8_t { opened, closed };
+struct FlowEvent {
+  FlowEventKind kind;
+  FlowRecord flow;
+};
+
+}  // namespace flatproxy

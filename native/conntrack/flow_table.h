@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstdint>
+
+#include "conntrack/expiry_wheel.h"
+#include "conntrack/flow.h"
+#include "conntrack/flow_index.h"
+#include "conntrack/region.h"
+#include "packet/flow_hash.h"
+
+namespace flatproxy {
+
+/// Where a packet's tuple stands in the table.
+struct FlowMatch {
+  FlowId id = kNoFlow;
+  Direction direction = kOriginal;
+};
+
+/// What a flow's packets are rewritten to on their way to the endpoint.
+struct Translation {
+  wire::Address destination;
+  uint16_t destination_port;
+  uint16_t source_port;  ///< the packet's own, unless the endpoint knows that one from another flow of the same client
+};
+
+/// Timeouts in milliseconds, by state.
+using StateTimeouts = std::array<uint32_t, static_cast<size_t>(FlowState::count)>;
+
+/// A lane's flows: bounded, in memory of its own. A full table gives up the unassured flow that is nearest to its
+/// end; when every flow is assured it refuses.
+class FlowTable {
+ public:
+  /// @param capacity flows at most, 1 to FlowIndex::kMaxFlows
+  FlowTable(uint32_t capacity, const HashKey& key);
+
+  void prefetch_index(uint64_t hash) const { index_.prefetch(hash); }
+  /// Starts loading the record that the hash most likely means.
+  void prefetch_flow(uint64_t hash) const {
+    const FlowId id = index_.candidate(hash);
+    if (id == kNoFlow) return;
+    __builtin_prefetch(&hot_[id], 1);
+    __builtin_prefetch(&cold_[id], 1);
+  }
+
+  FlowMatch find(const Tuple& tuple, uint64_t hash) const;
+
+  /// Opens a flow for a tuple that find() did not find. @param translation nullptr: none
+  /// kNoFlow: the table, or the part of its index where the flow belongs, is full. The caller schedules the flow.
+  FlowId open(const Tuple& tuple, uint64_t hash, const Translation* translation);
+  /// What a reply to a translated packet of this tuple looks like when it arrives.
+  static Tuple reply_to(const Tuple& tuple, const Translation& translation);
+  /// The flow to give up when the table is full, or kNoFlow.
+  FlowId victim() const { return unassured_.nearest(); }
+  bool full() const { return used_ == capacity_; }
+  void close(FlowId id);
+
+  FlowHot& hot(FlowId id) { return hot_[id]; }
+  const FlowHot& hot(FlowId id) const { return hot_[id]; }
+  FlowCold& cold(FlowId id) { return cold_[id]; }
+  const FlowCold& cold(FlowId id) const { return cold_[id]; }
+  Tuple original(FlowId id) const;
+  /// What a reply looks like when it arrives, before it is translated back.
+  Tuple reply(FlowId id) const;
+  /// The translated destination of a kFlowTranslated flow.
+  wire::Address nat_address(FlowId id) const;
+
+  /// Puts a new flow under the watch of the clock, or one whose timeout has become another.
+  void schedule(FlowId id, const StateTimeouts& timeouts);
+  void reschedule(FlowId id, const StateTimeouts& timeouts);
+  /// Both sides have spoken: the flow is no longer given up for a newer one.
+  void assure(FlowId id, const StateTimeouts& timeouts);
+  /// A flow whose time is over, or kNoFlow. Flows that were seen meanwhile are put back; at most `budget` of them are
+  /// looked at, and `budget` is what is left.
+  FlowId take_expired(uint32_t now, const StateTimeouts& timeouts, unsigned& budget);
+
+  uint32_t size() const { return used_; }
+  uint32_t capacity() const { return capacity_; }
+  uint32_t unassured() const { return unassured_.size(); }
+  /// Ids in use lie below this.
+  uint32_t id_limit() const { return fresh_; }
+  bool in_use(FlowId id) const { return (hot_[id].flags & kFlowInUse) != 0; }
+  const HashKey& key() const { return key_; }
+
+ private:
+  bool matches(FlowId id, const Tuple& tuple, Direction& direction) const;
+  ExpiryWheel& wheel(FlowId id) { return (hot_[id].flags & kFlowAssured) != 0 ? assured_ : unassured_; }
+
+  uint32_t capacity_;
+  uint32_t used_ = 0;
+  uint32_t fresh_ = 0;      // ids [fresh_, capacity_) were never used
+  FlowId free_ = kNoFlow;   // list of freed ids, through FlowCold::next
+  HashKey key_;
+  FlowIndex index_;
+  Region<FlowHot> hot_;
+  Region<FlowCold> cold_;
+  Region<FlowAddresses6> addresses6_;
+  ExpiryWheel unassured_;
+  ExpiryWheel assured_;
+};
+
+}  // namespace flatproxy

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "config/snapshot.h"
+#include "packet/burst.h"
+#include "packet/reason.h"
+#include "port/port.h"
+#include "stats/lane_counters.h"
+
+namespace flatproxy {
+
+/// The end of every packet's way through a lane: it leaves by a port or it is dropped, and here it is counted, once.
+class Egress {
+ public:
+  Egress(unsigned lane, Buffers& buffers, LaneCounters& counters)
+      : lane_(lane), buffers_(buffers), counters_(counters) {}
+
+  /// Takes over the snapshot's ports. Nothing may be waiting to be sent.
+  void configure(const Snapshot& snapshot);
+  void set_time(Nanoseconds now) { now_ = now; }
+
+  /// Puts the frame into its port's burst; it ends in `reason` unless the port refuses it.
+  void send(Segment* frame, uint16_t port, Reason reason) {
+    frame->reason = static_cast<uint8_t>(reason);
+    Outbound& out = outbound_[port];
+    if (out.queue == nullptr) [[unlikely]] {
+      drop(frame, Reason::port_down);
+      return;
+    }
+    if (out.burst.count == 0) waiting_.push_back(port);
+    out.burst.push(frame);
+    if (out.burst.full()) flush(port);
+  }
+
+  /// The frame ends here.
+  void drop(Segment* frame, Reason reason);
+  /// Counts a frame that ends here but stays somebody's (answered in place by another one).
+  void count(const Segment* frame, Reason reason);
+
+  /// Hands every port what waits for it.
+  void flush();
+
+ private:
+  struct Outbound {
+    PortQueue* queue = nullptr;
+    Burst burst;
+  };
+  void flush(uint16_t port);
+
+  unsigned lane_;
+  Buffers& buffers_;
+  LaneCounters& counters_;
+  Nanoseconds now_ = 0;
+  std::array<Outbound, kMaxPorts> outbound_{};
+  std::vector<uint16_t> waiting_;  // ports with a burst that is not empty; may repeat
+};
+
+}  // namespace flatproxy

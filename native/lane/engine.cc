@@ -1,0 +1,123 @@
+#include "lane/engine.h"
+
+#include <time.h>
+
+#include <algorithm>
+
+namespace flatproxy {
+namespace {
+
+class Adopt : public LaneTask {
+ public:
+  explicit Adopt(const Snapshot& snapshot) : snapshot_(snapshot) {}
+  bool step(Lane& lane, Nanoseconds now) override {
+    lane.adopt(snapshot_, now);
+    return true;
+  }
+
+ private:
+  const Snapshot& snapshot_;
+};
+
+/// Walks the table a few hundred records at a time, so that no pass of the lane takes long.
+class ListFlows : public LaneTask {
+ public:
+  ListFlows(FlowId from, uint32_t limit, std::vector<FlowRecord>& out) : next(from), limit_(limit), out_(out) {
+    out_.reserve(limit);
+  }
+  bool step(Lane& lane, Nanoseconds) override {
+    constexpr uint32_t kSlice = 256;
+    const FlowTable& table = lane.flows().conntrack().table();
+    const FlowId end = std::min(table.id_limit(), next + kSlice);
+    for (; next < end && out_.size() < limit_; ++next) {
+      if (table.in_use(next)) out_.push_back(lane.flows().record(next));
+    }
+    if (next >= table.id_limit()) {
+      next = kNoFlow;
+      return true;
+    }
+    return out_.size() == limit_;
+  }
+  FlowId next;
+
+ private:
+  uint32_t limit_;
+  std::vector<FlowRecord>& out_;
+};
+
+class AskIdle : public LaneTask {
+ public:
+  bool step(Lane& lane, Nanoseconds) override {
+    idle = lane.flows().idle();
+    return true;
+  }
+  bool idle = false;
+};
+
+}  // namespace
+
+Engine::Engine(const EngineOptions& options, std::shared_ptr<const Snapshot> snapshot)
+    : shared_(static_cast<unsigned>(options.cores.size()), uint64_t{options.flow_capacity} * options.cores.size(),
+              options.key),
+      snapshot_(std::move(snapshot)) {
+  for (unsigned id = 0; id < options.cores.size(); ++id) {
+    auto lane = std::make_unique<Lane>(id, shared_, options.flow_capacity);
+    lane->adopt(*snapshot_, now());
+    threads_.push_back(
+        std::make_unique<LaneThread>(std::move(lane), LaneThread::Options{options.cores[id], options.busy}));
+  }
+  for (auto& thread : threads_) thread->start();
+}
+
+Engine::~Engine() {
+  for (auto& thread : threads_) thread->stop();
+  // Frames that ports hold go home before the lanes' pools end.
+  snapshot_.reset();
+}
+
+void Engine::run_everywhere(std::vector<std::unique_ptr<LaneTask>>& tasks) {
+  for (size_t i = 0; i < tasks.size(); ++i) threads_[i]->post(*tasks[i]);
+  for (size_t i = 0; i < tasks.size(); ++i) threads_[i]->wait(*tasks[i]);
+}
+
+uint64_t Engine::apply(std::shared_ptr<const Snapshot> snapshot) {
+  const std::lock_guard lock(control_);
+  for (auto& thread : threads_) thread->take_longest_pause();
+  std::vector<std::unique_ptr<LaneTask>> tasks;
+  for (unsigned i = 0; i < lanes(); ++i) tasks.push_back(std::make_unique<Adopt>(*snapshot));
+  run_everywhere(tasks);
+  snapshot_ = std::move(snapshot);
+  uint64_t longest = 0;
+  for (auto& thread : threads_) longest = std::max(longest, thread->take_longest_pause());
+  return longest;
+}
+
+FlowId Engine::list_flows(unsigned lane, FlowId from, uint32_t limit, std::vector<FlowRecord>& out) {
+  const std::lock_guard lock(control_);
+  ListFlows task(from, limit, out);
+  threads_[lane]->post(task);
+  threads_[lane]->wait(task);
+  return task.next;
+}
+
+uint64_t Engine::flow_count() const {
+  uint64_t flows = 0;
+  for (const auto& thread : threads_) flows += thread->lane().counters().flows.read();
+  return flows;
+}
+
+bool Engine::drained() {
+  const std::lock_guard lock(control_);
+  std::vector<std::unique_ptr<LaneTask>> tasks;
+  for (unsigned i = 0; i < lanes(); ++i) tasks.push_back(std::make_unique<AskIdle>());
+  run_everywhere(tasks);
+  return std::all_of(tasks.begin(), tasks.end(), [](const auto& task) { return static_cast<AskIdle&>(*task).idle; });
+}
+
+Nanoseconds Engine::now() const {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<Nanoseconds>(t.tv_sec) * 1'000'000'000 + static_cast<Nanoseconds>(t.tv_nsec);
+}
+
+}  // namespace flatproxy

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "config/snapshot.h"
+#include "conntrack/flow_record.h"
+#include "lane/lane_thread.h"
+#include "lane/shared.h"
+
+namespace flatproxy {
+
+struct EngineOptions {
+  std::vector<int> cores;             ///< one lane for each; -1: not pinned
+  bool busy = false;                  ///< lanes spin instead of sleeping
+  uint32_t flow_capacity = 262144;    ///< flows of each lane; fixed for the engine's life
+  HashKey key{};                      ///< random, drawn by the caller
+};
+
+/// All lanes of one handle, and how the control side speaks to them. Its methods block; they are for control threads,
+/// one at a time each.
+class Engine {
+ public:
+  /// Starts the lanes under a snapshot.
+  Engine(const EngineOptions& options, std::shared_ptr<const Snapshot> snapshot);
+  /// Stops the lanes; ports close with the last snapshot.
+  ~Engine();
+
+  /// Moves every lane to another snapshot between two bursts and lets go of the old one.
+  /// Returns the longest CPU time of a lane's pass meanwhile, in nanoseconds.
+  uint64_t apply(std::shared_ptr<const Snapshot> snapshot);
+  const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
+
+  /// Copies flows of one lane, from a cursor on, in slices between its bursts. Returns the next cursor, or kNoFlow at
+  /// the end. @param limit how many at most
+  FlowId list_flows(unsigned lane, FlowId from, uint32_t limit, std::vector<FlowRecord>& out);
+  /// Flows of all lanes that stand in the table now.
+  uint64_t flow_count() const;
+  /// Refuses new flows from now on, or takes them again; flows that run go on.
+  void refuse_new(bool refuse) { shared_.refuse_new.store(refuse); }
+  void want_events(bool want) { shared_.want_events.store(want); }
+  /// Flows through services that have not ended.
+  bool drained();
+
+  unsigned lanes() const { return static_cast<unsigned>(threads_.size()); }
+  const LaneCounters& counters(unsigned lane) { return threads_[lane]->lane().counters(); }
+  EventRing& events(unsigned lane) { return threads_[lane]->lane().flows().events(); }
+  LaneShared& shared() { return shared_; }
+  Nanoseconds now() const;
+
+ private:
+  void run_everywhere(std::vector<std::unique_ptr<LaneTask>>& tasks);
+
+  LaneShared shared_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::mutex control_;  // one control operation at a time
+  std::vector<std::unique_ptr<LaneThread>> threads_;
+};
+
+}  // namespace flatproxy

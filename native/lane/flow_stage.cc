@@ -1,0 +1,322 @@
+#include "lane/flow_stage.h"
+
+#include "conntrack/translate.h"
+#include "packet/frame.h"
+#include "wire/embedded.h"
+#include "wire/icmp.h"
+#include "wire/protocol.h"
+#include "wire/tuple_of.h"
+
+namespace flatproxy {
+namespace {
+
+bool is_icmp(const Segment* frame) {
+  return frame->protocol == wire::protocol::kIcmp || frame->protocol == wire::protocol::kIcmp6;
+}
+
+bool is_icmp_error(const Segment* frame) {
+  return is_icmp(frame) && (frame->flags & kLaterFragment) == 0 &&
+         wire::icmp_is_error(frame->family, frame->data[frame->l4_offset]);
+}
+
+/// Whether packets of this kind make flows: TCP, UDP, ICMP echo.
+bool trackable(const Segment* frame) {
+  if (frame->protocol == wire::protocol::kTcp || frame->protocol == wire::protocol::kUdp) return true;
+  return is_icmp(frame) && (frame->flags & kLaterFragment) == 0 &&
+         wire::icmp_is_echo(frame->family, frame->data[frame->l4_offset]);
+}
+
+}  // namespace
+
+FlowStage::FlowStage(unsigned lane, LaneShared& shared, LaneCounters& counters, Egress& egress, Gateway& gateway,
+                     uint32_t capacity)
+    : lane_(lane),
+      shared_(shared),
+      counters_(counters),
+      egress_(egress),
+      gateway_(gateway),
+      conntrack_(capacity, shared.key, *this),
+      next_in_turn_(kMaxServices),
+      open_flows_(kMaxEndpoints),
+      balance_{next_in_turn_.data(), open_flows_.data(), shared.health} {
+  counters_.flow_capacity.set(capacity);
+}
+
+void FlowStage::adopt(const Snapshot& snapshot) {
+  snapshot_ = &snapshot;
+  conntrack_.configure(snapshot.flows);
+  stateless_ = !snapshot.flows.track_all && snapshot.service_table.empty();
+}
+
+void FlowStage::carry(Burst& burst, Nanoseconds now) {
+  now_ = milliseconds(now);
+  Item items[Burst::kSize];
+  uint32_t count = 0;
+  for (Segment* frame : burst) {
+    if ((frame->flags & (kFirstFragment | kLaterFragment)) != 0 && (frame->flags & kFragmentPlaced) == 0) [[unlikely]] {
+      carry_fragment(frame);
+      continue;
+    }
+    if (stateless_ || !trackable(frame)) {
+      if (is_icmp_error(frame)) {
+        carry_icmp_error(frame);
+      } else {
+        gateway_.carry(frame, Reason::forwarded);
+      }
+      continue;
+    }
+    Item& item = items[count++];
+    item.frame = frame;
+    item.tuple = wire::tuple_of(frame);
+    item.hash = flow_hash(item.tuple, shared_.key);
+    conntrack_.table().prefetch_index(item.hash);
+  }
+  for (uint32_t i = 0; i < count; ++i) conntrack_.table().prefetch_flow(items[i].hash);
+  for (uint32_t i = 0; i < count; ++i) {
+    items[i].match = conntrack_.table().find(items[i].tuple, items[i].hash);
+    carry_flow(items[i]);
+  }
+  burst.count = 0;
+}
+
+void FlowStage::carry_flow(Item& item) {
+  if (item.match.id == kNoFlow) {
+    carry_unknown(item);
+    return;
+  }
+  Reason why;
+  if (!conntrack_.update(item.match, item.frame, now_, why)) [[unlikely]] {
+    if (why != Reason::forwarded) {
+      egress_.drop(item.frame, why);
+      return;
+    }
+    carry_unknown(item);
+    return;
+  }
+  const bool translated = (conntrack_.table().hot(item.match.id).flags & kFlowTranslated) != 0;
+  forward(item.match, item.frame, translated ? Reason::service_forwarded : Reason::forwarded);
+}
+
+void FlowStage::forward(FlowMatch match, Segment* frame, Reason reason) {
+  FlowHot& flow = conntrack_.table().hot(match.id);
+  if (!gateway_.lives_on(frame)) return;
+  const bool translated = (flow.flags & kFlowTranslated) != 0;
+  if (translated) {
+    translate_packet(match.id, match.direction, frame, false);
+    count_service(match.id, frame);
+  }
+  Reason why;
+  if (flow.exit_epoch != gateway_.epoch()) {
+    flow.exit_epoch = gateway_.epoch();
+    flow.exit[kOriginal] = flow.exit[kReply] = Gateway::kNoExit;
+  }
+  uint16_t exit = flow.exit[match.direction];
+  if (exit == Gateway::kNoExit) {
+    exit = gateway_.resolve(frame, why);
+    if (flow.exit_epoch == gateway_.epoch()) flow.exit[match.direction] = exit;
+  }
+  if (exit != Gateway::kNoExit && gateway_.send_by(frame, exit, reason, why)) [[likely]] return;
+  // An error quotes the packet as its sender knows it.
+  if (translated) translate_packet(match.id, match.direction, frame, true);
+  gateway_.reject(frame, why);
+}
+
+void FlowStage::translate_packet(FlowId id, Direction direction, Segment* frame, bool back) {
+  const FlowTable& table = conntrack_.table();
+  const FlowHot& flow = table.hot(id);
+  const Tuple original = table.original(id);
+  const wire::Address endpoint = table.nat_address(id);
+  const bool source_port_moved = flow.nat_source_port != flow.source_port;
+  if (direction == kOriginal) {
+    if (back) {
+      translate(frame, End::destination, original.destination, flow.destination_port);
+    } else {
+      translate(frame, End::destination, endpoint, flow.nat_port);
+    }
+    if (source_port_moved) translate(frame, End::source, original.source, back ? flow.source_port : flow.nat_source_port);
+    return;
+  }
+  if (back) {
+    translate(frame, End::source, endpoint, flow.nat_port);
+  } else {
+    translate(frame, End::source, original.destination, flow.destination_port);
+  }
+  if (source_port_moved) translate(frame, End::destination, original.source, back ? flow.nat_source_port : flow.source_port);
+}
+
+void FlowStage::carry_unknown(Item& item) {
+  Segment* frame = item.frame;
+  const Opening opening = opening_for(item);
+  if (shared_.lanes() > 1 && (frame->flags & kHandedOver) == 0) {
+    if (hand_over(frame, owner_of(item.hash, opening.hash), kHandedOver)) return;
+  }
+  if (opening.direction == kReply) {
+    // The flow may stand here already, under the tuple that its client knows.
+    const FlowMatch known = conntrack_.table().find(opening.original, opening.hash);
+    if (known.id != kNoFlow) {
+      egress_.drop(frame, Reason::tcp_no_flow);
+      return;
+    }
+  }
+  if (opening.service == nullptr) {
+    if (gateway_.is_ours(frame, item.tuple.destination)) {
+      gateway_.answer(frame);
+      return;
+    }
+    if (!snapshot_->flows.track_all) {
+      gateway_.carry(frame, Reason::forwarded);
+      return;
+    }
+  }
+  const FlowId id = open(opening, frame);
+  if (id == kNoFlow) return;
+  const Reason reason = opening.service != nullptr ? Reason::service_forwarded : Reason::forwarded;
+  forward({id, opening.direction}, frame, reason);
+}
+
+unsigned FlowStage::owner_of(uint64_t hash, uint64_t home_hash) const {
+  const unsigned owner = shared_.directory.find(hash);
+  return owner != OwnerDirectory::kNone ? owner : shared_.home(home_hash);
+}
+
+bool FlowStage::hand_over(Segment* frame, unsigned owner, uint16_t mark) {
+  if (owner == lane_) return false;
+  frame->flags |= mark;
+  if (shared_.handover.give(lane_, owner, frame)) {
+    counters_.handed_over.add(1);
+    shared_.handover.notify(owner);
+  } else {
+    egress_.drop(frame, Reason::handover_full);
+  }
+  return true;
+}
+
+void FlowStage::carry_fragment(Segment* frame) {
+  if (shared_.lanes() > 1) {
+    // Fragments of a packet meet where its identification leads, whichever queue they came by.
+    const unsigned home = shared_.home(FragmentTable::packet_hash(frame) * 0x9e3779b97f4a7c15u >> 32);
+    if ((frame->flags & kHandedOver) == 0 && hand_over(frame, home, kHandedOver)) return;
+    frame->flags &= static_cast<uint16_t>(~kHandedOver);
+  }
+  Reason why;
+  released_fragments_.clear();
+  switch (fragments_.place(frame, now_, snapshot_->flows.timeouts.fragment, released_fragments_, why)) {
+    case FragmentTable::Outcome::waiting:
+      return;
+    case FragmentTable::Outcome::refused:
+      egress_.drop(frame, why);
+      return;
+    case FragmentTable::Outcome::placed:
+      break;
+  }
+  Burst placed;
+  placed.push(frame);
+  for (Segment* late : released_fragments_) placed.push(late);
+  carry(placed, static_cast<Nanoseconds>(now_) * 1'000'000);
+}
+
+void FlowStage::carry_icmp_error(Segment* frame) {
+  Tuple quoted_tuple;
+  wire::EmbeddedView view;
+  if (!wire::embedded_tuple(frame, quoted_tuple, view)) {
+    egress_.drop(frame, Reason::icmp_malformed);
+    return;
+  }
+  // The quoted packet went the other way than the error goes.
+  const Tuple tuple = quoted_tuple.reversed();
+  const uint64_t hash = flow_hash(tuple, shared_.key);
+  const FlowMatch match = conntrack_.table().find(tuple, hash);
+  if (match.id == kNoFlow) {
+    const bool known_elsewhere = shared_.lanes() > 1 && (frame->flags & kHandedOver) == 0;
+    if (known_elsewhere && hand_over(frame, owner_of(hash, hash), kHandedOver)) return;
+    if (gateway_.is_ours(frame, wire::tuple_of(frame).destination)) {
+      egress_.drop(frame, Reason::icmp_unrelated);
+      return;
+    }
+    gateway_.carry(frame, Reason::forwarded);
+    return;
+  }
+  if (!gateway_.lives_on(frame)) return;
+  const FlowTable& table = conntrack_.table();
+  const FlowHot& flow = table.hot(match.id);
+  if ((flow.flags & kFlowTranslated) != 0) {
+    const Quoted quoted{view.l3_offset, view.l4_offset, view.protocol, view.has_l4_checksum};
+    const Tuple original = table.original(match.id);
+    const wire::Address endpoint = table.nat_address(match.id);
+    const bool source_port_moved = flow.nat_source_port != flow.source_port;
+    if (match.direction == kReply) {
+      // Towards the client: it knows the virtual address, not the endpoint.
+      if (wire::tuple_of(frame).source == endpoint) translate_icmp_address(frame, End::source, original.destination);
+      translate_quoted(frame, quoted, End::destination, original.destination, flow.destination_port);
+      if (source_port_moved) translate_quoted(frame, quoted, End::source, original.source, flow.source_port);
+    } else {
+      translate_icmp_address(frame, End::destination, endpoint);
+      translate_quoted(frame, quoted, End::source, endpoint, flow.nat_port);
+      if (source_port_moved) translate_quoted(frame, quoted, End::destination, original.source, flow.nat_source_port);
+    }
+  }
+  gateway_.carry(frame, Reason::icmp_related);
+}
+
+void FlowStage::tick(Nanoseconds now) {
+  now_ = milliseconds(now);
+  constexpr unsigned kFlowsPerTick = 128;
+  conntrack_.expire(now_, kFlowsPerTick);
+  counters_.flows.set(conntrack_.table().size());
+  counters_.evicted_flows.set(conntrack_.evicted());
+  if (static_cast<int32_t>(now_ - next_fragment_tick_) < 0) return;
+  next_fragment_tick_ = now_ + 1000;
+  std::vector<Segment*> abandoned;
+  fragments_.expire(now_, abandoned);
+  for (Segment* frame : abandoned) egress_.drop(frame, Reason::fragment_unmatched);
+}
+
+void FlowStage::count_service(FlowId id, const Segment* frame) {
+  counters_.services[static_cast<size_t>(conntrack_.table().cold(id).service_low)].carried.add(wire_segments(frame),
+                                                                                            frame->frame_length);
+}
+
+FlowRecord FlowStage::record(FlowId id) const {
+  const FlowTable& table = conntrack_.table();
+  const FlowHot& hot = table.hot(id);
+  const FlowCold& cold = table.cold(id);
+  FlowRecord r;
+  r.original = table.original(id);
+  r.translated = (hot.flags & kFlowTranslated) != 0;
+  if (r.translated) {
+    r.nat_address = table.nat_address(id);
+    r.nat_port = hot.nat_port;
+    r.service = static_cast<uint32_t>(cold.service_low);
+    r.endpoint = cold.endpoint - 1;
+  }
+  r.ingress = hot.ingress;
+  r.opened_at = cold.opened_at;
+  r.last_seen = hot.last_seen;
+  r.packets[kOriginal] = cold.packets_0;
+  r.packets[kReply] = cold.packets_1;
+  r.bytes[kOriginal] = cold.bytes[kOriginal];
+  r.bytes[kReply] = cold.bytes[kReply];
+  r.state = hot.state;
+  r.assured = (hot.flags & kFlowAssured) != 0;
+  return r;
+}
+
+void FlowStage::report(FlowEventKind kind, FlowId id) {
+  if (shared_.want_events.load(std::memory_order_relaxed)) events_.push({kind, record(id)});
+}
+
+void FlowStage::flow_closing(FlowId id) {
+  report(FlowEventKind::closed, id);
+  const FlowHot& flow = conntrack_.table().hot(id);
+  if ((flow.flags & kFlowTranslated) == 0) return;
+  const FlowCold& cold = conntrack_.table().cold(id);
+  --open_flows_[cold.endpoint - 1];
+  --translated_;
+  ServiceCounter& service = counters_.services[static_cast<size_t>(cold.service_low)];
+  service.active_flows.set(service.active_flows.read() - 1);
+  if ((flow.flags & kFlowInDirectory) != 0) {
+    shared_.directory.remove(flow_hash(conntrack_.table().reply(id), shared_.key), lane_);
+  }
+}
+
+}  // namespace flatproxy

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <vector>
+
+#include "config/snapshot.h"
+#include "conntrack/conntrack.h"
+#include "conntrack/flow_record.h"
+#include "conntrack/fragment_table.h"
+#include "lane/egress.h"
+#include "lane/event_ring.h"
+#include "lane/gateway.h"
+#include "lane/shared.h"
+#include "packet/burst.h"
+#include "stats/lane_counters.h"
+
+namespace flatproxy {
+
+/// Carries packets along their flows: finds the flow, opens one for the first packet (balancing it to an endpoint when
+/// a service is meant), translates, and lets the gateway send. With several lanes it sees to it that a flow's packets
+/// meet on one of them.
+class FlowStage : private FlowListener {
+ public:
+  FlowStage(unsigned lane, LaneShared& shared, LaneCounters& counters, Egress& egress, Gateway& gateway,
+            uint32_t capacity);
+
+  void adopt(const Snapshot& snapshot);
+
+  /// Takes parsed IP packets that this node may have to forward; empties the burst.
+  void carry(Burst& burst, Nanoseconds now);
+  /// Closes flows that are over, gives up fragments that wait in vain.
+  void tick(Nanoseconds now);
+  /// Whether every TCP and UDP flow through a service has ended: a drain is done.
+  bool idle() const { return translated_ == 0; }
+
+  Conntrack& conntrack() { return conntrack_; }
+  FlowRecord record(FlowId id) const;
+  EventRing& events() { return events_; }
+  static uint32_t milliseconds(Nanoseconds now) { return static_cast<uint32_t>(now / 1'000'000); }
+
+ private:
+  struct Item {
+    Segment* frame;
+    uint64_t hash;
+    FlowMatch match;
+    Tuple tuple;
+  };
+  /// What a packet without a flow is about to open.
+  struct Opening {
+    Tuple original;
+    uint64_t hash;
+    Direction direction = kOriginal;
+    const Service* service = nullptr;
+    uint32_t endpoint = Picker::kNone;  ///< index in the service, when it is known already
+  };
+
+  void carry_flow(Item& item);
+  void carry_unknown(Item& item);
+  void carry_icmp_error(Segment* frame);
+  void carry_fragment(Segment* frame);
+  void forward(FlowMatch match, Segment* frame, Reason reason);
+  void translate_packet(FlowId id, Direction direction, Segment* frame, bool back);
+
+  Opening opening_for(const Item& item) const;
+  bool restore(const Tuple& reply, Opening& opening) const;
+  uint32_t choose(const Opening& opening);
+  FlowId open(const Opening& opening, Segment* frame);
+  FlowId open_translated(const Opening& opening, Segment* frame, Reason& why);
+  bool find_source_port(const Opening& opening, Translation& translation);
+  bool reply_taken(const Tuple& reply, uint64_t hash);
+
+  /// True: another lane has the frame now (or it was dropped on the way).
+  bool hand_over(Segment* frame, unsigned owner, uint16_t mark);
+  unsigned owner_of(uint64_t hash, uint64_t home_hash) const;
+  void count_service(FlowId id, const Segment* frame);
+  void flow_closing(FlowId id) override;
+  void report(FlowEventKind kind, FlowId id);
+
+  unsigned lane_;
+  LaneShared& shared_;
+  LaneCounters& counters_;
+  Egress& egress_;
+  Gateway& gateway_;
+  const Snapshot* snapshot_ = nullptr;
+  Conntrack conntrack_;
+  FragmentTable fragments_;
+  EventRing events_;
+  Region<uint32_t> next_in_turn_;
+  Region<uint32_t> open_flows_;
+  LaneBalance balance_;
+  std::vector<Segment*> released_fragments_;
+  uint32_t now_ = 0;
+  uint32_t next_fragment_tick_ = 0;
+  uint32_t translated_ = 0;
+  bool stateless_ = false;  // nothing in the snapshot needs a flow
+};
+
+}  // namespace flatproxy

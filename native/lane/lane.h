@@ -1,0 +1,79 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "config/snapshot.h"
+#include "lane/egress.h"
+#include "lane/flow_stage.h"
+#include "lane/gateway.h"
+#include "lane/handover.h"
+#include "lane/shared.h"
+#include "packet/burst.h"
+#include "stats/lane_counters.h"
+
+namespace flatproxy {
+
+/// One core's world: its queues of every port, its flows, its neighbours, its counters. iterate() is the whole way of a
+/// packet. Nothing here reads a clock or sleeps: time comes in, once per pass.
+class Lane {
+ public:
+  Lane(unsigned id, LaneShared& shared, uint32_t flow_capacity);
+  ~Lane();
+
+  /// Goes on under another snapshot, which must outlive its use: until this lane has taken another one.
+  void adopt(const Snapshot& snapshot, Nanoseconds now);
+
+  /// One pass: receives a burst from every port, carries each packet to its end, does what time demands.
+  /// True: there was work.
+  bool iterate(Nanoseconds now);
+
+  /// When iterate() has something to do without any packet coming; for the sleep between passes.
+  Nanoseconds next_deadline(Nanoseconds now) const;
+
+  /// When a port with a time of its own has its next packet; kNever: none has.
+  Nanoseconds next_receive() const;
+
+  template <typename Visit>
+  void for_each_queue(Visit&& visit) {
+    for (Inbound& inbound : inbound_) visit(*inbound.port, *inbound.queue);
+  }
+
+  unsigned id() const { return id_; }
+  const LaneCounters& counters() const { return counters_; }
+  LaneCounters& counters() { return counters_; }
+  FlowStage& flows() { return flows_; }
+  Gateway& gateway() { return gateway_; }
+  const Snapshot& snapshot() const { return *snapshot_; }
+  Buffers& buffers() { return buffers_; }
+  Handover& handover() { return shared_.handover; }
+
+ private:
+  struct Inbound {
+    uint16_t id;
+    Port* port;
+    PortQueue* queue;
+  };
+  void receive(Inbound& inbound, Nanoseconds now);
+  void carry(Burst& burst, Nanoseconds now);
+  void carry_handed_over(Nanoseconds now);
+  void beat(Nanoseconds now);
+  void tick(Nanoseconds now);
+
+  unsigned id_;
+  LaneShared& shared_;
+  Buffers buffers_;
+  LaneCounters counters_;
+  const Snapshot* snapshot_ = nullptr;
+  Egress egress_;
+  Gateway gateway_;
+  FlowStage flows_;
+  std::vector<Inbound> inbound_;
+  Burst burst_;
+  bool worked_ = false;
+  Nanoseconds next_tick_ = 0;
+  Nanoseconds next_beat_ = 0;
+};
+
+}  // namespace flatproxy

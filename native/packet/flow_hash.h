@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "packet/tuple.h"
+
+namespace flatproxy {
+
+/// Secret of the flow hash, drawn once per engine: whoever chooses addresses and ports cannot choose buckets.
+struct HashKey {
+  uint64_t words[4];
+};
+
+/// Multiplies to 128 bits and folds: every input bit reaches every output bit.
+inline uint64_t fold_multiply(uint64_t a, uint64_t b) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = static_cast<Wide>(a) * b;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+}
+
+inline uint64_t hash_end(const wire::Address& address, uint16_t port, uint8_t family, const HashKey& key) {
+  if (family == 4) return fold_multiply((uint64_t{address.v4()} << 16 | port) ^ key.words[0], key.words[1]);
+  uint64_t high;
+  uint64_t low;
+  std::memcpy(&high, address.bytes.data(), 8);
+  std::memcpy(&low, &address.bytes[8], 8);
+  return fold_multiply(fold_multiply(high ^ key.words[0], low ^ key.words[1]) ^ port, key.words[3]);
+}
+
+/// Both directions of a flow have the same hash: an untranslated flow needs one index entry, and both of its
+/// directions have the same home lane.
+inline uint64_t flow_hash(const Tuple& t, const HashKey& key) {
+  const uint64_t a = hash_end(t.source, t.source_port, t.family, key);
+  const uint64_t b = hash_end(t.destination, t.destination_port, t.family, key);
+  return fold_multiply((a + b) ^ key.words[2], (a ^ b) + (uint64_t{t.protocol} << 8 | t.family) + key.words[3]);
+}
+
+/// Hash of one address: source affinity.
+inline uint64_t address_hash(const wire::Address& address, const HashKey& key) {
+  return fold_multiply(hash_end(address, 0, 6, key), key.words[2]);
+}
+
+/// A keyed hash for the balancers must not depend on the engine's secret: an endpoint is found again after a restart.
+constexpr HashKey kBalanceKey{{0x9e3779b97f4a7c15u, 0xc2b2ae3d27d4eb4fu, 0x165667b19e3779f9u, 0xd6e8feb86659fd93u}};
+
+}  // namespace flatproxy

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <array>
+
+#include "config/snapshot.h"
+#include "conntrack/region.h"
+#include "packet/reason.h"
+#include "stats/counter.h"
+
+namespace flatproxy {
+
+struct PacketCounter {
+  Counter packets;  ///< wire segments
+  Counter bytes;    ///< of frames
+  void add(uint64_t n, uint64_t size) {
+    packets.add(n);
+    bytes.add(size);
+  }
+};
+
+struct PortCounter {
+  PacketCounter received;
+  PacketCounter sent;
+  Counter up;  ///< 1 while the port is there
+};
+
+struct ServiceCounter {
+  PacketCounter carried;  ///< both directions
+  Counter new_flows;
+  Counter active_flows;
+};
+
+/// Everything that one lane counts. The lane writes, anybody reads.
+struct LaneCounters {
+  std::array<PacketCounter, kReasons> reasons;
+  std::array<PortCounter, kMaxPorts> ports;
+  Region<ServiceCounter> services{kMaxServices};  ///< by service id
+  Counter flows;
+  Counter flow_capacity;
+  Counter evicted_flows;
+  Counter handed_over;
+  Counter busy_time;          ///< nanoseconds spent in iterations that had work
+  Counter buffers_in_use;
+};
+
+}  // namespace flatproxy
