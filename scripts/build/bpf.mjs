@@ -15,7 +15,7 @@ function run(command, args) {
   try {
     return execFileSync(command, args, { cwd: root, maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'pipe'] })
   } catch (error) {
-    throw new Error(`${command} ${args.join(' ')}\n${error.stderr ?? error.message}`)
+    throw new Error(`${command} ${args.join(' ')}\n${error.stderr ?? error.message}`, { cause: error })
   }
 }
 
