@@ -2,8 +2,10 @@
 // with the first call: their static libraries are not position-independent, and as NEEDED libraries they would keep the
 // addon from loading where they are absent. Without them net_af_xdp's probe fails (ENOTSUP), and nothing else.
 #include <dlfcn.h>
+#include <rte_log.h>
 
 #include <cerrno>
+#include <cstdarg>
 #include <cstdint>
 
 struct bpf_map;
@@ -20,25 +22,41 @@ struct xsk_umem_config;
 
 namespace {
 
-constexpr const char* kXdp = "libxdp.so.1";
-constexpr const char* kBpf = "libbpf.so.1";
+enum class Library { kXdp, kBpf };
+using enum Library;
 
-// Only set-up calls come here, so the look-up need not be cached; a library stays loaded once it was found.
-void* find(const char* library, const char* name) {
-  void* handle = dlopen(library, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+// Both libraries print on stderr unless told otherwise; their warnings belong in DPDK's log.
+int log_warning(int level, const char* format, va_list arguments) {
+  constexpr int kWarning = 0;  // LIBBPF_WARN, LIBXDP_WARN
+  return level == kWarning ? rte_vlog(RTE_LOG_WARNING, RTE_LOGTYPE_USER1, format, arguments) : 0;
+}
+
+void* load(const char* library, const char* set_print_name) {
+  using Print = int (*)(int, const char*, va_list);
+  void* handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+  void* set_print = handle == nullptr ? nullptr : dlsym(handle, set_print_name);
+  if (set_print != nullptr) reinterpret_cast<Print (*)(Print)>(set_print)(log_warning);
+  return handle;
+}
+
+// Only set-up calls come here, so what is looked up need not be cached; a library stays loaded once it was found.
+void* find(Library library, const char* name) {
+  static void* const xdp = load("libxdp.so.1", "libxdp_set_print");
+  static void* const bpf = load("libbpf.so.1", "libbpf_set_print");
+  void* handle = library == Library::kXdp ? xdp : bpf;
   void* symbol = handle == nullptr ? nullptr : dlsym(handle, name);
   if (symbol == nullptr) errno = ENOTSUP;
   return symbol;
 }
 
 template <typename Result, typename... Arguments>
-Result forward(const char* library, const char* name, Result absent, Arguments... arguments) {
+Result forward(Library library, const char* name, Result absent, Arguments... arguments) {
   void* symbol = find(library, name);
   return symbol == nullptr ? absent : reinterpret_cast<Result (*)(Arguments...)>(symbol)(arguments...);
 }
 
 template <typename Object>
-void release(const char* library, const char* name, Object* object) {
+void release(Library library, const char* name, Object* object) {
   void* symbol = find(library, name);
   if (symbol != nullptr) reinterpret_cast<void (*)(Object*)>(symbol)(object);
 }
