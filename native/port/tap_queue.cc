@@ -1,0 +1,103 @@
+#include "port/tap_queue.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "packet/frame.h"
+
+namespace flatproxy {
+
+// False: the pools are empty. The frames then wait in the kernel's queue, where nothing of them is lost or uncounted.
+bool TapQueue::prepare(Buffers& buffers) {
+  if (small_ == nullptr) {
+    small_ = buffers.small.allocate();
+    if (small_ == nullptr) return false;
+    into_[1] = {small_->data, small_->tailroom()};
+  }
+  for (unsigned i = 0; i < kLargeParts; ++i) {
+    if (large_[i] != nullptr) continue;
+    large_[i] = buffers.large.allocate(0);
+    if (large_[i] == nullptr) return false;
+    into_[2 + i] = {large_[i]->data, large_[i]->capacity};
+  }
+  return true;
+}
+
+void TapQueue::put_back() {
+  if (small_ != nullptr) small_->pool->give_back(small_);
+  small_ = nullptr;
+  for (Segment*& large : large_) {
+    if (large != nullptr) large->pool->give_back(large);
+    large = nullptr;
+  }
+}
+
+// Makes a frame of the segments that `bytes` bytes were read into.
+Segment* TapQueue::take(uint32_t bytes) {
+  Segment* head = small_;
+  small_ = nullptr;
+  head->frame_length = bytes;
+  head->length = std::min(bytes, static_cast<uint32_t>(into_[1].iov_len));
+  uint32_t left = bytes - head->length;
+  Segment* tail = head;
+  for (unsigned i = 0; left != 0; ++i) {
+    tail->next = large_[i];
+    tail = large_[i];
+    large_[i] = nullptr;
+    tail->length = std::min(left, tail->capacity);
+    left -= tail->length;
+  }
+  return head;
+}
+
+void TapQueue::receive(QueueContext& context, Burst& burst) {
+  into_[0] = {&header_, sizeof(header_)};
+  while (!burst.full() && prepare(context.buffers)) {
+    const ssize_t n = readv(fd_, into_.data(), static_cast<int>(into_.size()));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN) lost_.store(true, std::memory_order_relaxed);
+      break;
+    }
+    if (n < static_cast<ssize_t>(sizeof(header_))) break;
+    Segment* head = take(static_cast<uint32_t>(n) - static_cast<uint32_t>(sizeof(header_)));
+    // A frame that its header contradicts goes on without content, so that the parser ends it with a counted reason.
+    if (!vnet_parse(header_, head)) [[unlikely]] {
+      trim_to(head, 0);
+      head->flags = 0;
+      head->gso_size = 0;
+    }
+    burst.push(head);
+  }
+  put_back();
+}
+
+bool TapQueue::write(const Segment* head) {
+  VnetHeader header = vnet_emit(head);
+  std::array<iovec, 1 + kMaxParts> from;
+  from[0] = {&header, sizeof(header)};
+  int parts = 1;
+  for (const Segment* s = head; s != nullptr; s = s->next) {
+    if (parts > static_cast<int>(kMaxParts)) return false;
+    from[parts++] = {s->data, s->length};
+  }
+  ssize_t n;
+  do n = writev(fd_, from.data(), parts);
+  while (n < 0 && errno == EINTR);
+  if (n < 0 && errno == EBADFD) lost_.store(true, std::memory_order_relaxed);
+  return n >= 0;
+}
+
+void TapQueue::send(QueueContext&, Burst& burst) {
+  uint32_t kept = 0;
+  for (Segment* frame : burst) {
+    if (write(frame)) {
+      release(frame);
+    } else {
+      burst.frames[kept++] = frame;
+    }
+  }
+  burst.count = kept;
+}
+
+}  // namespace flatproxy

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <array>
+#include <atomic>
+
+#include "port/port.h"
+#include "port/vnet_header.h"
+
+namespace flatproxy {
+
+/// One lane's queue of a tap: one readv and one writev per frame.
+class TapQueue : public PortQueue {
+ public:
+  /// @param fd the tap's queue, which outlives this object
+  explicit TapQueue(int fd) : fd_(fd) {}
+
+  void receive(QueueContext& context, Burst& burst) override;
+  void send(QueueContext& context, Burst& burst) override;
+  int wait_fd() const override { return fd_; }
+  bool up() const override { return !lost(); }
+
+  /// Any thread. The device was deleted under us.
+  bool lost() const { return lost_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr unsigned kLargeParts = 4;  // with the small one: 66 KB, more than the largest frame
+  static constexpr unsigned kMaxParts = 64;   // segments of a chain that is sent in one piece
+
+  bool prepare(Buffers& buffers);
+  void put_back();
+  Segment* take(uint32_t bytes);
+  bool write(const Segment* head);
+
+  int fd_;
+  std::atomic<bool> lost_{false};
+  VnetHeader header_;
+  Segment* small_ = nullptr;  // what the next frame is read into; nothing is held between two calls
+  std::array<Segment*, kLargeParts> large_{};
+  std::array<iovec, 2 + kLargeParts> into_{};
+};
+
+}  // namespace flatproxy
