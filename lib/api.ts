@@ -1,0 +1,246 @@
+import type { Change } from './mesh/diff.js'
+import type { Duration } from './mesh/duration.js'
+import type { Mesh } from './mesh/types.js'
+
+/** Who carries a packet or answers a request: the NIC, the kernel, a lane, L7 on a lane, or JavaScript. */
+export type Tier = 'nic' | 'kernel' | 'lane' | 'l7' | 'js'
+
+/** Why a packet or request ended as it did. */
+export type Reason =
+  'policy_denied' | 'policy_default_deny' | 'spoofed_source' | 'no_route' | 'handler_timeout' | (string & {})
+
+/** The peer that opened a flow. */
+export interface Client {
+  address: string
+  port: number
+  /** The port of the mesh that it came from. */
+  on: string
+  workload?: string
+  identity?: string
+}
+
+/** What a handler is given beside the request. */
+export interface Context<S extends string> {
+  /** The name of the route that led here. */
+  route: string
+  client: Client
+  /** Asks a service of the mesh, through flatproxy's own balancing and connections. */
+  fetch(service: S, request: Request): Promise<Response>
+}
+
+/** Answers the requests that a rule's `backendRefs` sends to it. */
+export type Handler<S extends string = string> = (request: Request, context: Context<S>) => Response | Promise<Response>
+
+/** A request without its body. */
+export interface Head {
+  readonly method: string
+  readonly url: URL
+  readonly headers: Headers
+  readonly client: Client
+}
+
+/** What a hook decides: go on (with changed headers), answer at once, or send to another service. */
+export type HookResult<S extends string> =
+  | { action: 'continue'; set?: Record<string, string>; remove?: string[] }
+  | { action: 'respond'; status: number; headers?: Record<string, string>; body?: string | Uint8Array }
+  | { action: 'route'; service: S }
+
+/** Decides about a request before it goes to its backend. */
+export type Hook<S extends string = string> = (
+  head: Head,
+  options: { signal: AbortSignal },
+) => HookResult<S> | Promise<HookResult<S>>
+
+/** Exactly the names that the mesh uses; any names when they are wide; none when it uses none. */
+type Named<Key extends string, N extends string, F> = [N] extends [never]
+  ? { [_ in Key]?: Record<string, never> }
+  : string extends N
+    ? { [_ in Key]?: Record<string, F> }
+    : { [_ in Key]: { [_ in N]: F } }
+
+/** The handlers and hooks that a mesh names. */
+export type Functions<S extends string, H extends string, K extends string> = Named<'handlers', H, Handler<S>> &
+  Named<'hooks', K, Hook<S>>
+
+/** How a proxy is started. */
+export type StartOptions<S extends string, H extends string, K extends string> = {
+  mesh: Mesh<S, H, K>
+  /** The number of lanes, or the cores they are pinned to. Default: 1. */
+  lanes?: number | readonly number[]
+  /** `'adaptive'` (default) sleeps when there is no work; `'busy'` spins. */
+  poll?: 'adaptive' | 'busy'
+  /** The path of the Unix socket for {@link View} clients; only its owner may open it. Default: none. */
+  control?: string | false
+  /** Aborting it closes the proxy. */
+  signal?: AbortSignal
+} & Functions<NoInfer<S>, NoInfer<H>, NoInfer<K>>
+
+/** The packet that {@link View.explain} is asked about; addresses as `address:port`. */
+export interface Tuple {
+  /** The port of the mesh that it comes in by. */
+  on: string
+  protocol: 'tcp' | 'udp' | 'icmp' | 'roce'
+  from: string
+  to: string
+  http?: { method?: string; host?: string; path?: string; headers?: Record<string, string> }
+}
+
+/** What happens to a packet, and why. */
+export interface Explanation {
+  verdict: 'forward' | 'drop' | 'reject' | 'terminate'
+  reason: Reason
+  tier: Tier
+  policy?: string
+  service?: string
+  endpoint?: string
+  exit?: string
+  steps: readonly { stage: string; object: string; outcome: string; why: string }[]
+  /** The explanation in words. */
+  toString(): string
+}
+
+/** A flow of the flow table; `openedAt` in milliseconds since 1970. */
+export interface Flow {
+  on: string
+  protocol: string
+  from: string
+  to: string
+  service?: string
+  endpoint?: string
+  policy?: string
+  verdict: string
+  reason: Reason
+  tier: Tier
+  packets: number
+  bytes: number
+  state: string
+  openedAt: number
+}
+
+/** Which flows are listed. */
+export interface FlowFilter {
+  service?: string
+  workload?: string
+  protocol?: string
+  tier?: Tier
+  verdict?: string
+  /** The most flows that are listed. */
+  limit?: number
+  signal?: AbortSignal
+}
+
+/** Counters of a service. */
+export interface ServiceStats {
+  packets: number
+  bytes: number
+  newFlows: number
+  activeFlows: number
+}
+
+/** Counters of a proxy since its start; `at` in milliseconds since 1970. */
+export interface Stats {
+  at: number
+  generation: number
+  ports: Record<string, { receivedPackets: number; sentPackets: number }>
+  services: Record<string, ServiceStats>
+  reasons: Record<Reason, { packets: number; bytes: number }>
+  /** `busy`: share of the time that the lane worked, 0 to 1. */
+  lanes: readonly { core: number; busy: number; flows: number; flowCapacity: number }[]
+  /** Events that nobody fetched in time. */
+  lostEvents: number
+}
+
+/** What {@link View.events} tells, by type. */
+export interface EventMap {
+  'flow:open': { flow: Flow }
+  'flow:close': { flow: Flow }
+  'flow:denied': { flow: Flow }
+  'port:up': { port: string }
+  'port:down': { port: string; reason: string }
+}
+
+/** An event; `at` in milliseconds since 1970. */
+export type FlatProxyEvent<T extends keyof EventMap = keyof EventMap> = {
+  [K in T]: { type: K; at: number } & EventMap[K]
+}[T]
+
+/** A running proxy as it is seen: by the process that started it, or by a client of its control socket. */
+export interface View extends AsyncDisposable {
+  /** The counters, summed over lanes and tiers. */
+  stats(options?: { signal?: AbortSignal }): Promise<Stats>
+  /** The flows in the table, in no order. */
+  flows(filter?: FlowFilter): AsyncIterableIterator<Flow>
+  /** Events in batches; `lost` counts those that were dropped since the last batch. */
+  events<T extends keyof EventMap>(options: {
+    types: readonly T[]
+    signal?: AbortSignal
+  }): AsyncIterableIterator<{ events: FlatProxyEvent<T>[]; lost: number }>
+  /** What would happen to a packet. */
+  explain(input: Tuple | { on: string; frame: Uint8Array }): Promise<Explanation>
+  /** Packets as pcapng, until `duration` is over. */
+  capture(options: {
+    filter?: string
+    verdict?: string
+    snapLength?: number
+    duration?: Duration
+    signal?: AbortSignal
+  }): AsyncIterableIterator<Uint8Array>
+  /** Closes; with `drain`, running flows may go on for at most that long. */
+  close(options?: { drain?: Duration }): Promise<void>
+}
+
+/** A merge patch (RFC 7396): what is given replaces, `null` removes, lists are replaced whole. */
+export type Patch<T> = T extends readonly unknown[] ? T : T extends object ? { [K in keyof T]?: Patch<T[K]> | null } : T
+
+/** A mesh was applied. */
+export interface Applied {
+  generation: number
+  changes: readonly Change[]
+  /** The longest time that a lane was held by it, in microseconds of its own CPU time. */
+  longestPauseMicroseconds: number
+}
+
+/** How a mesh is applied. */
+export interface ApplyOptions {
+  /** Rejects with `ERR_FLATPROXY_CONFLICT` unless this is the generation in force. */
+  ifGeneration?: number
+  handlers?: Record<string, Handler>
+  hooks?: Record<string, Hook>
+  signal?: AbortSignal
+}
+
+/** The process's end of a `memory` port. */
+export interface MemoryPort extends AsyncIterable<Uint8Array[]> {
+  /** Sends frames into the proxy; gives how many the queue took. */
+  send(frames: readonly Uint8Array[]): number
+}
+
+/** What a replayed capture came to. */
+export interface Replayed {
+  packets: number
+  reasons: Record<Reason, number>
+  policies: Record<string, { packets: number; flows: number }>
+  flows(): AsyncIterableIterator<Flow>
+}
+
+/** What is replayed: a capture (or frames) for each port, seeded. */
+export interface ReplayOptions {
+  mesh: Mesh
+  inputs: Record<string, string | URL | AsyncIterable<Uint8Array>>
+  outputs?: Record<string, string>
+  seed?: number
+  signal?: AbortSignal
+}
+
+/** The versions of flatproxy and of what its native part is built from; `null` where it is not loaded or not there. */
+export interface Versions {
+  readonly flatproxy: string
+  readonly dpdk: string | null
+  readonly openssl: string | null
+}
+
+/** What this machine can carry. */
+export interface Diagnosis {
+  supported: boolean
+  checks: readonly { name: string; ok: boolean; detail: string; remedy?: string }[]
+}

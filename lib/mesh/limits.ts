@@ -1,0 +1,23 @@
+/**
+ * The bounds of a mesh. Reaching one is a problem that names it; nothing is cut off silently.
+ */
+export const limits = {
+  /** Ports of a mesh, `host` included. */
+  ports: 256,
+  /** Services of a mesh. */
+  services: 65_535,
+  /** Endpoints of all services together; one with an IPv4 and an IPv6 address counts twice. */
+  endpoints: 1_048_575,
+  /** Workloads of a mesh. */
+  workloads: 1_048_575,
+  /** Flows of a lane. */
+  flowCapacity: 4_194_304,
+  /** Bytes of a mesh file. */
+  fileBytes: 16 * 1024 * 1024,
+  /** Times that a mesh file may use its anchors, weighted by what they hold (`maxAliasCount` of the `yaml` package). */
+  fileAliases: 100,
+  /** Levels of nesting of a mesh. */
+  depth: 32,
+  /** Problems that are told at once. */
+  problems: 1_000,
+} as const

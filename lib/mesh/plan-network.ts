@@ -1,0 +1,76 @@
+import { formatAddress, formatPrefix, network, parseAddress, parsePrefix, scopeOf } from './address.js'
+import { canonical, familyOf } from './resolve.js'
+import type { WideMesh } from './schema/mesh.js'
+import { port as portSchema, type Port } from './schema/ports.js'
+import { settle } from './settle.js'
+
+type Ids = ReadonlyMap<string, number>
+
+/** A port of a plan. Its id is stable while the port's name lives. */
+export interface PlannedPort {
+  readonly id: number
+  readonly name: string
+  /** Own addresses, canonical, with prefix lengths. Empty for an `iface` without `own`: it takes those of its interface. */
+  readonly own: readonly string[]
+  /** The port as in the mesh, defaults filled in, durations in milliseconds; `{ type: 'host' }` for the node's own stack. */
+  readonly config: unknown
+}
+
+/** Whether the node's own stack is a port of this mesh: a workload is on it. */
+export function usesHost(mesh: WideMesh): boolean {
+  return Object.values(mesh.workloads ?? {}).some(({ on }) => on === 'host')
+}
+
+/** All ports, `host` last. */
+export function planPorts(mesh: WideMesh, ids: Ids): PlannedPort[] {
+  const ports = Object.entries(mesh.ports).map(([name, port]) => {
+    const own = ownOf(port).map((text) => formatPrefix(parsePrefix(text)!))
+    return { id: ids.get(name)!, name, own, config: settle(portSchema, port) }
+  })
+  const host = ids.get('host')
+  return host === undefined ? ports : [...ports, { id: host, name: 'host', own: [], config: { type: 'host' } }]
+}
+
+/** An L3 route of a plan; `via` absent: the destination itself is the neighbour. Of two to one prefix the first counts. */
+export interface PlannedRoute {
+  readonly to: string
+  readonly port: number
+  readonly via?: string
+}
+
+/** The routes to workloads, those of the mesh, and those that own addresses make, in this order. */
+export function* planRoutes(mesh: WideMesh, ids: Ids): Generator<PlannedRoute> {
+  for (const { on, addresses } of Object.values(mesh.workloads ?? {}))
+    for (const address of addresses)
+      yield { to: `${canonical(address)}/${familyOf(address) === 4 ? 32 : 128}`, port: ids.get(on)! }
+  for (const { to, on, via } of mesh.forward ?? []) {
+    const route = { to: formatPrefix(parsePrefix(to)!), port: ids.get(on)! }
+    yield via === undefined ? route : { ...route, via: formatAddress(parseAddress(via)!) }
+  }
+  for (const [name, port] of Object.entries(mesh.ports)) {
+    for (const text of ownOf(port)) {
+      const own = parsePrefix(text)!
+      // Link-local addresses mean another thing on every port; they are never routed (RFC 4291 section 2.5.6).
+      const connected = own.length < own.bytes.length * 8 && scopeOf(own) !== 'link-local'
+      if (connected) yield { to: formatPrefix(network(own)), port: ids.get(name)! }
+    }
+  }
+}
+
+/** A workload of a plan; `port` is a port's id. */
+export interface PlannedWorkload {
+  readonly id: number
+  readonly name: string
+  readonly port: number
+  readonly addresses: readonly string[]
+}
+
+/** All workloads. */
+export function* planWorkloads(mesh: WideMesh, ports: Ids, ids: Ids): Generator<PlannedWorkload> {
+  for (const [name, { on, addresses }] of Object.entries(mesh.workloads ?? {}))
+    yield { id: ids.get(name)!, name, port: ports.get(on)!, addresses: addresses.map(canonical) }
+}
+
+function ownOf(port: Port): readonly string[] {
+  return (port.type === 'fault' ? port.port : port).own ?? []
+}

@@ -1,0 +1,130 @@
+import { FlatProxyError, MeshError } from '../errors.js'
+import { sharedResolver } from './check.js'
+import { diffSteps, type Change } from './diff.js'
+import { NamedIds } from './ids.js'
+import { limits } from './limits.js'
+import { planPorts, planRoutes, planWorkloads, usesHost } from './plan-network.js'
+import { ServicePlanner, type PlannedService } from './plan-services.js'
+import { flows as flowsSchema } from './schema/flows.js'
+import type { WideMesh } from './schema/mesh.js'
+import { settle } from './settle.js'
+import { runSliced, type SliceOptions, type Steps } from './steps.js'
+import { PlanText } from './plan-text.js'
+import type { Mesh } from './types.js'
+
+/** A mesh as the engine takes it. */
+export interface Planned {
+  /** The generation that this plan makes. */
+  readonly generation: number
+  /** The generation that unchanged parts are taken from; `null`: the plan is whole. */
+  readonly base: number | null
+  /** The plan, JSON in UTF-8, in pieces to be joined. */
+  readonly chunks: readonly Uint8Array[]
+  /** What the plan changes. */
+  readonly changes: readonly Change[]
+}
+
+/** What is in force, or would be. */
+interface State {
+  readonly generation: number
+  readonly mesh: Mesh | undefined
+  readonly services: ReadonlyMap<string, PlannedService>
+}
+
+/**
+ * Turns checked meshes into plans for the engine: everything resolved, ids instead of names, and only what changed since
+ * the last plan that was committed.
+ *
+ * `{ generation, base, ports, flows, routes, workloads, services: { set, removed } }`: `ports` and `flows` always
+ * whole; `routes` and `workloads` whole, or `null` when they are unchanged; of `services` those that are new or
+ * different, and the ids of those that are gone. Durations are in milliseconds, defaults filled in. The plan's parts are
+ * described where they are made: plan-network.ts, plan-services.ts.
+ */
+export class Planner {
+  private state: State = { generation: 0, mesh: undefined, services: new Map() }
+  private pending: State | undefined
+  private busy = false
+  private readonly portIds = new NamedIds(limits.ports)
+  private readonly workloadIds = new NamedIds(limits.workloads)
+  private readonly services = new ServicePlanner(sharedResolver)
+
+  /** The generation that is committed; 0: none yet. */
+  get generation(): number {
+    return this.state.generation
+  }
+
+  /** The mesh that is committed. */
+  get mesh(): Mesh | undefined {
+    return this.state.mesh
+  }
+
+  /**
+   * Plans a mesh, in slices between which the event loop turns. Then {@link commit} or {@link abandon} it, before the next.
+   *
+   * @param mesh checked, without problems, and immutable (`adoptMesh`, `mergePatch`)
+   * @throws {@link MeshError} when ids run out: a mesh within the limits, but not beside the one that it replaces
+   */
+  async plan(mesh: Mesh, options?: SliceOptions): Promise<Planned> {
+    if (this.busy) throw new FlatProxyError('ERR_FLATPROXY_INTERNAL', 'a plan is neither committed nor abandoned')
+    this.busy = true
+    try {
+      return await runSliced(this.steps(mesh), options)
+    } catch (error) {
+      this.abandon()
+      throw error
+    }
+  }
+
+  /** The last plan is in force. */
+  commit(): void {
+    if (!this.pending) throw new FlatProxyError('ERR_FLATPROXY_INTERNAL', 'there is no plan to commit')
+    this.state = this.pending
+    for (const ids of [this.portIds, this.workloadIds, this.services]) ids.commit()
+    this.pending = undefined
+    this.busy = false
+  }
+
+  /** The last plan was refused: nothing of it counts. */
+  abandon(): void {
+    for (const ids of [this.portIds, this.workloadIds, this.services]) ids.abandon()
+    this.pending = undefined
+    this.busy = false
+  }
+
+  private *steps(narrow: Mesh): Steps<Planned> {
+    const mesh = narrow as unknown as WideMesh
+    const before = this.state.mesh as unknown as WideMesh | undefined
+    const same = (...parts: (keyof WideMesh)[]) =>
+      before !== undefined && parts.every((part) => mesh[part] === before[part])
+
+    const generation = this.state.generation + 1
+    const base = before ? this.state.generation : null
+    const changes = yield* diffSteps(this.state.mesh, narrow)
+    const ports = this.portIds.assign([...Object.keys(mesh.ports), ...(usesHost(mesh) ? ['host'] : [])])
+    const workloads = this.workloadIds.assign(Object.keys(mesh.workloads ?? {}))
+    if (!ports || !workloads) throw idsExhausted(ports ? 'workloads' : 'ports')
+
+    const text = new PlanText()
+    text.add(`{"generation":${generation},"base":${base},"ports":${JSON.stringify(planPorts(mesh, ports))}`)
+    text.add(`,"flows":${JSON.stringify(settle(flowsSchema, mesh.flows ?? {}))}`)
+    text.add(',"routes":')
+    if (same('ports', 'forward', 'workloads')) text.add('null')
+    else yield* text.list(planRoutes(mesh, ports))
+    text.add(',"workloads":')
+    if (same('ports', 'workloads')) text.add('null')
+    else yield* text.list(planWorkloads(mesh, ports, workloads))
+    text.add(',"services":')
+    const services = yield* this.services.plan(mesh, before, this.state.services, text)
+    if (!services) throw idsExhausted('services')
+    text.add('}')
+    this.pending = { generation, mesh: narrow, services }
+    return { generation, base, chunks: text.finish(), changes }
+  }
+}
+
+function idsExhausted(section: 'ports' | 'workloads' | 'services'): MeshError {
+  const message = 'too many new ones at once: beside those that they replace they are beyond the limit'
+  return new MeshError([
+    { path: [section], message, expected: 'fewer changes at once', hint: 'apply the change in two steps' },
+  ])
+}

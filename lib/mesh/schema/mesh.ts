@@ -1,0 +1,30 @@
+import { list, named, object, optional, type Static } from '../kit.js'
+import { flows } from './flows.js'
+import { port } from './ports.js'
+import { listener, policy, route } from './routes.js'
+import { forward, service, workload } from './services.js'
+
+/** The schema of a mesh, as TypeBox has it: the source of the static types, of the run-time check and of JSON Schema. */
+export const mesh = object(
+  {
+    ports: named(port, {
+      description: "Where packets come from and go to, by name. The name 'host' is the node's own.",
+    }),
+    forward: optional(list(forward, { description: 'L3 routes: longest prefix first.' })),
+    workloads: optional(named(workload, { description: 'What is behind the ports, by name.' })),
+    services: optional(named(service, { description: 'Virtual addresses and their endpoints, by name.' })),
+    listeners: optional(named(listener, { description: 'Connections that flatproxy terminates, by name.' })),
+    routes: optional(list(route, { description: 'Requests by host name, path and method.' })),
+    policies: optional(list(policy, { description: 'Which flows may pass.' })),
+    flows: optional(flows),
+  },
+  { description: 'A mesh of flatproxy: plain data, the same in TypeScript, JSON and YAML.' },
+)
+
+/** A mesh with names of any width, as the schema has it. */
+export type WideMesh = Static<typeof mesh>
+
+/** The mesh's JSON Schema (2020-12), for editors of `mesh.yaml`; also in the package as `dist/mesh.schema.json`. */
+export const meshSchema: Readonly<Record<string, unknown>> = JSON.parse(
+  JSON.stringify({ $schema: 'https://json-schema.org/draft/2020-12/schema', title: 'flatproxy mesh', ...mesh }),
+) as Record<string, unknown>
