@@ -22,6 +22,6 @@ export async function cmakeBuild(variant, targets) {
   if (!existsSync(join(folder, 'build.ninja'))) {
     await runQuiet('cmake', ['-G', 'Ninja', '-S', root, '-B', folder, ...variants[variant], ...launcher])
   }
-  await runQuiet('cmake', ['--build', folder, '--target', ...targets])
+  await runQuiet('cmake', ['--build', folder, '--target', ...targets, '--', '--quiet'])
   return folder
 }

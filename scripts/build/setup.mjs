@@ -21,7 +21,7 @@ async function installPackages() {
   if (missing.length === 0) return
   if (!findProgram('apt-get')) throw new SetupError(`missing (Debian's names): ${missing.join(' ')}`)
   const prefix = await privileged()
-  const asRoot = prefix && ((...command) => run('/usr/bin/env', [...prefix, ...command]))
+  const asRoot = prefix && ((...command) => run('/usr/bin/env', [...prefix, ...command], { stdio: ['inherit', 'ignore', 'inherit'] }))
   if (asRoot) {
     console.log(`missing Debian packages: ${missing.join(' ')}; updating apt's lists`)
     asRoot('apt-get', 'update', '-qq')
