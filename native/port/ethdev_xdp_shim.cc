@@ -98,6 +98,8 @@ int bpf_map_update_elem(int map, const void* key, const void* value, std::uint64
   return forward(kBpf, "bpf_map_update_elem", -ENOTSUP, map, key, value, flags);
 }
 
+int bpf_obj_get(const char* path) { return forward(kBpf, "bpf_obj_get", -ENOTSUP, path); }
+
 void bpf_object__close(bpf_object* object) { release(kBpf, "bpf_object__close", object); }
 
 bpf_map* bpf_object__find_map_by_name(const bpf_object* object, const char* name) {
