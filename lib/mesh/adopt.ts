@@ -37,7 +37,8 @@ export function* adoptSteps(value: unknown, before?: unknown, level = 0): Steps<
 }
 
 function adopt(value: unknown, before: unknown, level: number): unknown {
-  if (typeof value !== 'object' || value === null || value === before || level > limits.depth) return value
+  if (typeof value !== 'object' || value === null || level > limits.depth) return value
+  if (equal(value, before, level)) return before
   if (Array.isArray(value)) {
     const copy = new ListCopy(value, before)
     for (const [index, item] of value.entries()) {
@@ -51,6 +52,22 @@ function adopt(value: unknown, before: unknown, level: number): unknown {
   const copy = new ObjectCopy(before)
   for (const key of Object.keys(value)) copy.add(key, adopt(value[key], copy.counterpart(key), level + 1))
   return copy.finish()
+}
+
+/** Whether two values of plain data are the same; quicker than making a copy that is not needed. */
+function equal(a: unknown, b: unknown, level: number): boolean {
+  if (a === b) return true
+  if (level > limits.depth) return false
+  if (Array.isArray(a))
+    return Array.isArray(b) && a.length === b.length && a.every((item, index) => equal(item, b[index], level + 1))
+  if (!isPlainObject(a) || !isPlainObject(b)) return false
+  let keys = 0
+  for (const key in a) {
+    if (a[key] === undefined) continue
+    if (!equal(a[key], b[key], level + 1)) return false
+    keys++
+  }
+  return keys === Object.keys(b).length
 }
 
 /** Builds a list's copy. Behind the first difference items are compared with those of the same distance from the end. */

@@ -7,12 +7,11 @@ import { checkPorts } from './rules/ports.js'
 import { checkListeners, checkPolicies, checkRoutes } from './rules/routes.js'
 import { checkServices } from './rules/services.js'
 import { checkWorkloads } from './rules/workloads.js'
-import { mesh as meshNode, type WideMesh } from './schema/mesh.js'
+import { mesh as meshNode } from './schema/mesh.js'
 import { runSliced, runSync, type SliceOptions, type Steps } from './steps.js'
 import type { Mesh } from './types.js'
 import { MeshView } from './view.js'
 import { walkSteps } from './walk.js'
-import type { Node } from './describe.js'
 
 /** What the schema cannot say; each looks at one part of the mesh. */
 const rules: readonly ((view: MeshView, problems: Problems, resolver: Resolver) => Steps<void>)[] = [
@@ -52,8 +51,8 @@ export const sharedResolver = new Resolver()
 export function* checkSteps(value: unknown, previous: Mesh | undefined, resolver: Resolver): Steps<Problem[]> {
   if (value === previous && previous !== undefined) return []
   const problems = new Problems(limits.problems)
-  const unsound = yield* walkSteps(meshNode as unknown as Node, value, previous, problems)
-  const view = new MeshView(value, unsound, previous as WideMesh | undefined)
+  const unsound = yield* walkSteps(meshNode, value, previous, problems)
+  const view = new MeshView(value, unsound, previous)
   for (const rule of rules) yield* rule(view, problems, resolver)
   return problems.found
 }

@@ -8,7 +8,7 @@ export interface Node {
   readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean'
   readonly description?: string
   readonly default?: unknown
-  readonly const?: unknown
+  readonly const?: string
   readonly enum?: readonly string[]
   readonly pattern?: string
   readonly minLength?: number
@@ -38,7 +38,7 @@ export function describe(schema: Node): string {
   if (choice === 'list') return `${describe(anyOf![0]!)}, or a list`
   if (choice && 'keys' in choice) return `an object with one of ${choice.keys.map(quote).join(', ')}`
   if (choice) return `an object with ${quote(choice.tag)}`
-  if (schema.const !== undefined) return quote(String(schema.const))
+  if (schema.const !== undefined) return quote(schema.const)
   if (schema.enum)
     return schema.enum.length > 1 ? `one of ${schema.enum.map(quote).join(', ')}` : quote(schema.enum[0]!)
   switch (schema.type) {

@@ -62,7 +62,9 @@ function* compareObjects(path: string, a: Tree, b: Tree, changes: Change[]): Ste
 
 /** Lists of objects are compared by the objects' identities; an order that alone changed is one change of the list. */
 function* compareLists(path: string, a: readonly Tree[], b: readonly Tree[], changes: Change[]): Steps<void> {
-  const [before, after] = [yield* byIdentity(a), yield* byIdentity(b)]
+  const [first, last] = kernel(a, b)
+  const before = yield* byIdentity(a, first, a.length - last)
+  const after = yield* byIdentity(b, first, b.length - last)
   const found = changes.length
   let count = 0
   for (const [key, from] of before) {
@@ -77,10 +79,21 @@ function* compareLists(path: string, a: readonly Tree[], b: readonly Tree[], cha
   if (moved && changes.length === found) changes.push(new Difference(path, 'changed', 'one order', 'another'))
 }
 
-function* byIdentity(list: readonly Tree[]): Steps<Map<string, Tree>> {
+/** How many items, by identity, two lists have in common at their beginning, and at their end. */
+function kernel(a: readonly Tree[], b: readonly Tree[]): [first: number, last: number] {
+  const shorter = Math.min(a.length, b.length)
+  let first = 0
+  while (first < shorter && a[first] === b[first]) first++
+  let last = 0
+  while (last < shorter - first && a[a.length - 1 - last] === b[b.length - 1 - last]) last++
+  return [first, last]
+}
+
+function* byIdentity(list: readonly Tree[], from: number, to: number): Steps<Map<string, Tree>> {
   const items = new Map<string, Tree>()
-  for (const [index, item] of list.entries()) {
+  for (let index = from; index < to; index++) {
     if (index % 256 === 255) yield
+    const item = list[index]!
     const key = identityOf(item) ?? String(index)
     items.set(items.has(key) ? `${key}#${index}` : key, item)
   }
@@ -98,7 +111,7 @@ function identityOf(item: Tree): string | undefined {
 }
 
 function isListOfObjects(value: unknown): value is readonly Tree[] {
-  return Array.isArray(value) && value.every(isPlainObject)
+  return Array.isArray(value) && (value.length === 0 || isPlainObject(value[0]))
 }
 
 function inWords(value: unknown): string {

@@ -2,7 +2,10 @@ import {
   Type,
   type Static,
   type TArray,
+  type TBoolean,
+  type TLiteral,
   type TObject,
+  type TOptional,
   type TProperties,
   type TSchema,
   type TUnsafe,
@@ -112,7 +115,19 @@ export function either<T extends TObject[]>(
   return Type.Unsafe<Static<T[number]>>({ anyOf: members, [choose]: { keys }, ...about })
 }
 
-export const optional = Type.Optional
-export const literal = Type.Literal
-export const boolean = Type.Boolean
+/** A key that may be left out. */
+export function optional<T extends TSchema>(schema: T): TOptional<T> {
+  return Type.Optional(schema) as TOptional<T>
+}
+
+/** One word, which tells kinds of objects apart. */
+export function literal<T extends string>(value: T): TLiteral<T> {
+  return Type.Literal(value)
+}
+
+/** True or false. */
+export function boolean(about: About): TBoolean {
+  return Type.Boolean(about)
+}
+
 export type { Static, TSchema }

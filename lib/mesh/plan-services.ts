@@ -21,6 +21,8 @@ export interface PlannedService {
   readonly resolved: Resolved
   /** In the order of the resolved targets. */
   readonly entries: readonly Entry[]
+  /** The entries in blocks as they were written, when they are many. */
+  readonly blocks: readonly Uint8Array[]
 }
 
 /** What a target comes to in the plan: an endpoint for each of its addresses. */
@@ -95,7 +97,8 @@ export class ServicePlanner {
     if (!entries) return undefined
     if (prior?.source === source && entries === prior.entries) return prior
     const id = prior?.id ?? this.serviceIds.take()
-    return id === undefined ? undefined : { id, source, resolved, entries }
+    if (id === undefined) return undefined
+    return { id, source, resolved, entries, blocks: yield* encodeBlocks(entries, prior) }
   }
 
   /** The entries of targets: those of before where a target is the same, new ones elsewhere; `undefined`: no ids left. */
@@ -157,20 +160,40 @@ function endpointText({ source, addresses }: Target, ids: readonly number[]): st
   return texts.join(',')
 }
 
+/** Entries that are encoded together. A service of more keeps its blocks, so that one changed entry costs one block. */
+const blockLength = 256
+const encoder = new TextEncoder()
+
+function* encodeBlocks(entries: readonly Entry[], prior: PlannedService | undefined): Steps<Uint8Array[]> {
+  const blocks: Uint8Array[] = []
+  if (entries.length <= blockLength) return blocks
+  for (let from = 0; from < entries.length; from += blockLength) {
+    const block = entries.slice(from, from + blockLength)
+    const known = prior?.blocks[blocks.length]
+    const old = prior?.entries.slice(from, from + blockLength)
+    const same = known && old?.length === block.length && block.every((entry, index) => entry === old[index])
+    blocks.push(same ? known : encoder.encode(join(block)))
+    yield
+  }
+  return blocks
+}
+
+const join = (entries: readonly Entry[]) => entries.map(({ text }) => text).join(',')
+
 const headSchema = object(serviceFields)
 
-function* write(name: string, { id, source, entries }: PlannedService, text: PlanText): Steps<void> {
+function* write(name: string, { id, source, entries, blocks }: PlannedService, text: PlanText): Steps<void> {
   const head = settle(headSchema, { ...source, healthCheck: undefined }) as Record<string, unknown>
   const { protocol, port, balance, affinity = 'none' } = head
   const addresses = listOf(source.address).map(canonical)
   const healthCheck = source.healthCheck === undefined ? null : settle(healthCheckSchema, source.healthCheck)
   const fields = JSON.stringify({ id, name, protocol, addresses, port, balance, affinity, healthCheck })
   text.add(`${fields.slice(0, -1)},"endpoints":[`)
-  let separator = ''
-  for (const [index, entry] of entries.entries()) {
-    text.add(separator + entry.text)
-    separator = ','
-    if (index % 256 === 255) yield
+  for (const [index, block] of blocks.entries()) {
+    if (index > 0) text.add(',')
+    text.addEncoded(block)
+    yield
   }
+  if (blocks.length === 0) text.add(join(entries))
   text.add(']}')
 }

@@ -14,6 +14,12 @@ export class PlanText {
     if (this.text.length >= chunkLength) this.flush()
   }
 
+  /** Adds text that is encoded already. */
+  addEncoded(bytes: Uint8Array): void {
+    this.flush()
+    this.chunks.push(bytes)
+  }
+
   /** Adds a list of values. */
   *list(items: Iterable<unknown>): Steps<void> {
     let separator = '['

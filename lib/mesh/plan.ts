@@ -28,6 +28,8 @@ export interface Planned {
 interface State {
   readonly generation: number
   readonly mesh: Mesh | undefined
+  /** Whether the node's own stack is a port. */
+  readonly host: boolean
   readonly services: ReadonlyMap<string, PlannedService>
 }
 
@@ -41,7 +43,7 @@ interface State {
  * described where they are made: plan-network.ts, plan-services.ts.
  */
 export class Planner {
-  private state: State = { generation: 0, mesh: undefined, services: new Map() }
+  private state: State = { generation: 0, mesh: undefined, host: false, services: new Map() }
   private pending: State | undefined
   private busy = false
   private readonly portIds = new NamedIds(limits.ports)
@@ -100,9 +102,9 @@ export class Planner {
     const generation = this.state.generation + 1
     const base = before ? this.state.generation : null
     const changes = yield* diffSteps(this.state.mesh, narrow)
-    const ports = this.portIds.assign([...Object.keys(mesh.ports), ...(usesHost(mesh) ? ['host'] : [])])
-    const workloads = this.workloadIds.assign(Object.keys(mesh.workloads ?? {}))
-    if (!ports || !workloads) throw idsExhausted(ports ? 'workloads' : 'ports')
+    const host = same('workloads') ? this.state.host : usesHost(mesh)
+    const ports = this.portIds.assign([...Object.keys(mesh.ports), ...(host ? ['host'] : [])])
+    if (!ports) throw idsExhausted('ports')
 
     const text = new PlanText()
     text.add(`{"generation":${generation},"base":${base},"ports":${JSON.stringify(planPorts(mesh, ports))}`)
@@ -112,12 +114,16 @@ export class Planner {
     else yield* text.list(planRoutes(mesh, ports))
     text.add(',"workloads":')
     if (same('ports', 'workloads')) text.add('null')
-    else yield* text.list(planWorkloads(mesh, ports, workloads))
+    else {
+      const workloads = this.workloadIds.assign(Object.keys(mesh.workloads ?? {}))
+      if (!workloads) throw idsExhausted('workloads')
+      yield* text.list(planWorkloads(mesh, ports, workloads))
+    }
     text.add(',"services":')
     const services = yield* this.services.plan(mesh, before, this.state.services, text)
     if (!services) throw idsExhausted('services')
     text.add('}')
-    this.pending = { generation, mesh: narrow, services }
+    this.pending = { generation, mesh: narrow, host, services }
     return { generation, base, chunks: text.finish(), changes }
   }
 }

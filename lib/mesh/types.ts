@@ -124,5 +124,5 @@ export function defineMesh<
   const H extends string = never,
   const K extends string = never,
 >(mesh: Shape<P, W, S, L, H, K>): Mesh<S, H, K> {
-  return mesh as unknown as Mesh<S, H, K>
+  return mesh
 }

@@ -41,6 +41,12 @@ export class MeshView {
     return names
   }
 
+  /** Whether a section has a name, sound or not. */
+  has(section: keyof Sections, name: string): boolean {
+    const entries = this.section(section)
+    return entries !== undefined && Object.hasOwn(entries, name)
+  }
+
   /** Whether parts of the mesh are, by identity, as they were in `before`. */
   unchanged(...parts: (keyof WideMesh)[]): boolean {
     const { before, mesh } = this

@@ -24,9 +24,8 @@ class Place {
   ) {}
 
   get path(): (string | number)[] {
-    const path: (string | number)[] = []
-    for (let place: Place | undefined = this; place?.key !== undefined; place = place.parent) path.push(place.key)
-    return path.reverse()
+    if (this.key === undefined) return []
+    return [...(this.parent?.path ?? []), this.key]
   }
 }
 
@@ -36,7 +35,7 @@ class Place {
  *
  * @returns the objects of which something is wrong that they hold directly: other checks leave them alone
  */
-export function* walkSteps(schema: Node, value: unknown, before: unknown, problems: Problems): Steps<Set<object>> {
+export function* walkSteps(schema: object, value: unknown, before: unknown, problems: Problems): Steps<Set<object>> {
   const walker = new Walker(problems)
   walker.jobs.push({ schema, value, before, place: new Place(undefined, undefined, undefined) })
   for (let count = 0, job; !problems.full && (job = walker.jobs.pop()); count++) {

@@ -29,7 +29,7 @@ export function* checkForward(view: MeshView, problems: Problems): Steps<void> {
 
 /** Tells when no port has the name. */
 export function checkPortName(view: MeshView, problems: Problems, path: (string | number)[], name: string): void {
+  if (view.has('ports', name)) return
   const ports = view.names('ports')
-  if (!ports.has(name))
-    problems.add(path, `no port ${quote(name)}`, `one of the ports: ${listNames([...ports])}`, meant(name, ports))
+  problems.add(path, `no port ${quote(name)}`, `one of the ports: ${listNames([...ports])}`, meant(name, ports))
 }

@@ -91,8 +91,8 @@ function checkUnique(view: MeshView, problems: Problems, part: 'routes' | 'polic
 type Named = 'listeners' | 'services' | 'workloads'
 
 function checkName(view: MeshView, problems: Problems, section: Named, path: Path, name: string): void {
+  if (view.has(section, name)) return
   const names = view.names(section)
-  if (names.has(name)) return
   problems.add(
     path,
     `no ${section.slice(0, -1)} ${quote(name)}`,

@@ -62,8 +62,8 @@ class ServiceCheck {
   private endpoint(index: number, { source, workload, addresses }: Target, { families }: Resolved): void {
     const path = [...this.path, 'endpoints', index]
     if ('workload' in source) {
-      const names = this.view.names('workloads')
-      if (!names.has(source.workload)) {
+      if (!this.view.has('workloads', source.workload)) {
+        const names = this.view.names('workloads')
         const expected = `one of the workloads: ${listNames([...names])}`
         return this.problems.add(
           [...path, 'workload'],
