@@ -17,6 +17,7 @@ constexpr std::array<ReasonInfo, kReasons> kTable{{
     {"vlan_unknown", Verdict::drop},
     {"not_for_us", Verdict::drop},
     {"source_invalid", Verdict::drop},
+    {"destination_invalid", Verdict::drop},
     {"arp_malformed", Verdict::drop},
     {"nd_malformed", Verdict::drop},
     {"ipv4_truncated", Verdict::drop},

@@ -15,7 +15,7 @@ enum class Reason : uint8_t {
   // clang-format off
   forwarded, service_forwarded, icmp_related,
   arp_answered, neighbor_learned, echo_answered, probe_answered,
-  ethernet_truncated, ether_type_unknown, vlan_unknown, not_for_us, source_invalid,
+  ethernet_truncated, ether_type_unknown, vlan_unknown, not_for_us, source_invalid, destination_invalid,
   arp_malformed, nd_malformed,
   ipv4_truncated, ipv4_header_invalid, ipv4_checksum_bad, ipv4_length_invalid,
   ipv6_truncated, ipv6_header_invalid, ipv6_extension_invalid, ipv6_length_invalid,
