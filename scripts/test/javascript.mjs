@@ -40,27 +40,24 @@ async function runFile(report, file) {
   const result = await collect(process.execPath, ['--test', '--enable-source-maps', ...reporters, file], {
     timeout: limitOf(file) * 1000,
   })
-  const failed = count(report, name, readEvents(events))
-  if (failed.total === 0) report.fail(name, `ran no test\n${result.output}`)
-  else if (failed.count > 0) console.log(result.output)
-  else if (result.code !== 0)
-    report.fail(
-      name,
-      `${result.timedOut ? `over ${limitOf(file)} s` : (result.signal ?? `exit code ${result.code}`)}\n${result.output}`,
-    )
+  const { total, failed } = count(report, name, readEvents(events))
+  if (result.timedOut) report.fail(name, `still running after ${limitOf(file)} s\n${result.output}`)
+  else if (total === 0) report.fail(name, `ran no test\n${result.output}`)
+  else if (failed > 0) console.log(result.output)
+  else if (result.code !== 0) report.fail(name, `${result.signal ?? `exit code ${result.code}`}\n${result.output}`)
   console.log(`   ${name} ${((Date.now() - started) / 1000).toFixed(1)} s`)
 }
 
 function count(report, name, events) {
-  const totals = { total: events.length, count: 0 }
+  let failed = 0
   for (const event of events) {
     const full = `${name}: ${event.name}`
     if (event.skip) report.skip(full, event.skip === true ? 'no reason given' : event.skip)
     else if (event.todo) report.skip(full, `todo: ${event.todo}`)
     else if (event.passed) report.pass()
-    else (totals.count++, report.fail(full, event.message))
+    else (failed++, report.fail(full, event.message))
   }
-  return totals
+  return { total: events.length, failed }
 }
 
 export async function javascript(report, parts) {

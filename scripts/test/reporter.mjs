@@ -7,7 +7,8 @@ export default async function* lines(source) {
     // A suite or file that passed is no test; one that failed because of its tests is counted by them.
     if (passed && (details?.type === 'suite' || name === file)) continue
     if (details?.error?.failureType === 'subtestsFailed') continue
-    const message = details?.error?.cause?.message ?? details?.error?.message
+    const error = details?.error
+    const message = error?.signal ?? error?.cause?.message ?? error?.message
     yield `${JSON.stringify({ name, passed, skip, todo, message })}\n`
   }
 }
