@@ -2,20 +2,25 @@
 import { join } from 'node:path'
 import { buildLibrary } from '../build/typescript.mjs'
 import { nativeFiles } from '../lib/files.mjs'
-import { runQuiet } from '../lib/process.mjs'
+import { collect, runQuiet } from '../lib/process.mjs'
 import { root } from '../lib/sources.mjs'
 import { clangFormat } from '../lib/tools.mjs'
 
 const bin = (name) => join(root, 'node_modules/.bin', name)
 const cache = (name) => ['--cache', '--cache-location', join(root, 'build/cache', name)]
 
+async function checkNative(format) {
+  const { code, output } = await collect(format, ['--dry-run', '-Werror', ...nativeFiles()])
+  const files = new Set(output.match(/^[^\s:]+(?=:\d+:\d+: error)/gm))
+  if (code !== 0) throw new Error(`npm run format would change ${[...files].join(' ') || output}`)
+}
+
 export async function lint(report) {
   await report.attempt('prettier', () =>
     runQuiet(bin('prettier'), ['--check', '--log-level=warn', ...cache('prettier'), '.']),
   )
   const format = clangFormat()
-  const files = nativeFiles()
-  if (format) await report.attempt('clang-format', () => runQuiet(format, ['--dry-run', '-Werror', ...files]))
+  if (format) await report.attempt('clang-format', () => checkNative(format))
   else report.skip('clang-format', 'the clang-format package has no binary for this architecture')
   // The type-aware rules read dist/'s declarations for the tests' imports of the package.
   const built = await report.attempt('compile lib', buildLibrary)
