@@ -1,5 +1,6 @@
 // Compiles lib/ to dist/, and test/ (when asked) to build/test/.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runQuiet } from '../lib/process.mjs'
@@ -30,6 +31,8 @@ export const buildLibrary = () =>
   step('lib', { outputs: ['dist/index.js'], inputs: [...configuration, ...filesUnder('lib')] }, async () => {
     await compile('lib', 'dist', 'tsconfig.json')
     copyFileSync(join(root, 'lib/package.json'), join(root, 'dist/package.json'))
+    const { meshSchema } = createRequire(import.meta.url)(join(root, 'dist/mesh/schema/mesh.js'))
+    writeFileSync(join(root, 'dist/mesh.schema.json'), `${JSON.stringify(meshSchema, null, 2)}\n`)
   })
 
 export async function buildTests() {
