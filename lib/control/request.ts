@@ -1,0 +1,89 @@
+import type { EventMap, FlowFilter, Tuple } from '../api.js'
+import { FlatProxyError } from '../errors.js'
+import { parseDuration, type Duration } from '../mesh/duration.js'
+import { isPlainObject, type Tree } from '../mesh/tree.js'
+
+/** What a client asks for, checked: it may be another program than ours. */
+
+const texts = ['service', 'workload', 'protocol', 'tier', 'verdict'] as const
+const types: Record<keyof EventMap, true> = {
+  'flow:open': true,
+  'flow:close': true,
+  'flow:denied': true,
+  'port:up': true,
+  'port:down': true,
+}
+
+function refuse(what: string): never {
+  throw new FlatProxyError('ERR_FLATPROXY_ARGUMENT', what)
+}
+
+function only(params: Tree, keys: readonly string[]): void {
+  for (const key of Object.keys(params)) if (!keys.includes(key)) refuse(`no such option: ${key}`)
+}
+
+function optionalText(params: Tree, key: string): Record<string, string> {
+  const value = params[key]
+  if (value === undefined) return {}
+  return typeof value === 'string' ? { [key]: value } : refuse(`${key} is not a text`)
+}
+
+function optionalCount(params: Tree, key: string): Record<string, number> {
+  const value = params[key]
+  if (value === undefined) return {}
+  return Number.isSafeInteger(value) && (value as number) >= 0
+    ? { [key]: value as number }
+    : refuse(`${key} is not a whole number`)
+}
+
+/** The filter of `flows`. */
+export function filterOf(params: Tree): FlowFilter {
+  only(params, [...texts, 'limit'])
+  return Object.assign(
+    {},
+    ...texts.map((key) => optionalText(params, key)),
+    optionalCount(params, 'limit'),
+  ) as FlowFilter
+}
+
+/** The types of `events`. */
+export function eventTypesOf(params: Tree): readonly (keyof EventMap)[] {
+  only(params, ['types'])
+  const list = params['types']
+  if (
+    !Array.isArray(list) ||
+    list.length === 0 ||
+    !list.every((type) => typeof type === 'string' && Object.hasOwn(types, type))
+  )
+    refuse(`types is not a list of ${Object.keys(types).join(', ')}`)
+  return list as (keyof EventMap)[]
+}
+
+/** The options of `capture`. */
+export function captureOf(params: Tree): {
+  filter?: string
+  verdict?: string
+  snapLength?: number
+  duration?: Duration
+} {
+  only(params, ['filter', 'verdict', 'snapLength', 'duration'])
+  const { duration } = params
+  if (duration !== undefined && parseDuration(duration) === undefined) refuse('duration is not a duration')
+  return {
+    ...optionalText(params, 'filter'),
+    ...optionalText(params, 'verdict'),
+    ...optionalCount(params, 'snapLength'),
+    ...(duration !== undefined && { duration: duration as Duration }),
+  }
+}
+
+/** The packet of `explain`: a tuple, or a frame in base64. */
+export function packetOf(params: Tree): Tuple | { on: string; frame: Uint8Array } {
+  const { on, frame, protocol, from, to, http } = params
+  if (typeof on !== 'string') refuse('on is not a text')
+  if (typeof frame === 'string') return { on, frame: Buffer.from(frame, 'base64') }
+  if (typeof protocol !== 'string' || typeof from !== 'string' || typeof to !== 'string')
+    refuse('protocol, from and to are not all texts')
+  if (http !== undefined && !isPlainObject(http)) refuse('http is not an object')
+  return { on, protocol, from, to, ...(http !== undefined && { http }) } as Tuple
+}

@@ -1,0 +1,153 @@
+import type { Stats } from './api.js'
+
+type Labels = Readonly<Record<string, string | number>>
+
+/** A family of metrics: what it means, and its samples. The name of a counter is written without its `_total`. */
+interface Family {
+  name: string
+  type: 'counter' | 'gauge'
+  /** The name ends in it (OpenMetrics 1.0, "Unit"). */
+  unit?: 'bytes' | 'ratio'
+  help: string
+  samples: readonly (readonly [labels: Labels, value: number])[]
+}
+
+/** The media type of {@link openMetrics}' text, for the `content-type` of an HTTP response. */
+export const openMetricsType = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
+
+/**
+ * Counters as OpenMetrics 1.0 text, as Prometheus scrapes it: serve it as {@link openMetricsType}. Names keep
+ * promtool's rules: counters end in `_total`, units are base units and end the name. Counters start at 0 with the proxy.
+ */
+export function openMetrics(stats: Stats): string {
+  return `${families(stats).map(text).join('')}# EOF\n`
+}
+
+function families(stats: Stats): Family[] {
+  return [...ofProxy(stats), ...ofPorts(stats), ...ofServices(stats), ...ofReasons(stats), ...ofLanes(stats)]
+}
+
+function ofProxy({ generation, lostEvents }: Stats): Family[] {
+  return [
+    gauge('flatproxy_generation', 'The generation of the mesh in force.', [[{}, generation]]),
+    counter('flatproxy_lost_events', 'Events that nobody fetched in time.', [[{}, lostEvents]]),
+  ]
+}
+
+function ofPorts({ ports }: Stats): Family[] {
+  const each = (value: (port: Stats['ports'][string]) => number) =>
+    Object.entries(ports).map(([port, counters]) => [{ port }, value(counters)] as const)
+  return [
+    counter(
+      'flatproxy_port_received_packets',
+      'Wire segments received on a port.',
+      each((port) => port.receivedPackets),
+    ),
+    counter(
+      'flatproxy_port_sent_packets',
+      'Wire segments sent on a port.',
+      each((port) => port.sentPackets),
+    ),
+  ]
+}
+
+function ofServices({ services }: Stats): Family[] {
+  const each = (value: (service: Stats['services'][string]) => number) =>
+    Object.entries(services).map(([service, counters]) => [{ service }, value(counters)] as const)
+  return [
+    counter(
+      'flatproxy_service_packets',
+      'Wire segments of a service, both ways.',
+      each((service) => service.packets),
+    ),
+    counter(
+      'flatproxy_service_carried_bytes',
+      'Bytes of frames of a service, both ways.',
+      each((service) => service.bytes),
+      'bytes',
+    ),
+    counter(
+      'flatproxy_service_new_flows',
+      'Flows that were opened to a service.',
+      each((service) => service.newFlows),
+    ),
+    gauge(
+      'flatproxy_service_active_flows',
+      'Flows of a service in the flow tables.',
+      each((service) => service.activeFlows),
+    ),
+  ]
+}
+
+function ofReasons({ reasons }: Stats): Family[] {
+  const each = (key: 'packets' | 'bytes') =>
+    Object.entries(reasons).map(([reason, counters]) => [{ reason }, counters[key]] as const)
+  return [
+    counter('flatproxy_reason_packets', 'Wire segments by the reason of their verdict.', each('packets')),
+    counter(
+      'flatproxy_reason_carried_bytes',
+      'Bytes of frames by the reason of their verdict.',
+      each('bytes'),
+      'bytes',
+    ),
+  ]
+}
+
+function ofLanes({ lanes }: Stats): Family[] {
+  const each = (value: (lane: Stats['lanes'][number]) => number) =>
+    lanes.map((lane, index) => [{ lane: index, core: lane.core }, value(lane)] as const)
+  return [
+    gauge(
+      'flatproxy_lane_busy_ratio',
+      'Share of the time that a lane worked.',
+      each((lane) => lane.busy),
+      'ratio',
+    ),
+    gauge(
+      'flatproxy_lane_flows',
+      'Flows in the table of a lane.',
+      each((lane) => lane.flows),
+    ),
+    gauge(
+      'flatproxy_lane_flow_capacity',
+      'Flows that the table of a lane holds at most.',
+      each((lane) => lane.flowCapacity),
+    ),
+  ]
+}
+
+function family(
+  type: Family['type'],
+  name: string,
+  help: string,
+  samples: Family['samples'],
+  unit?: Family['unit'],
+): Family {
+  return { name, type, help, samples, ...(unit && { unit }) }
+}
+
+const counter = family.bind(undefined, 'counter')
+const gauge = family.bind(undefined, 'gauge')
+
+function text({ name, type, unit, help, samples }: Family): string {
+  const head = [`# TYPE ${name} ${type}`, ...(unit ? [`# UNIT ${name} ${unit}`] : []), `# HELP ${name} ${escape(help)}`]
+  const sampleName = type === 'counter' ? `${name}_total` : name
+  const lines = samples.map(([labels, value]) => `${sampleName}${labelText(labels)} ${numberText(value)}`)
+  return [...head, ...lines, ''].join('\n')
+}
+
+function labelText(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escape(String(value))}"`)
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
+}
+
+// OpenMetrics 1.0, ABNF: in label values and in help, backslash, newline and double quote are escaped.
+function escape(value: string): string {
+  return value.replace(/[\\"\n]/g, (character) => (character === '\n' ? '\\n' : `\\${character}`))
+}
+
+function numberText(value: number): string {
+  if (Number.isNaN(value)) return 'NaN'
+  if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf'
+  return String(value)
+}
