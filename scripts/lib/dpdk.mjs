@@ -51,6 +51,7 @@ function ldflags() {
   const rest = names.filter((name) => !driverClass.test(name) && !whole.includes(name))
   const archive = (name) => `-l:librte_${name}.a`
   return [
+    '-Wl,--wrap=__fprintf_chk,--wrap=__printf_chk', // native/port/ethdev_stdio_shim.cc
     '-Wl,--whole-archive',
     ...whole.map(archive),
     '-Wl,--no-whole-archive',

@@ -80,4 +80,15 @@ describe('a process with DPDK started', () => {
     )
     assert.equal(stdout, 'ERR_FLATPROXY_EAL_PCI true\n')
   })
+
+  it('that cannot start says why in the error, not on stderr, and once and for all', async () => {
+    const attempt =
+      'try { addon.startEal({ memoryMb: 200_000_000 }) } catch (e) { console.log(e.code, /EAL/.test(e.message)) };'
+    assert.deepEqual(await node(`${addon} ${attempt} ${attempt}`), {
+      code: 0,
+      signal: null,
+      stdout: 'ERR_FLATPROXY_EAL true\nERR_FLATPROXY_EAL true\n',
+      stderr: '',
+    })
+  })
 })
