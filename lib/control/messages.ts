@@ -6,8 +6,8 @@ import { controlError } from './protocol.js'
 const newline = 10
 
 /**
- * The messages that come in by a socket. The socket is read only as fast as they are taken; it is destroyed when the
- * iterator ends.
+ * The messages that come in by a socket. The socket is read only as fast as they are taken, and stays the caller's to
+ * destroy.
  *
  * @param limit bytes of a message, at most
  * @throws `ERR_FLATPROXY_CONTROL` for a message that is too long, or is no JSON object
@@ -20,7 +20,9 @@ export async function* receiveMessages(socket: Socket, limit: number): AsyncGene
     if (size > limit) throw controlError(`a message of more than ${limit} bytes`)
     pending.push(part)
   }
-  for await (const chunk of socket as AsyncIterable<Buffer>) {
+  // Whoever is told of a bad message may still want to answer.
+  const chunks = socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
+  for await (const chunk of chunks) {
     let start = 0
     for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
       keep(chunk.subarray(start, end))

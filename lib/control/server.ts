@@ -87,7 +87,7 @@ const answers: Record<Method, Answer> = {
     yield* statsInParts(await view.stats({ signal }))
   },
   async *flows(view, params, signal) {
-    yield* inBatches(view.flows({ ...filterOf(params), signal } as FlowFilter))
+    yield* inBatches(view.flows({ ...filterOf(params), signal }))
   },
   async *events(view, params, signal) {
     for await (const { events, lost } of view.events({ types: eventTypesOf(params), signal }))
@@ -95,7 +95,7 @@ const answers: Record<Method, Answer> = {
         yield [{ events: events.slice(from, from + controlLimits.items), lost: from === 0 ? lost : 0 }]
   },
   async *explain(view, params) {
-    const explanation = await view.explain(packetOf(params) as Tuple)
+    const explanation = await view.explain(packetOf(params))
     yield [{ explanation, text: explanation.toString() }]
   },
   async *capture(view, params, signal) {

@@ -1,0 +1,104 @@
+// The counters as OpenMetrics 1.0, by the rules of `promtool check metrics` (client_golang's promlint).
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { openMetrics } from '#lib/metrics.js'
+import type { Stats } from '#lib/api.js'
+
+const odd = 'a"b\\c\nd'
+const stats: Stats = {
+  at: 1_700_000_000_000,
+  generation: 4,
+  ports: { uplink: { receivedPackets: 2 ** 53 - 1, sentPackets: 0 }, [odd]: { receivedPackets: 1, sentPackets: 2 } },
+  services: { shop: { packets: 10, bytes: 1_000, newFlows: 3, activeFlows: 2 } },
+  reasons: {
+    forwarded: { packets: 11, bytes: 1_100 },
+    no_route: { packets: 1, bytes: 60 },
+  } as unknown as Stats['reasons'],
+  lanes: [
+    { core: 2, busy: 0.25, flows: 1, flowCapacity: 64 },
+    { core: 3, busy: 0, flows: 1, flowCapacity: 64 },
+  ],
+  lostEvents: 5,
+}
+const lines = openMetrics(stats).split('\n')
+
+interface Family {
+  name: string
+  type: string
+  unit?: string
+  help?: string
+  samples: string[]
+}
+
+function parse(): Family[] {
+  const families: Family[] = []
+  for (const line of lines.slice(0, -2)) {
+    const [, kind, name, rest] = /^# (TYPE|HELP|UNIT) (\S+) (.+)$/.exec(line) ?? []
+    if (kind === 'TYPE') families.push({ name: name!, type: rest!, samples: [] })
+    else if (kind)
+      Object.assign(
+        families.find((family) => family.name === name)!,
+        { [kind.toLowerCase()]: rest },
+      )
+    else families.at(-1)!.samples.push(line)
+  }
+  return families
+}
+
+describe('openMetrics', () => {
+  const families = parse()
+
+  it('ends in # EOF and a newline, and has no empty line', () => {
+    assert.deepEqual(lines.slice(-2), ['# EOF', ''])
+    assert.ok(lines.slice(0, -1).every((line) => line !== ''))
+  })
+
+  it('keeps the samples of a family together, under their type and help', () => {
+    assert.equal(new Set(families.map(({ name }) => name)).size, families.length)
+    for (const { name, type, help, samples } of families) {
+      assert.ok(help && /\.$/.test(help), `${name} has no help`)
+      assert.match(type, /^(counter|gauge)$/)
+      assert.ok(samples.length > 0, name)
+      const sample = type === 'counter' ? `${name}_total` : name
+      for (const line of samples) assert.match(line, new RegExp(`^${sample}(\\{.*\\})? [0-9.e+]+$`))
+    }
+  })
+
+  it("keeps promlint's rules of names", () => {
+    for (const { name, type, unit, samples } of families) {
+      assert.match(name, /^[a-z][a-z0-9_]*$/)
+      assert.doesNotMatch(name, /_(total|count|sum|bucket|counter|gauge|info|created)$/, 'reserved ends and types')
+      assert.doesNotMatch(name, /_(ms|us|ns|sec|s|b|kb|mb|gb|bits|milliseconds|kilobytes|megabytes|minutes|hours)(_|$)/)
+      if (unit) assert.ok(name.endsWith(`_${unit}`), `${name} does not end in its unit`)
+      else assert.doesNotMatch(name, /_(bytes|seconds|ratio)$/, 'a unit that is not told')
+      assert.ok(type === 'counter' || !name.includes('total'))
+      const keys = samples.map((line) => line.slice(0, line.lastIndexOf(' ')))
+      assert.equal(new Set(keys).size, keys.length, 'a sample twice')
+    }
+  })
+
+  it('escapes labels', () => {
+    assert.ok(lines.includes('flatproxy_port_sent_packets_total{port="a\\"b\\\\c\\nd"} 2'))
+  })
+
+  it('keeps large numbers exact', () => {
+    assert.ok(lines.includes('flatproxy_port_received_packets_total{port="uplink"} 9007199254740991'))
+  })
+
+  it('has every number of the statistics', () => {
+    for (const line of [
+      'flatproxy_generation 4',
+      'flatproxy_lost_events_total 5',
+      'flatproxy_service_packets_total{service="shop"} 10',
+      'flatproxy_service_carried_bytes_total{service="shop"} 1000',
+      'flatproxy_service_new_flows_total{service="shop"} 3',
+      'flatproxy_service_active_flows{service="shop"} 2',
+      'flatproxy_reason_packets_total{reason="no_route"} 1',
+      'flatproxy_reason_carried_bytes_total{reason="no_route"} 60',
+      'flatproxy_lane_busy_ratio{lane="0",core="2"} 0.25',
+      'flatproxy_lane_flows{lane="1",core="3"} 1',
+      'flatproxy_lane_flow_capacity{lane="1",core="3"} 64',
+    ])
+      assert.ok(lines.includes(line), line)
+  })
+})
