@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import type { Flow, FlowFilter, Stats, Tuple, View } from '../api.js'
+import type { Flow, Stats, View } from '../api.js'
 import { FlatProxyError } from '../errors.js'
 import { isPlainObject, type Tree } from '../mesh/tree.js'
 import { version } from '../version.js'
