@@ -31,24 +31,28 @@ class Difference implements Change {
   constructor(
     readonly path: string,
     readonly kind: Change['kind'],
-    private readonly from: unknown,
-    private readonly to: unknown,
+    private readonly detail: () => string,
   ) {}
 
   toString(): string {
-    if (this.kind === 'changed') return `${this.path} changed from ${inWords(this.from)} to ${inWords(this.to)}`
-    const value = this.kind === 'added' ? this.to : this.from
-    return `${this.path} ${this.kind}${typeof value === 'object' ? '' : ` (${inWords(value)})`}`
+    return `${this.path} ${this.kind}${this.detail()}`
   }
+}
+
+function difference(path: string, from: unknown, to: unknown): Change {
+  if (from !== undefined && to !== undefined)
+    return new Difference(path, 'changed', () => ` from ${inWords(from)} to ${inWords(to)}`)
+  const value = from ?? to
+  const detail = () => (typeof value === 'object' ? '' : ` (${inWords(value)})`)
+  return new Difference(path, from === undefined ? 'added' : 'removed', detail)
 }
 
 function* compare(path: string, a: unknown, b: unknown, changes: Change[]): Steps<void> {
   if (a === b) return
-  if (a === undefined) changes.push(new Difference(path, 'added', a, b))
-  else if (b === undefined) changes.push(new Difference(path, 'removed', a, b))
+  if (a === undefined || b === undefined) changes.push(difference(path, a, b))
   else if (isPlainObject(a) && isPlainObject(b)) yield* compareObjects(path, a, b, changes)
   else if (isListOfObjects(a) && isListOfObjects(b)) yield* compareLists(path, a, b, changes)
-  else if (JSON.stringify(a) !== JSON.stringify(b)) changes.push(new Difference(path, 'changed', a, b))
+  else if (JSON.stringify(a) !== JSON.stringify(b)) changes.push(difference(path, a, b))
 }
 
 function* compareObjects(path: string, a: Tree, b: Tree, changes: Change[]): Steps<void> {
@@ -76,7 +80,7 @@ function* compareLists(path: string, a: readonly Tree[], b: readonly Tree[], cha
     if (!before.has(key)) yield* compare(`${path}[${key}]`, undefined, to, changes)
   }
   const moved = [...before.keys()].join('\n') !== [...after.keys()].join('\n')
-  if (moved && changes.length === found) changes.push(new Difference(path, 'changed', 'one order', 'another'))
+  if (moved && changes.length === found) changes.push(new Difference(path, 'changed', () => ': the order alone'))
 }
 
 /** How many items, by identity, two lists have in common at their beginning, and at their end. */

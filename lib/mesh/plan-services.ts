@@ -65,7 +65,7 @@ export class ServicePlanner {
       if (prior?.source !== service || !sameWorkloads) planned = yield* this.service(mesh, before, name, service, prior)
       if (!planned) return undefined
       services.set(name, planned)
-      if (planned === prior) continue
+      if (planned === prior || (prior && sameText(planned, prior))) continue
       text.add(separator)
       separator = ','
       yield* write(name, planned, text)
@@ -176,6 +176,12 @@ function* encodeBlocks(entries: readonly Entry[], prior: PlannedService | undefi
     yield
   }
   return blocks
+}
+
+/** Whether the engine has a service as it is: only what it does not see has changed, such as a label of a workload. */
+function sameText(a: PlannedService, b: PlannedService): boolean {
+  const { entries } = b
+  return a.source === b.source && a.entries.every(({ text }, index) => text === entries[index]!.text)
 }
 
 const join = (entries: readonly Entry[]) => entries.map(({ text }) => text).join(',')

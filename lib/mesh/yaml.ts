@@ -96,7 +96,7 @@ class Source {
     try {
       return this.document.toJS({ maxAliasCount: limits.fileAliases })
     } catch (error) {
-      this.problem((error as Error).message, `at most ${limits.fileAliases} uses of anchors`, 0)
+      this.problem((error as Error).message, `anchors that exist, used at most ${limits.fileAliases} times`, 0)
       return undefined
     }
   }

@@ -48,40 +48,35 @@ class ServiceCheck {
     const old = before && (yield* resolver.resolve(before, view.before!.workloads, undefined, () => true))
     const resolved = yield* resolver.resolve(service, workloads, before, usable)
     const fresh: number[] = []
+    let doubtful = false
     for (const [index, target] of resolved.targets.entries()) {
       if (index % 256 === 255) yield
       if (kept(resolved.targets, old?.targets, index)) continue
       fresh.push(index)
-      if (view.sound(target.source)) this.endpoint(index, target, resolved)
+      if (!view.sound(target.source) || !this.answers(index, target, resolved)) doubtful = true
     }
     this.health()
     yield* this.twins(resolved.targets, fresh)
-    if (fresh.length > 0 || resolved.targets.length !== old?.targets.length) this.families(resolved)
+    if (!doubtful && (fresh.length > 0 || resolved.targets.length !== old?.targets.length)) this.families(resolved)
   }
 
-  private endpoint(index: number, { source, workload, addresses }: Target, { families }: Resolved): void {
+  /** Whether an endpoint can answer, as far as is known; tells when not. */
+  private answers(index: number, { source, workload, addresses }: Target, { families }: Resolved): boolean {
     const path = [...this.path, 'endpoints', index]
-    if ('workload' in source) {
-      if (!this.view.has('workloads', source.workload)) {
-        const names = this.view.names('workloads')
-        const expected = `one of the workloads: ${listNames([...names])}`
-        return this.problems.add(
-          [...path, 'workload'],
-          `no workload ${quote(source.workload)}`,
-          expected,
-          meant(source.workload, names),
-        )
-      }
-      if (!this.view.sound(workload)) return
+    if ('workload' in source && !this.view.has('workloads', source.workload)) {
+      const names = this.view.names('workloads')
+      const expected = `one of the workloads: ${listNames([...names])}`
+      const hint = meant(source.workload, names)
+      this.problems.add([...path, 'workload'], `no workload ${quote(source.workload)}`, expected, hint)
+      return false
     }
-    if (addresses.length > 0) return
+    if ('workload' in source && !this.view.sound(workload)) return false
+    if (addresses.length > 0) return true
     const version = `IPv${families.join(' or IPv')}`
     const [key, what] = 'workload' in source ? ['workload', quote(source.workload)] : ['address', source.address]
-    this.problems.add(
-      [...path, key],
-      `${what} is never reached: it has no address of the service's kind`,
-      `an ${version} address`,
-    )
+    const message = `${what} is never reached: it has no address of the service's kind`
+    this.problems.add([...path, key], message, `an ${version} address`)
+    return false
   }
 
   private health(): void {
@@ -140,7 +135,6 @@ class ServiceCheck {
     if (targets.length === 0 || this.service.address === undefined) return
     for (const family of families) {
       if (targets.some(({ addresses }) => addresses.some((address) => familyOf(address) === family))) continue
-      if (!targets.every(({ source }) => this.view.sound(source))) continue
       const expected = `at least one endpoint with an IPv${family} address`
       this.problems.add([...this.path, 'endpoints'], `nobody answers at the service's IPv${family} address`, expected)
     }

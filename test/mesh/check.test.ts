@@ -1,0 +1,574 @@
+// The check of a mesh: every problem, at its path, with a hint where one is near.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { describe, it } from 'node:test'
+import {
+  checkMesh,
+  defineMesh,
+  errorCodes,
+  FlatProxyError,
+  limits,
+  MeshError,
+  meshSchema,
+  unsupported,
+  type Mesh,
+} from '#lib/index.js'
+
+/** The problems of a mesh as `path: message | hint`. */
+const told = (mesh: unknown) =>
+  checkMesh(mesh).map(
+    ({ path, message, hint }) => `${path.join('.')}: ${message}${hint === undefined ? '' : ` | ${hint}`}`,
+  )
+
+const ports = { a: { type: 'memory' } }
+const service = { address: '10.96.0.1', port: 80, endpoints: [{ address: '10.0.0.1', port: 8080 }] }
+
+/** A mesh with everything in it. */
+const full = {
+  ports: {
+    up: {
+      type: 'iface',
+      interface: 'eth0',
+      take: 'matched',
+      onExit: 'block',
+      watchdog: '1s',
+      own: ['192.0.2.1/24', 'fe80::1/64'],
+      netns: 'blue',
+    },
+    tap: {
+      type: 'tap',
+      name: 'fp0',
+      netns: '/proc/1/ns/net',
+      addresses: ['10.0.0.2/24'],
+      routes: [{ to: '0.0.0.0/0', via: '10.0.0.1' }],
+      mtu: 9000,
+      own: ['10.0.0.1/24'],
+      queues: 2,
+    },
+    nic: { type: 'ethdev', devargs: 'net_af_xdp0,iface=eth1' },
+    file: { type: 'pcap', read: 'a.pcap', write: 'b.pcapng' },
+    bad: {
+      type: 'fault',
+      port: { type: 'memory', mtu: 1280 },
+      seed: 7,
+      drop: 0.01,
+      duplicate: 0.001,
+      reorder: 1,
+      corrupt: 0,
+      delay: '2ms',
+    },
+  },
+  forward: [
+    { to: '0.0.0.0/0', on: 'up', via: '192.0.2.254' },
+    { to: 'fd00::/8', on: 'tap' },
+  ],
+  workloads: {
+    w1: { on: 'tap', addresses: ['10.0.0.11', 'fd00::11'], labels: { app: 'shop' }, identity: 'spiffe://corp/ns/prod' },
+    node: { on: 'host', addresses: ['192.0.2.1'] },
+  },
+  services: {
+    'prod/shop': {
+      address: ['10.96.0.10', 'fd00:96::10'],
+      port: 80,
+      protocol: 'tcp',
+      balance: 'leastRequest',
+      affinity: 'source',
+      healthCheck: { interval: '5s', timeout: 1000, healthy: 2, unhealthy: 3, jitter: 0.1 },
+      endpoints: [
+        { workload: 'w1', port: 8080, weight: 0, drain: true },
+        { address: '10.0.0.99', port: 8080 },
+      ],
+    },
+    dns: { address: '10.96.0.10', port: 80, protocol: 'udp', endpoints: [] },
+  },
+  listeners: { web: { on: 'up', address: '192.0.2.1', port: 443, protocol: 'https' } },
+  routes: [
+    {
+      name: 'r',
+      listeners: ['web'],
+      hostnames: ['*.example'],
+      rules: [
+        {
+          matches: [{ path: { type: 'Exact', value: '/' }, method: 'GET' }],
+          filters: [
+            { type: 'Hook', hook: 'auth', timeout: 5, onTimeout: 'deny' },
+            { type: 'RequestHeaderModifier', set: { a: 'b' }, remove: ['c'] },
+          ],
+          backendRefs: [{ service: 'prod/shop', weight: 3 }, { handler: 'h' }],
+          timeouts: { request: '1s' },
+        },
+      ],
+    },
+  ],
+  policies: [
+    {
+      name: 'p',
+      direction: 'egress',
+      to: { labels: { app: 'shop' } },
+      from: [{ workload: 'w1' }, { identity: 'spiffe://corp' }, { cidr: '10.0.0.0/8', except: ['10.9.0.0/16'] }],
+      ports: [{ protocol: 'tcp', port: 1, endPort: 2 }],
+      action: 'allow',
+    },
+  ],
+  flows: { capacity: 1024, midstream: 'reject', track: 'services', timeouts: { udp: '10s' } },
+}
+
+describe('a valid mesh', () => {
+  it('has no problems', () => {
+    assert.deepEqual(told(full), [])
+    assert.deepEqual(told({ ports: {} }), [])
+    assert.deepEqual(told(JSON.parse(JSON.stringify(full))), [])
+    assert.deepEqual(told(structuredClone(full)), [])
+    assert.deepEqual(told({ ports, services: undefined }), [], 'undefined is absent, as in JSON')
+  })
+
+  it('is told what is not built yet', () => {
+    const mesh = structuredClone(full) as unknown as Mesh
+    assert.deepEqual(
+      unsupported(mesh).map(({ path }) => path.join('.')),
+      ['listeners.web', 'routes.0', 'policies.0', 'workloads.node.on'],
+    )
+    const ring = { ports, services: { s: { ...service, balance: 'ringHash' } } } as unknown as Mesh
+    assert.deepEqual(
+      unsupported(ring).map(({ path, message }) => [path.join('.'), message]),
+      [['services.s.balance', "'ringHash' is not supported yet"]],
+    )
+    const host = defineMesh({
+      ports: { a: { type: 'iface', interface: 'eth0' } },
+      workloads: { n: { on: 'host', addresses: [] } },
+    })
+    assert.deepEqual(unsupported(host), [])
+  })
+})
+
+describe('the shape of a mesh', () => {
+  const cases: [string, unknown, string[]][] = [
+    ['not an object', [], [': a list is not an object']],
+    ['nothing', null, [': null is not an object']],
+    [
+      'no ports',
+      {},
+      ["ports: missing | Where packets come from and go to, by name. The name 'host' is the node's own."],
+    ],
+    ['an unknown key', { ports, servces: {} }, ["servces: unknown key 'servces' | did you mean 'services'?"]],
+    [
+      'an unknown type',
+      { ports: { a: { type: 'memroy' } } },
+      ["ports.a.type: unknown type 'memroy' | did you mean 'memory'?"],
+    ],
+    ['no type', { ports: { a: {} } }, ['ports.a.type: missing']],
+    [
+      'a key of another type',
+      { ports: { a: { type: 'memory', interface: 'eth0' } } },
+      ["ports.a.interface: unknown key 'interface'"],
+    ],
+    ['a bad name', { ports: { 'a b': { type: 'memory' } } }, ["ports.a b: 'a b' is not a name"]],
+    [
+      'a name out of the prototype',
+      { ports: JSON.parse('{"__proto__":{"type":"memory"}}') as unknown },
+      ["ports.__proto__: '__proto__' is not a name"],
+    ],
+    [
+      'a word',
+      { ports: { a: { type: 'iface', interface: 'e', take: 'match' } } },
+      ["ports.a.take: unknown value 'match' | did you mean 'matched'?"],
+    ],
+    [
+      'a number as text',
+      { ports, services: { s: { ...service, port: '80' } } },
+      ["services.s.port: '80' is not a whole number from 1 to 65535 | write it without quotes: 80"],
+    ],
+    [
+      'a port out of range',
+      { ports, services: { s: { ...service, port: 65536 } } },
+      ['services.s.port: 65536 is out of range'],
+    ],
+    [
+      'half a port',
+      { ports, services: { s: { ...service, port: 80.5 } } },
+      ['services.s.port: 80.5 is not a whole number'],
+    ],
+    [
+      'a boolean as text',
+      { ports, services: { s: { ...service, endpoints: [{ address: '10.0.0.1', port: 1, drain: 'true' }] } } },
+      ["services.s.endpoints.0.drain: 'true' is not true or false | write it without quotes: true"],
+    ],
+    [
+      'a weight',
+      { ports, services: { s: { ...service, endpoints: [{ address: '10.0.0.1', port: 1, weight: -1 }] } } },
+      ['services.s.endpoints.0.weight: -1 is out of range'],
+    ],
+    [
+      'no list',
+      { ports, workloads: { w: { on: 'a', addresses: '10.0.0.1' } } },
+      ["workloads.w.addresses: '10.0.0.1' is not a list | write it as a list: ['10.0.0.1']"],
+    ],
+    [
+      'an empty list of one or many',
+      { ports, services: { s: { ...service, address: [] } } },
+      ['services.s.address: the list is empty'],
+    ],
+    [
+      'an endpoint that is nobody',
+      { ports, services: { s: { ...service, endpoints: [{ adress: '10.0.0.1', port: 1 }] } } },
+      ["services.s.endpoints.0: has none of 'workload', 'address' | did you mean 'address'?"],
+    ],
+    [
+      'an endpoint that is two',
+      { ports, services: { s: { ...service, endpoints: [{ address: '10.0.0.1', workload: 'w', port: 1 }] } } },
+      ["services.s.endpoints.0: has 'workload' and 'address'"],
+    ],
+    [
+      'a rate',
+      { ports: { a: { type: 'fault', port: { type: 'memory' }, seed: 1, drop: 1.5 } } },
+      ['ports.a.drop: 1.5 is out of range'],
+    ],
+    [
+      'no seed',
+      { ports: { a: { type: 'fault', port: { type: 'memory' } } } },
+      ['ports.a.seed: missing | The same seed gives the same faults.'],
+    ],
+    [
+      'faults around faults',
+      { ports: { a: { type: 'fault', seed: 1, port: { type: 'fault', seed: 1, port: { type: 'memory' } } } } },
+      ["ports.a.port.type: unknown type 'fault'"],
+    ],
+    [
+      'a duration without its unit',
+      { ports: { a: { type: 'iface', interface: 'e', watchdog: '200' } } },
+      [
+        "ports.a.watchdog: '200' is not a duration from 100ms to 1m, such as 500 (milliseconds), '500ms' or '2s' | give it a unit: '200ms', '200s'",
+      ],
+    ],
+    [
+      'a duration out of range',
+      { ports: { a: { type: 'iface', interface: 'e', watchdog: '1ms' } } },
+      ["ports.a.watchdog: '1ms' is out of range"],
+    ],
+    [
+      'a long interface name',
+      { ports: { a: { type: 'iface', interface: 'sixteencharacter' } } },
+      ["ports.a.interface: 'sixteencharacter' has more than 15 bytes"],
+    ],
+    [
+      'an interface name with a slash',
+      { ports: { a: { type: 'tap', name: 'a/b' } } },
+      [
+        "ports.a.name: 'a/b' is not the name of a network interface: 1 to 15 characters without blanks, '/', ':' and '%'",
+      ],
+    ],
+    ['a function', { ports: { a: () => 1 } }, ["ports.a: a function is not an object with 'type'"]],
+    ['a class', { ports: new Map() }, ['ports: an object is not an object']],
+    ['NaN', { ports, flows: { capacity: NaN } }, ['flows.capacity: NaN is not a whole number']],
+    ['too many flows', { ports, flows: { capacity: 4_194_305 } }, ['flows.capacity: 4194305 is out of range']],
+    [
+      'an identity',
+      { ports, workloads: { w: { on: 'a', addresses: [], identity: 'corp' } } },
+      ["workloads.w.identity: 'corp' is not a SPIFFE ID, such as 'spiffe://example.org/ns/prod/sa/shop'"],
+    ],
+  ]
+  for (const [name, mesh, expected] of cases) it(`refuses ${name}`, () => assert.deepEqual(told(mesh), expected))
+
+  it('finds everything at once, in the order of the mesh', () => {
+    const mesh = {
+      ports: { a: { type: 'memory', mtu: 1 }, b: {} },
+      forward: [{ to: 'x', on: 'c' }],
+      services: { s: { endpoints: [{ workload: 'w', port: 1 }] } },
+    }
+    assert.deepEqual(
+      checkMesh(mesh).map(({ path }) => path.join('.')),
+      ['ports.a.mtu', 'ports.b.type', 'forward.0.to', 'services.s.port'],
+    )
+  })
+
+  it('survives cycles and depth', () => {
+    const cycle: Record<string, unknown> = { type: 'fault', seed: 1 }
+    cycle.port = cycle
+    assert.deepEqual(told({ ports: { a: cycle } }), ["ports.a.port.type: unknown type 'fault'"])
+  })
+
+  it('tells no more than a bounded number', () => {
+    const endpoints = Array.from({ length: 5_000 }, () => ({ address: 'x', port: 0 }))
+    const problems = checkMesh({ ports, services: { s: { ...service, endpoints } } })
+    assert.equal(problems.length, limits.problems + 1)
+    assert.equal(problems.at(-1)!.message, 'more than 1000 problems')
+  })
+})
+
+describe('addresses in a mesh', () => {
+  const at = (address: unknown) => told({ ports, workloads: { w: { on: 'a', addresses: [address] } } })
+  it('are of hosts, and strict', () => {
+    assert.deepEqual(at('10.0.0.256'), ["workloads.w.addresses.0: '10.0.0.256' is not an IP address"])
+    assert.deepEqual(at('10.0.0.01'), [
+      "workloads.w.addresses.0: '10.0.0.01' is not an IP address | leave leading zeros out",
+    ])
+    assert.deepEqual(at('10.0.0.1/24'), [
+      "workloads.w.addresses.0: '10.0.0.1/24' is not an IP address | leave the prefix length out: '10.0.0.1'",
+    ])
+    assert.deepEqual(at('fe80::1%eth0'), [
+      "workloads.w.addresses.0: 'fe80::1%eth0' is not an IP address | leave the zone out",
+    ])
+    assert.deepEqual(at('[::1]'), ["workloads.w.addresses.0: '[::1]' is not an IP address | leave the brackets out"])
+    assert.deepEqual(at('::ffff:10.0.0.1'), [
+      "workloads.w.addresses.0: '::ffff:10.0.0.1' is an IPv4 address in IPv6's clothes | write it as '10.0.0.1'",
+    ])
+    assert.deepEqual(at('224.0.0.1'), ["workloads.w.addresses.0: '224.0.0.1' is a multicast address"])
+    assert.deepEqual(at('::'), ["workloads.w.addresses.0: '::' is an unspecified address"])
+    assert.deepEqual(at(10), [
+      "workloads.w.addresses.0: 10 is not an IPv4 or IPv6 address of a host, such as '10.0.0.1' or 'fd00::1' | write it in quotes",
+    ])
+  })
+
+  it('of prefixes have no host bits', () => {
+    assert.deepEqual(told({ ports, forward: [{ to: '10.1.2.3/8', on: 'a' }] }), [
+      "forward.0.to: '10.1.2.3/8' has bits beyond its length | did you mean '10.0.0.0/8'?",
+    ])
+  })
+
+  it('of ports are not networks', () => {
+    const own = (text: string) => told({ ports: { a: { type: 'memory', own: [text] } } })
+    assert.deepEqual(own('10.0.0.0/24'), [
+      "ports.a.own.0: '10.0.0.0/24' is a network, not an address in it | for example '10.0.0.1/24'",
+    ])
+    assert.deepEqual(own('10.0.0.0/31'), [])
+    assert.deepEqual(own('10.0.0.1'), [])
+    assert.deepEqual(own('127.0.0.1/8'), ["ports.a.own.0: '127.0.0.1/8' is a loopback address"])
+  })
+})
+
+describe('what belongs together', () => {
+  const w = { on: 'a', addresses: ['10.0.0.1'] }
+  const endpoints = (...list: unknown[]) => ({
+    ports,
+    workloads: { w },
+    services: { s: { ...service, endpoints: list } },
+  })
+  const cases: [string, unknown, string[]][] = [
+    [
+      'ports exist',
+      {
+        ports,
+        forward: [{ to: '10.0.0.0/8', on: 'b' }],
+        workloads: { w: { on: 'aa', addresses: [] } },
+        listeners: { l: { on: 'z', address: '10.0.0.1', port: 1, protocol: 'tcp' } },
+      },
+      [
+        "forward.0.on: no port 'b' | did you mean 'a'?",
+        "workloads.w.on: no port 'aa' | did you mean 'a'?",
+        "listeners.l.on: no port 'z' | did you mean 'a'?",
+      ],
+    ],
+    [
+      'names out of the prototype do not',
+      {
+        ports,
+        workloads: { w: { on: 'toString', addresses: [] } },
+        services: { s: { ...service, endpoints: [{ workload: 'valueOf', port: 1 }] } },
+      },
+      ["workloads.w.on: no port 'toString'", "services.s.endpoints.0.workload: no workload 'valueOf'"],
+    ],
+    [
+      "no port is called 'host'",
+      { ports: { host: { type: 'memory' } } },
+      ["ports.host: 'host' is the node's own port"],
+    ],
+    [
+      'workloads exist',
+      endpoints({ workload: 'v', port: 1 }),
+      ["services.s.endpoints.0.workload: no workload 'v' | did you mean 'w'?"],
+    ],
+    [
+      'interfaces are taken once',
+      {
+        ports: {
+          a: { type: 'iface', interface: 'eth0' },
+          b: { type: 'tap', name: 'eth0' },
+          c: { type: 'fault', seed: 1, port: { type: 'iface', interface: 'eth0' } },
+          d: { type: 'iface', interface: 'eth0', netns: 'x' },
+        },
+      },
+      ["ports.b.name: 'ports.a' has it already", "ports.c.port.interface: 'ports.a' has it already"],
+    ],
+    ['a pcap port does something', { ports: { a: { type: 'pcap' } } }, ['ports.a: neither reads nor writes']],
+    [
+      'a gateway of a tap is of its family',
+      { ports: { a: { type: 'tap', routes: [{ to: '::/0', via: '10.0.0.1' }] } } },
+      ['ports.a.routes.0.via: an IPv4 gateway to an IPv6 prefix'],
+    ],
+    [
+      'a next hop is of its family',
+      { ports, forward: [{ to: '10.0.0.0/8', on: 'a', via: 'fd00::1' }] },
+      ['forward.0.via: an IPv6 next hop to an IPv4 prefix'],
+    ],
+    [
+      'prefixes are routed once',
+      {
+        ports,
+        forward: [
+          { to: 'fd00::/8', on: 'a' },
+          { to: 'FD00:0::/8', on: 'a' },
+        ],
+      },
+      ["forward.1.to: 'forward.0' routes fd00::/8 already"],
+    ],
+    [
+      'workloads have their own addresses',
+      { ports, workloads: { w, v: { on: 'a', addresses: ['fd00::1', '10.0.0.1', 'fd00:0::1'] } } },
+      [
+        "workloads.v.addresses.1: workload 'w' has 10.0.0.1 already",
+        "workloads.v.addresses.2: workload 'v' has fd00::1 already",
+      ],
+    ],
+    [
+      'virtual addresses are taken once',
+      {
+        ports,
+        services: {
+          s: service,
+          t: { ...service, port: 81 },
+          u: { ...service, protocol: 'udp' },
+          v: { ...service, address: ['10.96.0.2', '10.96.0.1'] },
+        },
+      },
+      ["services.v.address.1: service 's' has 10.96.0.1 tcp port 80 already"],
+    ],
+    [
+      'virtual addresses are no own ones',
+      { ports: { a: { type: 'memory', own: ['10.96.0.1/12'] } }, services: { s: service } },
+      ["services.s.address: 10.96.0.1 is an own address of port 'a' | another address, or leave it out of ports.a.own"],
+    ],
+    [
+      'endpoints stand once',
+      endpoints(
+        { workload: 'w', port: 1 },
+        { address: '10.0.0.2', port: 1 },
+        { address: '10.0.0.1', port: 1 },
+        { workload: 'w', port: 2 },
+      ),
+      ["services.s.endpoints.2: 'endpoints.0' has its address and port already"],
+    ],
+    [
+      'endpoints are of the family of the service',
+      endpoints({ address: 'fd00::1', port: 1 }, { workload: 'w', port: 1 }),
+      ["services.s.endpoints.0.address: fd00::1 is never reached: it has no address of the service's kind"],
+    ],
+    [
+      'every family has endpoints',
+      { ports, services: { s: { ...service, address: ['10.96.0.1', 'fd00::1'] } } },
+      ["services.s.endpoints: nobody answers at the service's IPv6 address"],
+    ],
+    [
+      'probes are TCP',
+      { ports, services: { s: { ...service, protocol: 'udp', healthCheck: {} } } },
+      ['services.s.healthCheck: probes are TCP, and the service is UDP | leave healthCheck out'],
+    ],
+    [
+      'probes end before the next',
+      { ports, services: { s: { ...service, healthCheck: { timeout: '6s' } } } },
+      ['services.s.healthCheck.timeout: 6000 ms is longer than the interval of 5000 ms'],
+    ],
+    [
+      'routes are complete',
+      {
+        ports,
+        services: { s: service },
+        routes: [
+          { name: 'r', listeners: ['x'], rules: [{ backendRefs: [{ service: 'shpo' }, { handler: 'h' }] }] },
+          { name: 'r', rules: [] },
+        ],
+      },
+      [
+        "routes.1.name: 'routes.0' has the name 'r' already",
+        "routes.0.listeners.0: no listener 'x'",
+        "routes.0.rules.0.backendRefs.0.service: no service 'shpo'",
+      ],
+    ],
+    [
+      'policies are complete',
+      {
+        ports,
+        policies: [
+          {
+            name: 'p',
+            action: 'deny',
+            to: { workload: 'w' },
+            from: [{ cidr: '10.0.0.0/8', except: ['11.0.0.0/8'] }],
+            ports: [{ endPort: 5 }, { port: 9, endPort: 8 }],
+          },
+        ],
+      },
+      [
+        "policies.0.to.workload: no workload 'w'",
+        "policies.0.from.0.except.0: 11.0.0.0/8 lies in none of the prefixes of 'cidr'",
+        "policies.0.ports.0.endPort: 'endPort' without 'port'",
+        "policies.0.ports.1.endPort: 8 is below 'port', 9",
+      ],
+    ],
+  ]
+  for (const [name, mesh, expected] of cases) it(name, () => assert.deepEqual(told(mesh), expected))
+
+  it('is looked at beside what is broken, not in it', () => {
+    const mesh = {
+      ports,
+      workloads: { w },
+      services: {
+        s: { ...service, port: 0, healthCheck: { timeout: '9s' } },
+        t: {
+          ...service,
+          endpoints: [
+            { workload: 'x', port: 1 },
+            { address: 'y', port: 1 },
+          ],
+        },
+      },
+    }
+    assert.deepEqual(told(mesh), [
+      'services.s.port: 0 is out of range',
+      "services.t.endpoints.1.address: 'y' is not an IP address",
+      "services.t.endpoints.0.workload: no workload 'x' | did you mean 'w'?",
+    ])
+  })
+
+  it('finds many twins among many endpoints', () => {
+    const list = Array.from({ length: 600 }, (_, index) => ({ address: `10.0.${index % 2}.${index % 200}`, port: 80 }))
+    assert.equal(told(endpoints(...list)).length, 400)
+  })
+})
+
+describe('errors', () => {
+  it('carry a code, what to do, and the problems', () => {
+    const error = new MeshError(checkMesh({}))
+    assert.ok(error instanceof FlatProxyError)
+    assert.equal(error.code, 'ERR_FLATPROXY_MESH')
+    assert.equal(error.name, 'MeshError')
+    assert.equal(error.message, 'The mesh: ports: missing')
+    assert.match(error.remedy!, /flatproxy check/)
+    const cause = new Error('x')
+    const own = new FlatProxyError('ERR_FLATPROXY_PORT', 'no', { cause, remedy: 'modprobe tun' })
+    assert.deepEqual([own.cause, own.remedy, own.code], [cause, 'modprobe tun', 'ERR_FLATPROXY_PORT'])
+  })
+
+  it('are all told', () => {
+    for (const { code, meaning, remedy } of errorCodes) {
+      assert.match(code, /^ERR_FLATPROXY_[A-Z_]+$/)
+      assert.ok(meaning.endsWith('.') && remedy.length > 10, code)
+    }
+  })
+})
+
+describe('the JSON Schema', () => {
+  it('is plain data and says what the check says', () => {
+    assert.deepEqual(JSON.parse(JSON.stringify(meshSchema)), meshSchema)
+    const { properties, required, additionalProperties } = meshSchema as {
+      properties: Record<string, { description?: string }>
+      required: string[]
+      additionalProperties: boolean
+    }
+    assert.deepEqual([required, additionalProperties], [['ports'], false])
+    for (const [key, { description }] of Object.entries(properties)) assert.ok(description, key)
+  })
+
+  it('is in the package', () => {
+    assert.deepEqual(JSON.parse(readFileSync('dist/mesh.schema.json', 'utf8')), meshSchema)
+  })
+})

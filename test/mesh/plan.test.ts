@@ -1,0 +1,487 @@
+// Plans: what the engine is given, ids, increments, and that nothing holds the event loop.
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { MeshError, mergePatch, type Mesh } from '#lib/index.js'
+import { adoptMesh, adoptSteps } from '#lib/mesh/adopt.js'
+import { checkMeshSliced, checkSteps } from '#lib/mesh/check.js'
+import { IdPool, NamedIds } from '#lib/mesh/ids.js'
+import { Planner, type Planned } from '#lib/mesh/plan.js'
+import { Resolver } from '#lib/mesh/resolve.js'
+import { runSliced, sliceMilliseconds, type Steps } from '#lib/mesh/steps.js'
+
+interface Endpoint {
+  id: number
+  address: string
+  port: number
+  weight: number
+  drain: boolean
+  name: string
+}
+interface Service {
+  id: number
+  name: string
+  endpoints: Endpoint[]
+}
+interface Plan {
+  generation: number
+  base: number | null
+  ports: { id: number; name: string; own: string[]; config: unknown }[]
+  flows: unknown
+  routes: unknown[] | null
+  workloads: unknown[] | null
+  services: { set: Service[]; removed: number[] }
+}
+
+const read = ({ chunks }: Planned) => JSON.parse(Buffer.concat(chunks).toString()) as Plan
+
+/** A planner, and what it makes of a mesh or a patch; each is committed. */
+class Harness {
+  readonly planner = new Planner()
+
+  async apply(value: unknown): Promise<Plan> {
+    const mesh = await adoptMesh(value, this.planner.mesh)
+    assert.deepEqual(await checkMeshSliced(mesh, this.planner.mesh), [])
+    const plan = read(await this.planner.plan(mesh))
+    this.planner.commit()
+    return plan
+  }
+
+  patch(patch: unknown): Promise<Plan> {
+    return this.apply(mergePatch(this.planner.mesh, patch))
+  }
+}
+
+const mesh = () => ({
+  ports: {
+    up: { type: 'iface', interface: 'eth0', own: ['192.0.2.1/24', 'FE80::1/64', '192.0.2.9'] },
+    lossy: { type: 'fault', port: { type: 'memory', own: ['10.0.0.1/24'] }, seed: 1, delay: '1s' },
+  },
+  forward: [{ to: '0.0.0.0/0', on: 'up', via: '192.0.2.254' }],
+  workloads: {
+    w: { on: 'lossy', addresses: ['10.0.0.11', 'FD00::11', '10.0.0.12'] },
+    node: { on: 'host', addresses: ['192.0.2.5'] },
+  },
+  services: {
+    shop: {
+      address: ['10.96.0.1', 'fd00:96::1'],
+      port: 80,
+      healthCheck: {},
+      endpoints: [
+        { workload: 'w', port: 8080 },
+        { address: '10.0.0.99', port: 1, weight: 0 },
+      ],
+    },
+    dns: {
+      address: '10.96.0.1',
+      port: 53,
+      protocol: 'udp',
+      balance: 'roundRobin',
+      affinity: 'source',
+      endpoints: [{ workload: 'w', port: 53, drain: true }],
+    },
+  },
+})
+
+describe('a first plan', () => {
+  it('is whole, with everything resolved', async () => {
+    const plan = await new Harness().apply(mesh())
+    assert.deepEqual(plan, {
+      generation: 1,
+      base: null,
+      ports: [
+        {
+          id: 0,
+          name: 'up',
+          own: ['192.0.2.1/24', 'fe80::1/64', '192.0.2.9/32'],
+          config: {
+            type: 'iface',
+            interface: 'eth0',
+            take: 'all',
+            onExit: 'release',
+            watchdog: 200,
+            own: ['192.0.2.1/24', 'FE80::1/64', '192.0.2.9'],
+          },
+        },
+        {
+          id: 1,
+          name: 'lossy',
+          own: ['10.0.0.1/24'],
+          config: {
+            type: 'fault',
+            port: { type: 'memory', own: ['10.0.0.1/24'], mtu: 1500 },
+            seed: 1,
+            drop: 0,
+            duplicate: 0,
+            reorder: 0,
+            corrupt: 0,
+            delay: 1000,
+          },
+        },
+        { id: 2, name: 'host', own: [], config: { type: 'host' } },
+      ],
+      flows: {
+        capacity: 262144,
+        midstream: 'adopt',
+        track: 'all',
+        timeouts: {
+          tcpSynSent: 30000,
+          tcpSynReceived: 30000,
+          tcpEstablished: 7440000,
+          tcpFinWait: 120000,
+          tcpCloseWait: 60000,
+          tcpLastAck: 30000,
+          tcpTimeWait: 120000,
+          tcpClose: 10000,
+          udp: 30000,
+          udpAssured: 180000,
+          icmp: 30000,
+          fragment: 30000,
+        },
+      },
+      routes: [
+        { to: '10.0.0.11/32', port: 1 },
+        { to: 'fd00::11/128', port: 1 },
+        { to: '10.0.0.12/32', port: 1 },
+        { to: '192.0.2.5/32', port: 2 },
+        { to: '0.0.0.0/0', port: 0, via: '192.0.2.254' },
+        { to: '192.0.2.0/24', port: 0 },
+        { to: '10.0.0.0/24', port: 1 },
+      ],
+      workloads: [
+        { id: 0, name: 'w', port: 1, addresses: ['10.0.0.11', 'fd00::11', '10.0.0.12'] },
+        { id: 1, name: 'node', port: 2, addresses: ['192.0.2.5'] },
+      ],
+      services: {
+        set: [
+          {
+            id: 0,
+            name: 'shop',
+            protocol: 'tcp',
+            addresses: ['10.96.0.1', 'fd00:96::1'],
+            port: 80,
+            balance: 'maglev',
+            affinity: 'none',
+            healthCheck: { interval: 5000, timeout: 1000, healthy: 2, unhealthy: 3, jitter: 0.1 },
+            endpoints: [
+              { id: 0, address: '10.0.0.11', port: 8080, weight: 1, drain: false, name: 'w' },
+              { id: 1, address: 'fd00::11', port: 8080, weight: 1, drain: false, name: 'w' },
+              { id: 2, address: '10.0.0.99', port: 1, weight: 0, drain: false, name: '10.0.0.99:1' },
+            ],
+          },
+          {
+            id: 1,
+            name: 'dns',
+            protocol: 'udp',
+            addresses: ['10.96.0.1'],
+            port: 53,
+            balance: 'roundRobin',
+            affinity: 'source',
+            healthCheck: null,
+            endpoints: [{ id: 3, address: '10.0.0.11', port: 53, weight: 1, drain: true, name: 'w' }],
+          },
+        ],
+        removed: [],
+      },
+    })
+  })
+
+  it('may be of almost nothing', async () => {
+    const plan = await new Harness().apply({ ports: {} })
+    assert.deepEqual([plan.ports, plan.routes, plan.workloads, plan.services], [[], [], [], { set: [], removed: [] }])
+  })
+})
+
+describe('a further plan', () => {
+  it('holds only what changed', async () => {
+    const harness = new Harness()
+    await harness.apply(mesh())
+    const plan = await harness.patch({ services: { dns: { endpoints: [{ workload: 'w', port: 53 }] } } })
+    assert.deepEqual([plan.generation, plan.base, plan.routes, plan.workloads], [2, 1, null, null])
+    assert.equal(plan.ports.length, 3)
+    assert.deepEqual(
+      plan.services.set.map(({ id, name, endpoints }) => [id, name, endpoints]),
+      [[1, 'dns', [{ id: 3, address: '10.0.0.11', port: 53, weight: 1, drain: false, name: 'w' }]]],
+    )
+    assert.deepEqual(
+      (await harness.apply(mesh())).services.set.map(({ name }) => name),
+      ['dns'],
+      'equal parts of a new object are unchanged',
+    )
+    assert.deepEqual((await harness.apply(mesh())).services, { set: [], removed: [] })
+  })
+
+  it('holds the services for which a workload changed', async () => {
+    const harness = new Harness()
+    await harness.apply(mesh())
+    const moved = await harness.patch({ workloads: { w: { addresses: ['10.0.0.11', 'fd00::22'] } } })
+    assert.deepEqual(
+      moved.services.set.map(({ name, endpoints }) => [name, endpoints.map(({ id, address }) => `${id} ${address}`)]),
+      [['shop', ['0 10.0.0.11', '4 fd00::22', '2 10.0.0.99']]],
+    )
+    assert.notEqual(moved.routes, null)
+    const other = await harness.patch({ workloads: { node: { labels: { a: 'b' } } } })
+    assert.deepEqual(other.services, { set: [], removed: [] })
+  })
+
+  it('keeps ids while things live, wherever they stand', async () => {
+    const harness = new Harness()
+    await harness.apply(mesh())
+    const ids = ({ services }: Plan) => services.set[0]!.endpoints.map(({ id, address }) => `${id} ${address}`)
+    const patch = (...endpoints: unknown[]) =>
+      harness.patch({ services: { shop: { address: '10.96.0.1', endpoints } } })
+    const [a, b] = [
+      { workload: 'w', port: 8080 },
+      { address: '10.0.0.99', port: 1 },
+    ]
+    assert.deepEqual(ids(await patch({ address: '10.0.0.50', port: 1 }, b, a)), [
+      '4 10.0.0.50',
+      '2 10.0.0.99',
+      '0 10.0.0.11',
+    ])
+    assert.deepEqual(
+      ids(await patch({ address: '10.0.0.11', port: 8080 })),
+      ['0 10.0.0.11'],
+      'another way to name the same address and port',
+    )
+    assert.deepEqual(ids(await patch(a, b)), ['0 10.0.0.11', '5 10.0.0.99'], 'what was gone comes back as another')
+    const gone = await harness.patch({
+      services: { shop: null, extra: { port: 1, endpoints: [] } },
+      ports: { lossy: null, third: { type: 'memory' } },
+      workloads: { w: { on: 'up' } },
+      forward: null,
+    })
+    assert.deepEqual(
+      [gone.services.removed, gone.services.set.map(({ id, name }) => `${id} ${name}`)],
+      [[0], ['2 extra']],
+    )
+    assert.deepEqual(
+      gone.ports.map(({ id, name }) => `${id} ${name}`),
+      ['0 up', '3 third', '2 host'],
+    )
+  })
+
+  it('that is abandoned leaves nothing behind', async () => {
+    const harness = new Harness()
+    await harness.apply(mesh())
+    const next = mergePatch(harness.planner.mesh, {
+      services: { a: { port: 1, endpoints: [{ address: '10.0.0.1', port: 1 }] }, dns: null },
+    }) as Mesh
+    const first = read(await harness.planner.plan(next))
+    harness.planner.abandon()
+    assert.equal(harness.planner.generation, 1)
+    assert.deepEqual(read(await harness.planner.plan(next)), first)
+    await assert.rejects(harness.planner.plan(next), { code: 'ERR_FLATPROXY_INTERNAL' })
+    harness.planner.abandon()
+    await assert.rejects(harness.planner.plan(next, { signal: AbortSignal.abort() }), { name: 'AbortError' })
+    assert.deepEqual((await harness.apply(mesh())).services, { set: [], removed: [] })
+  })
+
+  it('tells its changes', async () => {
+    const planner = new Planner()
+    await planner.plan(await adoptMesh(mesh()))
+    planner.commit()
+    const { changes } = await planner.plan(
+      mergePatch(planner.mesh, {
+        services: { shop: { endpoints: [{ workload: 'w', port: 8080, weight: 2 }] } },
+      }) as Mesh,
+    )
+    assert.deepEqual(changes.map(String), [
+      'services.shop.endpoints[w:8080].weight added (2)',
+      'services.shop.endpoints[10.0.0.99:1] removed',
+    ])
+  })
+
+  it('may be of thousands of endpoints in one service', async () => {
+    const harness = new Harness()
+    const endpoints = Array.from({ length: 3_000 }, (_, index) => ({
+      address: `10.1.${index >> 8}.${index & 255}`,
+      port: 80,
+      weight: 1,
+    }))
+    const value = { ports: {}, services: { s: { address: '10.96.0.1', port: 80, endpoints } } }
+    await harness.apply(value)
+    endpoints[1_500]!.weight = 9
+    const changed = (await harness.apply(value)).services.set[0]!.endpoints
+    assert.deepEqual(
+      changed.map(({ id, address, weight }) => [id, address, weight]),
+      endpoints.map(({ address, weight }, id) => [id, address, weight]),
+    )
+    endpoints.splice(10, 1)
+    const removed = (await harness.apply(value)).services.set[0]!.endpoints
+    assert.deepEqual(
+      removed.map(({ id }) => id),
+      Array.from({ length: 3_000 }, (_, id) => id).filter((id) => id !== 10),
+    )
+  })
+})
+
+describe('ids', () => {
+  it('that were freed are given out after all others, the oldest first', () => {
+    const pool = new IdPool(4)
+    const take = () => {
+      const id = pool.take()
+      pool.commit()
+      return id
+    }
+    assert.deepEqual([take(), take(), take()], [0, 1, 2])
+    pool.release(1)
+    pool.release(0)
+    pool.commit()
+    assert.deepEqual([take(), take(), take(), take()], [3, 1, 0, undefined])
+  })
+
+  it('count only when they are committed', () => {
+    const ids = new NamedIds(2)
+    assert.deepEqual([...ids.assign(['a', 'b'])!.values()], [0, 1])
+    ids.abandon()
+    assert.deepEqual([...ids.assign(['b'])!.values()], [0])
+    ids.commit()
+    assert.deepEqual([...ids.assign(['c', 'b'])!.values()], [1, 0])
+    ids.commit()
+    assert.equal(ids.assign(['d']), undefined, 'what the same plan frees is not free yet')
+    ids.abandon()
+    assert.deepEqual([...ids.assign(['c', 'b'])!.values()], [1, 0])
+  })
+
+  it('that run out refuse the plan, not the proxy', async () => {
+    const harness = new Harness()
+    const ports = (from: number) =>
+      Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`p${from + index}`, { type: 'memory' }]))
+    await harness.apply({ ports: ports(0) })
+    await assert.rejects(harness.apply({ ports: ports(200) }), MeshError)
+    assert.equal((await harness.apply({ ports: ports(20) })).generation, 2)
+  })
+})
+
+const many = (services: number, endpoints: number) => ({
+  ports: { a: { type: 'memory' } },
+  services: Object.fromEntries(
+    Array.from({ length: services }, (_, s) => [
+      `s${s}`,
+      {
+        address: `10.96.${s >> 8}.${s & 255}`,
+        port: 80,
+        endpoints: Array.from({ length: endpoints }, (_, e) => ({
+          address: `10.1.${e >> 8}.${e & 255}`,
+          port: 1000 + s,
+        })),
+      },
+    ]),
+  ),
+})
+
+/** Steps that work took, under a clock that moves by one millisecond each time it is read; and how often it rested. */
+async function measure<T>(steps: Steps<T>): Promise<{ result: T; count: number; rests: number; longest: number }> {
+  let [count, rests, run, longest, time] = [0, 0, 0, 0, 0]
+  const counted = (function* (): Steps<T> {
+    for (;;) {
+      const step = steps.next()
+      if (step.done) return step.value
+      count++
+      longest = Math.max(longest, ++run)
+      yield
+    }
+  })()
+  const rest = async () => void ((run = 0), rests++)
+  const result = await runSliced(counted, { now: () => time++, rest })
+  return { result, count, rests, longest }
+}
+
+describe('work in slices', () => {
+  it('rests whenever its time is up', async () => {
+    const { longest, rests, count } = await measure(adoptSteps(many(10, 1_000)))
+    assert.ok(longest <= sliceMilliseconds + 1, `${longest} steps without rest`)
+    assert.ok(rests >= count / (sliceMilliseconds + 1) - 1)
+  })
+
+  for (const [services, endpoints] of [
+    [1_000, 10],
+    [1, 10_000],
+  ] as const) {
+    it(`may be interrupted often: ${services} services with ${endpoints} endpoints`, async () => {
+      const adopted = await measure(adoptSteps(many(services, endpoints)))
+      const checked = await measure(checkSteps(adopted.result, undefined, new Resolver()))
+      assert.deepEqual(checked.result, [])
+      // 10,000 endpoints, in steps of no more than 256.
+      for (const { count } of [adopted, checked]) assert.ok(count > 80, `${count} steps`)
+    })
+
+    it(`is little when little changes: ${services} services with ${endpoints} endpoints`, async () => {
+      const before = await adoptMesh(many(services, endpoints))
+      const resolver = new Resolver()
+      const whole = await measure(checkSteps(before, undefined, resolver))
+      const list = structuredClone(before.services!.s0!.endpoints).map((endpoint, index) =>
+        index === 5 ? { ...endpoint, weight: 7 } : endpoint,
+      )
+      const after = mergePatch(before, { services: { s0: { endpoints: list } } }) as Mesh
+      assert.equal(
+        after.services!.s0!.endpoints.filter((endpoint, index) => endpoint !== before.services!.s0!.endpoints[index])
+          .length,
+        1,
+      )
+      const part = await measure(checkSteps(after, before, resolver))
+      assert.deepEqual(part.result, [])
+      assert.ok(part.count < whole.count, `${part.count} of ${whole.count} steps`)
+    })
+  }
+
+  it('stops when the signal is aborted', async () => {
+    const abort = new AbortController()
+    let rests = 0
+    const rest = async () => void (++rests === 2 && abort.abort())
+    const steps = checkSteps(await adoptMesh(many(100, 100)), undefined, new Resolver())
+    let time = 0
+    await assert.rejects(runSliced(steps, { signal: abort.signal, now: () => (time += 1), rest }), {
+      name: 'AbortError',
+    })
+    assert.equal(rests, 2)
+  })
+})
+
+describe('a check of what changed', () => {
+  it('finds what a change breaks elsewhere', async () => {
+    const harness = new Harness()
+    await harness.apply(mesh())
+    const before = harness.planner.mesh!
+    const broken = async (patch: unknown) =>
+      (await checkMeshSliced(mergePatch(before, patch), before)).map(
+        ({ path, message }) => `${path.join('.')}: ${message}`,
+      )
+    assert.deepEqual(await broken({ workloads: { w: null } }), [
+      "services.shop.endpoints.0.workload: no workload 'w'",
+      "services.dns.endpoints.0.workload: no workload 'w'",
+    ])
+    assert.deepEqual(await broken({ ports: { lossy: null } }), ["workloads.w.on: no port 'lossy'"])
+    assert.deepEqual(await broken({ ports: { m: { type: 'memory', own: ['10.96.0.1'] } } }), [
+      "services.shop.address.0: 10.96.0.1 is an own address of port 'm'",
+      "services.dns.address: 10.96.0.1 is an own address of port 'm'",
+    ])
+    assert.deepEqual(await broken({ workloads: { w: { addresses: ['fd00::11'] } } }), [
+      "services.dns.endpoints.0.workload: 'w' is never reached: it has no address of the service's kind",
+    ])
+    assert.deepEqual(await broken({ services: { dns: { port: 80, protocol: 'tcp' } } }), [
+      "services.dns.address: service 'shop' has 10.96.0.1 tcp port 80 already",
+    ])
+    assert.deepEqual(
+      await broken({
+        workloads: { w: { addresses: ['10.0.0.99', 'fd00::11'] } },
+        services: {
+          shop: {
+            endpoints: [
+              { workload: 'w', port: 1 },
+              { address: '10.0.0.99', port: 1, weight: 0 },
+            ],
+          },
+        },
+      }),
+      ["services.shop.endpoints.0: 'endpoints.1' has its address and port already"],
+    )
+    assert.deepEqual(await broken({ services: { shop: { address: '10.96.0.7' } } }), [])
+  })
+
+  it('finds the same again when it is asked again', async () => {
+    const before = await adoptMesh(mesh())
+    const bad = mergePatch(before, { services: { dns: { endpoints: [{ workload: 'x', port: 1 }] } } })
+    for (let round = 0; round < 2; round++) assert.equal((await checkMeshSliced(bad, before)).length, 1)
+  })
+})
