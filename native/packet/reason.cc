@@ -9,6 +9,7 @@ constexpr std::array<ReasonInfo, kReasons> kTable{{
     {"service_forwarded", Verdict::forward},
     {"icmp_related", Verdict::forward},
     {"arp_answered", Verdict::answer},
+    {"nd_answered", Verdict::answer},
     {"neighbor_learned", Verdict::answer},
     {"echo_answered", Verdict::answer},
     {"probe_answered", Verdict::answer},

@@ -14,7 +14,7 @@ enum class Verdict : uint8_t { forward, answer, drop, reject };
 enum class Reason : uint8_t {
   // clang-format off
   forwarded, service_forwarded, icmp_related,
-  arp_answered, neighbor_learned, echo_answered, probe_answered,
+  arp_answered, nd_answered, neighbor_learned, echo_answered, probe_answered,
   ethernet_truncated, ether_type_unknown, vlan_unknown, not_for_us, source_invalid, destination_invalid,
   arp_malformed, nd_malformed,
   ipv4_truncated, ipv4_header_invalid, ipv4_checksum_bad, ipv4_length_invalid,
