@@ -37,7 +37,7 @@ class Netns {
     }).join();
   }
   explicit operator bool() const { return static_cast<bool>(fd_); }
-  std::string path() const { return "/proc/self/fd/" + std::to_string(fd_.get()); }
+  std::string path() const { return "/proc/" + std::to_string(owner_) + "/fd/" + std::to_string(fd_.get()); }
   template <typename Action>
   auto in(Action action) const {
     using Result = decltype(action());
@@ -51,10 +51,11 @@ class Netns {
   }
   /// Runs a shell command inside; true: it succeeded.
   bool run(const std::string& command) const {
-    return in([&] { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; });
+    return in([&] { return std::system(("{ " + command + "; } >/dev/null 2>&1").c_str()) == 0; });
   }
 
  private:
+  pid_t owner_ = getpid();
   Fd fd_;
 };
 

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "port/iface.h"
+#include "port/iface_attach.h"
+#include "port/steer_load.h"
+#include "port/tap_device.h"
+
+namespace flatproxy {
+
+/// Tells when an interface goes down, comes up or is deleted, without a thread: check() reads what the kernel has said.
+class LinkMonitor {
+ public:
+  /// In the network namespace of the calling thread.
+  LinkMonitor(uint32_t index, bool up);
+  /// One system call when nothing has happened. One thread at a time.
+  void check();
+  bool up() const { return state_.load(std::memory_order_relaxed) == State::up; }
+  std::string reason() const;
+
+ private:
+  enum class State : uint8_t { up, down, deleted };
+  void read(const uint8_t* messages, size_t length);
+  Fd socket_;
+  uint32_t index_;
+  std::atomic<State> state_;
+};
+
+/// Everything that an interface's ports hold together: the lock, taps, programs and their attachment.
+class IfaceSession {
+ public:
+  static constexpr unsigned kMaxLanes = 64;
+
+  IfaceSession(const IfaceConfig& config, unsigned lanes);
+  ~IfaceSession();
+
+  const LinkInfo& link() const { return link_; }
+  const std::string& interface() const { return link_.name; }
+  TapDevice& wire_tap() { return wire_tap_; }
+  TapDevice& host_tap() { return host_tap_; }
+  IfaceClaims* claims() { return claims_ ? &*claims_ : nullptr; }
+  std::vector<wire::Prefix> kernel_addresses() { return netlink_.addresses(link_.index); }
+  std::optional<wire::Mac> peer_mac();
+  const LinkMonitor& monitor() const { return *monitor_; }
+
+  /// From each lane's thread. The programs see the oldest of the lanes' last beats.
+  void beat(unsigned lane, Nanoseconds now);
+
+ private:
+  static constexpr Nanoseconds kCheckInterval = 50'000'000;
+  struct alignas(64) Beat {
+    std::atomic<Nanoseconds> last{0};
+  };
+
+  TapDevice create_tap(const LinkInfo& link);
+  void load(const IfaceConfig& config);
+  void attach(const IfaceConfig& config);
+
+  Netlink netlink_;
+  LinkInfo link_;
+  Fd lock_;
+  unsigned lanes_;
+  TapDevice wire_tap_;
+  TapDevice host_tap_;
+  steer_loaded programs_{};
+  std::optional<IfaceClaims> claims_;
+  std::vector<std::unique_ptr<Attachment>> attachments_;
+  std::optional<LinkMonitor> monitor_;
+  Nanoseconds checked_ = 0;
+  std::array<Beat, kMaxLanes> beats_;
+};
+
+}  // namespace flatproxy
