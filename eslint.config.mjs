@@ -13,7 +13,7 @@ const nodeGlobals = [
 ]
 
 export default tseslint.config(
-  { ignores: ['build/', 'dist/', 'prebuilds/', 'node_modules/'] },
+  { ignores: ['test/types/', 'build/', 'dist/', 'prebuilds/', 'node_modules/'] },
   js.configs.recommended,
   {
     files: ['lib/**/*.{ts,mts}', 'test/**/*.ts', 'bench/**/*.ts'],

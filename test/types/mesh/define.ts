@@ -1,0 +1,63 @@
+// What defineMesh infers, and what must not compile.
+import { defineMesh, type Change, type Endpoint, type Mesh, type Port, type Problem, UnsupportedError } from 'flatproxy'
+
+const ports = { a: { type: 'memory' }, b: { type: 'fault', port: { type: 'memory' }, seed: 1, drop: 0.01 } } as const
+const base = defineMesh({
+  ports,
+  forward: [{ to: '10.0.0.0/8', on: 'a', via: '10.0.0.1' }],
+  workloads: { w: { on: 'a', addresses: ['10.0.0.1'] }, node: { on: 'host', addresses: [] } },
+  services: {
+    s: {
+      address: '10.96.0.1',
+      port: 80,
+      affinity: 'source',
+      healthCheck: { interval: '5s' },
+      endpoints: [{ workload: 'w', port: 80 }],
+    },
+    t: { port: 1, endpoints: [] },
+  },
+  routes: [
+    {
+      name: 'r',
+      rules: [
+        {
+          backendRefs: [{ handler: 'h' }, { service: 's' }],
+          filters: [{ type: 'Hook', hook: 'k', timeout: 1, onTimeout: 'deny' }],
+        },
+      ],
+    },
+  ],
+  flows: { capacity: 1024, midstream: 'reject', timeouts: { udp: '1m' } },
+})
+export const inferred: Mesh<'s' | 't', 'h', 'k'> = base
+export const wide: Mesh = base
+// @ts-expect-error a service has been forgotten
+export const narrow: Mesh<'s', 'h', 'k'> = base
+
+export const port: Port = { type: 'tap', name: 'fp0', routes: [{ to: '0.0.0.0/0', via: '10.0.0.1' }], queues: 2 }
+export const endpoint: Endpoint<'w'> = { workload: 'w', port: 1, weight: 2 }
+export const describe = (problem: Problem, change: Change) => `${problem.path.join('.')} ${problem.line} ${change}`
+export const paths = (error: UnsupportedError) => [error.code satisfies 'ERR_FLATPROXY_UNSUPPORTED', error.problems]
+
+// @ts-expect-error both a workload and an address
+export const both: Endpoint<'w'> = { workload: 'w', address: '10.0.0.1', port: 1 }
+// @ts-expect-error a key of another type of port
+export const mixed: Port = { type: 'memory', interface: 'eth0' }
+// @ts-expect-error a fault port around a fault port
+export const twice: Port = { type: 'fault', seed: 1, port: { type: 'fault', seed: 1, port: { type: 'memory' } } }
+// @ts-expect-error no seed
+export const seedless: Port = { type: 'fault', port: { type: 'memory' } }
+// @ts-expect-error a duration without its unit
+export const unitless: Port = { type: 'iface', interface: 'eth0', watchdog: '200' }
+// @ts-expect-error an unknown port
+defineMesh({ ports, forward: [{ to: '10.0.0.0/8', on: 'c' }] })
+// @ts-expect-error an unknown way to balance
+defineMesh({ ports, services: { s: { port: 1, balance: 'random', endpoints: [] } } })
+// @ts-expect-error an unknown key of a service
+defineMesh({ ports, services: { s: { port: 1, endpoints: [], adress: '10.0.0.1' } } })
+// @ts-expect-error an unknown timeout
+defineMesh({ ports, flows: { timeouts: { tcp: '1s' } } })
+// @ts-expect-error undefined is not absent
+defineMesh({ ports, flows: { capacity: undefined } })
+// @ts-expect-error no endpoints
+defineMesh({ ports, services: { s: { port: 1 } } })
