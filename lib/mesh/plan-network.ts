@@ -10,9 +10,12 @@ type Ids = ReadonlyMap<string, number>
 export interface PlannedPort {
   readonly id: number
   readonly name: string
-  /** Own addresses, canonical, with prefix lengths. Empty for an `iface` without `own`: it takes those of its interface. */
-  readonly own: readonly string[]
-  /** The port as in the mesh, defaults filled in, durations in milliseconds; `{ type: 'host' }` for the node's own stack. */
+  /** Own addresses, canonical, with prefix lengths; `null` for an `iface` without `own`: those of its interface. */
+  readonly own: readonly string[] | null
+  /**
+   * The port as in the mesh without `own` (which may change while a port is open), defaults filled in, durations in
+   * milliseconds; `{ type: 'host' }` for the node's own stack.
+   */
   readonly config: unknown
 }
 
@@ -23,12 +26,19 @@ export function usesHost(mesh: WideMesh): boolean {
 
 /** All ports, `host` last. */
 export function planPorts(mesh: WideMesh, ids: Ids): PlannedPort[] {
-  const ports = Object.entries(mesh.ports).map(([name, port]) => {
+  const ports: PlannedPort[] = Object.entries(mesh.ports).map(([name, port]) => {
+    const device = deviceOf(port)
     const own = ownOf(port).map((text) => formatPrefix(parsePrefix(text)!))
-    return { id: ids.get(name)!, name, own, config: settle(portSchema, port) }
+    const fromInterface = device.type === 'iface' && device.own === undefined
+    return { id: ids.get(name)!, name, own: fromInterface ? null : own, config: settle(portSchema, withoutOwn(port)) }
   })
   const host = ids.get('host')
   return host === undefined ? ports : [...ports, { id: host, name: 'host', own: [], config: { type: 'host' } }]
+}
+
+function withoutOwn(port: object): object {
+  const entries = Object.entries(port).filter(([key]) => key !== 'own') as [string, unknown][]
+  return Object.fromEntries(entries.map(([key, value]) => [key, key === 'port' ? withoutOwn(value as Port) : value]))
 }
 
 /** An L3 route of a plan; `via` absent: the destination itself is the neighbour. Of two to one prefix the first counts. */
@@ -72,5 +82,10 @@ export function* planWorkloads(mesh: WideMesh, ports: Ids, ids: Ids): Generator<
 }
 
 function ownOf(port: Port): readonly string[] {
-  return (port.type === 'fault' ? port.port : port).own ?? []
+  return deviceOf(port).own ?? []
+}
+
+/** The port itself, or the one that a fault port wraps. */
+function deviceOf(port: Port): Exclude<Port, { type: 'fault' }> {
+  return port.type === 'fault' ? port.port : port
 }

@@ -23,7 +23,7 @@ interface Service {
 interface Plan {
   generation: number
   base: number | null
-  ports: { id: number; name: string; own: string[]; config: unknown }[]
+  ports: { id: number; name: string; own: string[] | null; config: unknown }[]
   flows: unknown
   routes: unknown[] | null
   workloads: unknown[] | null
@@ -97,7 +97,6 @@ describe('a first plan', () => {
             take: 'all',
             onExit: 'release',
             watchdog: 200,
-            own: ['192.0.2.1/24', 'FE80::1/64', '192.0.2.9'],
           },
         },
         {
@@ -106,7 +105,7 @@ describe('a first plan', () => {
           own: ['10.0.0.1/24'],
           config: {
             type: 'fault',
-            port: { type: 'memory', own: ['10.0.0.1/24'], mtu: 1500 },
+            port: { type: 'memory', mtu: 1500 },
             seed: 1,
             drop: 0,
             duplicate: 0,
@@ -181,6 +180,14 @@ describe('a first plan', () => {
         removed: [],
       },
     })
+  })
+
+  it("leaves an interface's addresses to the engine, and own ones out of what is compared", async () => {
+    const harness = new Harness()
+    const iface = { type: 'iface', interface: 'eth0' }
+    const [first] = (await harness.apply({ ports: { a: iface } })).ports
+    const [second] = (await harness.apply({ ports: { a: { ...iface, own: ['10.0.0.1'] } } })).ports
+    assert.deepEqual([first!.own, second!.own, second!.config], [null, ['10.0.0.1/32'], first!.config])
   })
 
   it('may be of almost nothing', async () => {
