@@ -102,7 +102,7 @@ class ControlView implements View {
       for await (const reply of exchange.messages) {
         if ('error' in reply) throw receivedError(reply['error'] as SentError)
         if ('end' in reply) return
-        yield* reply['items'] as unknown[]
+        for (const item of reply['items'] as unknown[]) yield item
       }
       throw closed(`${this.path} was closed by the proxy`)
     } catch (error) {

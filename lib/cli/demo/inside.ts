@@ -1,0 +1,81 @@
+import { readlinkSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { release } from 'node:os'
+import { parseArgs } from 'node:util'
+import { exitCodes, exitOf, type Exit } from '../exit.js'
+import { startProxy } from '../library.js'
+import { explainError } from '../problems.js'
+import { Load } from './load.js'
+import { drawTown } from './picture.js'
+import { paint, say } from './screen.js'
+import { openShop, type Shop } from './shop.js'
+import { clearStage, makeContainer } from './stage.js'
+import { Story } from './story.js'
+import { client, meshOf, service, shops, type Joint } from './town.js'
+
+/**
+ * The demo, in namespaces of its own (user, network, mount, process): all that it makes ends with this process.
+ * File descriptor 3 ends when the one who started us does, or wants us to end.
+ */
+async function main(): Promise<Exit> {
+  const { values } = parseArgs({
+    options: { joint: { type: 'string' }, control: { type: 'string' }, keep: { type: 'boolean' } },
+  })
+  const joint = values.joint as Joint
+  const control = values.control!
+  const stop = new AbortController()
+  const lifeline = new Socket({ fd: 3 }).on('error', () => stop.abort()).on('end', () => stop.abort())
+  lifeline.resume().unref()
+  process.on('SIGINT', () => {}).on('SIGTERM', () => {})
+
+  say(`${paint.bold('flatproxy demo')}  ${paint.dim(headline(joint))}`, '')
+  const opening = shops.slice(0, 2)
+  await clearStage()
+  await Promise.all([client, ...opening].map((container) => makeContainer(container, joint)))
+  const [proxy, ...opened] = await Promise.all([
+    startProxy({ mesh: meshOf(joint, opening), control, signal: stop.signal }),
+    ...opening.map(openShop),
+  ])
+  say(...drawTown(joint, opening, paint))
+  const story = new Story(proxy, joint, opened as Shop[], new Load(), stop.signal)
+  const good = await story.tell()
+  if (values.keep) await keep(joint, control, stop.signal)
+  await proxy.close()
+  return good ? 'ok' : 'failed'
+}
+
+function headline(joint: Joint): string {
+  const how = joint === 'iface' ? 'iface ports on veth pairs' : 'tap ports (eBPF may not be loaded here)'
+  return `${how}, Linux ${release()}, Node ${process.version}`
+}
+
+/** Leaves everything up until it is interrupted. */
+async function keep(joint: Joint, control: string, signal: AbortSignal): Promise<void> {
+  // Our number in the process namespace of who reads this: /proc is still the one of outside.
+  const me = readlinkSync('/proc/self')
+  const enter = joint === 'iface' ? 'sudo nsenter' : `nsenter -U --preserve-credentials -t ${me}`
+  const inClient = `${enter} --net=/proc/${me}/root/run/netns/${client.name}`
+  const sudo = joint === 'iface' ? 'sudo ' : ''
+  say(
+    '',
+    paint.bold('It stays up until Ctrl-C. In another terminal:'),
+    `  ${inClient} curl http://${service.address}/`,
+    `  ${inClient} bash`,
+    `  ${sudo}flatproxy flows --control ${control}`,
+    `  ${sudo}flatproxy stats --watch --control ${control}`,
+  )
+  await new Promise<void>((done) => {
+    const hold = setInterval(() => {}, 1 << 30)
+    signal.addEventListener('abort', () => (clearInterval(hold), done()), { once: true })
+  })
+}
+
+function finish(exit: Exit): never {
+  process.exit(exitCodes[exit][0])
+}
+
+main().then(finish, (error: Error) => {
+  if (error.name === 'AbortError') finish('interrupted')
+  say('', explainError(error, paint))
+  finish(exitOf(error))
+})

@@ -1,0 +1,86 @@
+import type { Stats } from '../api.js'
+import type { Paint } from './paint.js'
+import { bytes, count, percent, table, type Column } from './table.js'
+
+/**
+ * Counters as tables, for a terminal. Reasons that no packet had are left out.
+ *
+ * @param before earlier counters: rates since then are shown too
+ */
+export function statsLines(now: Stats, before: Stats | undefined, paint: Paint): string[] {
+  const sections = [ports(now, before), services(now, before), reasons(now, before), lanes(now)]
+  const head = `generation ${now.generation}${now.lostEvents > 0 ? `, ${count(now.lostEvents)} events lost` : ''}`
+  return [
+    paint.dim(head),
+    ...sections.flatMap(([first, ...rest]) => (rest.length > 0 ? ['', paint.bold(first!), ...rest] : [])),
+  ]
+}
+
+type Row<T> = readonly [name: string, now: T, before: T | undefined]
+
+function rowsOf<T>(now: Readonly<Record<string, T>>, before: Readonly<Record<string, T>> | undefined): Row<T>[] {
+  return Object.entries(now).map(([name, value]) => [name, value, before?.[name]])
+}
+
+/** A counter, and its rate when earlier counters are there. */
+function counter<T>(
+  head: string,
+  value: (of: T) => number,
+  seconds: number | undefined,
+  text = count,
+): Column<Row<T>>[] {
+  const total: Column<Row<T>> = { head, right: true, cell: ([, now]) => text(value(now)) }
+  if (seconds === undefined) return [total]
+  const rate = ([, now, before]: Row<T>) => (value(now) - (before === undefined ? 0 : value(before))) / seconds
+  return [total, { head: '/s', right: true, cell: (row) => text(Math.round(rate(row))) }]
+}
+
+function elapsed(now: Stats, before: Stats | undefined): number | undefined {
+  return before === undefined ? undefined : Math.max((now.at - before.at) / 1000, 0.001)
+}
+
+function ports(now: Stats, before: Stats | undefined): string[] {
+  const seconds = elapsed(now, before)
+  return table(rowsOf(now.ports, before?.ports), [
+    { head: 'PORT', cell: ([name]) => name },
+    ...counter<Stats['ports'][string]>('RECEIVED', (port) => port.receivedPackets, seconds),
+    ...counter<Stats['ports'][string]>('SENT', (port) => port.sentPackets, seconds),
+  ])
+}
+
+function services(now: Stats, before: Stats | undefined): string[] {
+  const seconds = elapsed(now, before)
+  return table(rowsOf(now.services, before?.services), [
+    { head: 'SERVICE', cell: ([name]) => name },
+    { head: 'ACTIVE FLOWS', right: true, cell: ([, { activeFlows }]) => count(activeFlows) },
+    ...counter<Stats['services'][string]>('NEW FLOWS', (service) => service.newFlows, seconds),
+    ...counter<Stats['services'][string]>('PACKETS', (service) => service.packets, seconds),
+    ...counter<Stats['services'][string]>('BYTES', (service) => service.bytes, seconds, bytes),
+  ])
+}
+
+function reasons(now: Stats, before: Stats | undefined): string[] {
+  const seconds = elapsed(now, before)
+  const seen = rowsOf<{ packets: number; bytes: number }>(now.reasons, before?.reasons).filter(
+    ([, { packets }]) => packets > 0,
+  )
+  return table(
+    seen.sort(([, a], [, b]) => b.packets - a.packets),
+    [
+      { head: 'REASON', cell: ([name]) => name },
+      ...counter<{ packets: number }>('PACKETS', ({ packets }) => packets, seconds),
+      { head: 'BYTES', right: true, cell: ([, now]) => bytes(now.bytes) },
+    ],
+  )
+}
+
+function lanes(now: Stats): string[] {
+  const rows = now.lanes.map((lane, index) => ({ ...lane, index }))
+  return table(rows, [
+    { head: 'LANE', cell: ({ index }) => String(index) },
+    { head: 'CORE', right: true, cell: ({ core }) => (core < 0 ? '-' : String(core)) },
+    { head: 'BUSY', right: true, cell: ({ busy }) => percent(busy) },
+    { head: 'FLOWS', right: true, cell: ({ flows }) => count(flows) },
+    { head: 'OF', right: true, cell: ({ flowCapacity }) => count(flowCapacity) },
+  ])
+}
