@@ -1,3 +1,7 @@
 export type * from './api.js'
 export { errorCodes, FlatProxyError, MeshError, UnsupportedError, type ErrorCode, type ErrorDetails } from './errors.js'
 export * from './mesh/index.js'
+export { openMetrics, openMetricsType } from './metrics.js'
+export { FlatProxy } from './proxy/flat-proxy.js'
+export { explain, replay } from './proxy/offline.js'
+export { versions } from './versions.js'

@@ -49,6 +49,11 @@ export class NamedIds {
     this.pool = new IdPool(limit)
   }
 
+  /** What is committed. */
+  get current(): ReadonlyMap<string, number> {
+    return this.ids
+  }
+
   /** The ids for these names; `undefined` when there are not enough. Counts from {@link commit} on. */
   assign(names: Iterable<string>): ReadonlyMap<string, number> | undefined {
     const next = new Map<string, number>()

@@ -26,7 +26,7 @@ export interface PlannedService {
 }
 
 /** What a target comes to in the plan: an endpoint for each of its addresses. */
-interface Entry {
+export interface Entry {
   readonly target: Target
   readonly ids: readonly number[]
   /** Its JSON, without brackets. Kept, since a service is written whole when one of its many endpoints changes. */

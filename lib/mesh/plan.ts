@@ -46,9 +46,9 @@ export class Planner {
   private state: State = { generation: 0, mesh: undefined, host: false, services: new Map() }
   private pending: State | undefined
   private busy = false
-  private readonly portIds = new NamedIds(limits.ports)
-  private readonly workloadIds = new NamedIds(limits.workloads)
-  private readonly services = new ServicePlanner(sharedResolver)
+  private readonly namedPorts = new NamedIds(limits.ports)
+  private readonly namedWorkloads = new NamedIds(limits.workloads)
+  private readonly servicePlanner = new ServicePlanner(sharedResolver)
 
   /** The generation that is committed; 0: none yet. */
   get generation(): number {
@@ -58,6 +58,16 @@ export class Planner {
   /** The mesh that is committed. */
   get mesh(): Mesh | undefined {
     return this.state.mesh
+  }
+
+  /** The ids of the ports that are committed. */
+  get portIds(): ReadonlyMap<string, number> {
+    return this.namedPorts.current
+  }
+
+  /** The services that are committed, with their ids and those of their endpoints. */
+  get services(): ReadonlyMap<string, PlannedService> {
+    return this.state.services
   }
 
   /**
@@ -81,14 +91,14 @@ export class Planner {
   commit(): void {
     if (!this.pending) throw new FlatProxyError('ERR_FLATPROXY_INTERNAL', 'there is no plan to commit')
     this.state = this.pending
-    for (const ids of [this.portIds, this.workloadIds, this.services]) ids.commit()
+    for (const ids of [this.namedPorts, this.namedWorkloads, this.servicePlanner]) ids.commit()
     this.pending = undefined
     this.busy = false
   }
 
   /** The last plan was refused: nothing of it counts. */
   abandon(): void {
-    for (const ids of [this.portIds, this.workloadIds, this.services]) ids.abandon()
+    for (const ids of [this.namedPorts, this.namedWorkloads, this.servicePlanner]) ids.abandon()
     this.pending = undefined
     this.busy = false
   }
@@ -103,7 +113,7 @@ export class Planner {
     const base = before ? this.state.generation : null
     const changes = yield* diffSteps(this.state.mesh, narrow)
     const host = same('workloads') ? this.state.host : usesHost(mesh)
-    const ports = this.portIds.assign([...Object.keys(mesh.ports), ...(host ? ['host'] : [])])
+    const ports = this.namedPorts.assign([...Object.keys(mesh.ports), ...(host ? ['host'] : [])])
     if (!ports) throw idsExhausted('ports')
 
     const text = new PlanText()
@@ -115,12 +125,12 @@ export class Planner {
     text.add(',"workloads":')
     if (same('ports', 'workloads')) text.add('null')
     else {
-      const workloads = this.workloadIds.assign(Object.keys(mesh.workloads ?? {}))
+      const workloads = this.namedWorkloads.assign(Object.keys(mesh.workloads ?? {}))
       if (!workloads) throw idsExhausted('workloads')
       yield* text.list(planWorkloads(mesh, ports, workloads))
     }
     text.add(',"services":')
-    const services = yield* this.services.plan(mesh, before, this.state.services, text)
+    const services = yield* this.servicePlanner.plan(mesh, before, this.state.services, text)
     if (!services) throw idsExhausted('services')
     text.add('}')
     this.pending = { generation, mesh: narrow, host, services }

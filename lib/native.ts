@@ -1,0 +1,151 @@
+import { join } from 'node:path'
+import { FlatProxyError } from './errors.js'
+
+/** The newest glibc whose symbols the prebuilt addon uses. */
+const glibcFloor = '2.34'
+const architectures: readonly string[] = ['x64', 'arm64']
+
+/** A running engine, known to the addon alone. */
+export interface NativeEngine {
+  readonly native: unique symbol
+}
+
+/** What an engine is made with. */
+export interface EngineOptions {
+  /** A lane for each; -1: not pinned. */
+  readonly cores: readonly number[]
+  /** Lanes spin instead of sleeping. */
+  readonly busy: boolean
+  /** Flows of each lane; fixed for the engine's life. */
+  readonly flowCapacity: number
+}
+
+/** What happened since the last signal. */
+export interface Signal {
+  /** Flow events, each of {@link recordBytes}. */
+  readonly events: ArrayBuffer | undefined
+  /** Flow events that found no room, since the engine's start. */
+  readonly lostEvents: number
+  /** The lanes' clock, in milliseconds modulo 2^32. */
+  readonly now: number
+  /** Memory ports that have something to take again. */
+  readonly readable: readonly number[]
+  /** Ports that went, or came back. */
+  readonly ports: readonly { readonly port: number; readonly up: boolean; readonly reason: string }[]
+}
+
+/** Flows of one lane. */
+export interface FlowPage {
+  /** Flow records, each of {@link recordBytes}. */
+  readonly records: ArrayBuffer
+  /** Where the next page begins; -1: there is none. */
+  readonly next: number
+  /** The lanes' clock, in milliseconds modulo 2^32. */
+  readonly now: number
+}
+
+/** Bytes of a flow record; flow-record.ts reads it. */
+export const recordBytes = 96
+
+/**
+ * The addon. It speaks of ports, services and endpoints by the ids of a plan. Errors carry `code` and `remedy`. What
+ * returns a promise is done on a thread of the engine's own, in call order; the rest takes microseconds.
+ */
+export interface Addon {
+  /** The version of DPDK. */
+  dpdkVersion(): string
+  /** Every way that a packet may end, in the order of {@link statsOf}' counters. */
+  readonly reasons: readonly { readonly name: string; readonly verdict: string }[]
+  /** The states of flows, in the order of the records' numbers. */
+  readonly states: readonly string[]
+  /** Opens the plan's ports and starts the lanes. */
+  createEngine(
+    options: EngineOptions,
+    plan: readonly Uint8Array[],
+    onSignal: (signal: Signal) => void,
+  ): Promise<NativeEngine>
+  /** Puts a plan in force; gives the longest pause of a lane in nanoseconds of its CPU time. */
+  apply(engine: NativeEngine, plan: readonly Uint8Array[]): Promise<number>
+  /**
+   * Counters: lost events; by lane core, busy nanoseconds, flows, flow capacity; by reason packets, bytes; by given
+   * port received, sent; by given service packets, bytes, new flows, active flows.
+   */
+  stats(engine: NativeEngine, ports: Uint32Array, services: Uint32Array): Float64Array
+  listFlows(engine: NativeEngine, lane: number, cursor: number, limit: number): Promise<FlowPage>
+  /** Whether flow events come by signals. */
+  wantEvents(engine: NativeEngine, want: boolean): void
+  /** Sends frames into a memory port; gives how many of the first ones it took. */
+  sendFrames(engine: NativeEngine, port: number, frames: readonly Uint8Array[]): number
+  /** Takes what a memory port has sent, a bounded batch; none: a signal will tell when there is something. */
+  takeFrames(engine: NativeEngine, port: number): Uint8Array[]
+  refuseNew(engine: NativeEngine, refuse: boolean): void
+  /** Whether every flow through a service has ended. */
+  drained(engine: NativeEngine): Promise<boolean>
+  /** Whether the engine keeps the process alive. */
+  ref(engine: NativeEngine, keep: boolean): void
+  /** Stops the lanes and removes the ports. */
+  close(engine: NativeEngine): Promise<void>
+}
+
+let loaded: Addon | undefined
+
+/**
+ * Loads the addon, the first time.
+ *
+ * @throws `ERR_FLATPROXY_PLATFORM` where it cannot run, `ERR_FLATPROXY_NATIVE` where it is not there
+ */
+export function loadAddon(): Addon {
+  return (loaded ??= load())
+}
+
+/** The addon if it was loaded already. */
+export function loadedAddon(): Addon | undefined {
+  return loaded
+}
+
+function load(): Addon {
+  const { platform, arch } = process
+  if (platform !== 'linux') throw unsuited(`flatproxy's native part runs on Linux, not on ${platform}`)
+  if (!architectures.includes(arch)) throw unsuited(`flatproxy's native part is not built for ${arch}`)
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- nothing native is touched before it is needed
+    const find = require('node-gyp-build') as (folder: string) => Addon
+    return find(join(__dirname, '..'))
+  } catch (error) {
+    throw failed(error as Error)
+  }
+}
+
+function failed(cause: Error): FlatProxyError {
+  const { glibcVersionRuntime: glibc } = (process.report.getReport() as { header: { glibcVersionRuntime?: string } })
+    .header
+  if (glibc === undefined)
+    return unsuited(`flatproxy's native part needs glibc ${glibcFloor} or newer; this is another C library`, cause)
+  if (olderThan(glibc, glibcFloor))
+    return unsuited(`flatproxy's native part needs glibc ${glibcFloor} or newer; this is ${glibc}`, cause)
+  return new FlatProxyError('ERR_FLATPROXY_NATIVE', `the native addon cannot be loaded: ${cause.message}`, {
+    remedy:
+      'Reinstall the package on this platform (the prebuilt addon needs Linux on ' +
+      `${architectures.join(' or ')} and glibc ${glibcFloor} or newer), or build the addon with \`npm run build\`.`,
+    cause,
+  })
+}
+
+function unsuited(message: string, cause?: Error): FlatProxyError {
+  return new FlatProxyError('ERR_FLATPROXY_PLATFORM', message, cause && { cause })
+}
+
+function olderThan(version: string, floor: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const [floorMajor = 0, floorMinor = 0] = floor.split('.').map(Number)
+  return major < floorMajor || (major === floorMajor && minor < floorMinor)
+}
+
+/** Gives the addon's errors their class. */
+export function nativeError(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof FlatProxyError) return error
+  const { code, remedy, message } = error as Error & { code?: unknown; remedy?: unknown }
+  if (typeof code !== 'string' || !code.startsWith('ERR_FLATPROXY_')) return error
+  const details = typeof remedy === 'string' && remedy !== '' ? { remedy, cause: error } : { cause: error }
+  return new FlatProxyError(code as `ERR_FLATPROXY_${string}`, message, details)
+}

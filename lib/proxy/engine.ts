@@ -1,0 +1,206 @@
+import type { EventMap, FlatProxyEvent, Flow, FlowFilter, MemoryPort, Stats } from '../api.js'
+import { FlatProxyError } from '../errors.js'
+import type { Planned, Planner } from '../mesh/plan.js'
+import { loadAddon, nativeError, type Addon, type EngineOptions, type NativeEngine, type Signal } from '../native.js'
+import { EventHub } from './event-hub.js'
+import { FlowReader, recordFilter } from './flow-record.js'
+import { EnginePort } from './memory-port.js'
+import { Names } from './names.js'
+import { StatsReader } from './stats-reader.js'
+
+/** Flows of a page: as many as are read without holding the event loop for a millisecond. */
+const pageSize = 512
+
+/** A running engine in the words of the mesh: ids become names. */
+export class Engine {
+  private readonly names: Names
+  private readonly statsReader: StatsReader
+  private readonly hub: EventHub
+  private readonly memoryPorts = new Map<number, EnginePort>()
+  private lostEvents = 0
+  private closed = false
+
+  /** @param portLost told of each port that goes */
+  static async open(
+    options: EngineOptions,
+    planner: Planner,
+    plan: Planned,
+    portLost: (port: string, reason: string) => void,
+  ): Promise<Engine> {
+    const addon = loadAddon()
+    let engine: Engine | undefined
+    try {
+      const native = await addon.createEngine(options, plan.chunks, (signal) => engine?.signalled(signal))
+      return (engine = new Engine(addon, native, options.cores.length, planner, portLost))
+    } catch (error) {
+      throw nativeError(error)
+    }
+  }
+
+  private constructor(
+    private readonly addon: Addon,
+    private readonly native: NativeEngine,
+    private readonly lanes: number,
+    private readonly planner: Planner,
+    private readonly portLost: (port: string, reason: string) => void,
+  ) {
+    this.names = new Names(planner)
+    this.statsReader = new StatsReader(addon.reasons, lanes)
+    this.hub = new EventHub((want) => addon.wantEvents(native, want))
+  }
+
+  /** Puts a plan in force; gives the longest pause of a lane in microseconds. */
+  async apply(plan: Planned): Promise<number> {
+    try {
+      return (await this.addon.apply(this.native, plan.chunks)) / 1_000
+    } catch (error) {
+      throw nativeError(error)
+    }
+  }
+
+  /** After a plan was committed: memory ports that are gone end. */
+  dropPorts(): void {
+    const kept = new Set(this.planner.portIds.values())
+    for (const [id, port] of this.memoryPorts) {
+      if (kept.has(id)) continue
+      this.memoryPorts.delete(id)
+      port.end()
+    }
+  }
+
+  stats(): Stats {
+    this.assertOpen()
+    const { generation, portIds, services } = this.planner
+    const ports = Uint32Array.from(portIds.values())
+    const serviceIds = Uint32Array.from(services.values(), ({ id }) => id)
+    const counters = this.addon.stats(this.native, ports, serviceIds)
+    return this.statsReader.read(counters, generation, [...portIds.keys()], [...services.keys()])
+  }
+
+  async *flows(filter: FlowFilter): AsyncGenerator<Flow, void> {
+    const { limit = Infinity, signal } = filter
+    signal?.throwIfAborted()
+    const service = filter.service === undefined ? undefined : this.planner.services.get(filter.service)?.id
+    const passes = recordFilter(filter, this.planner.mesh!, service)
+    if (!passes || limit <= 0) return
+    let found = 0
+    for (let lane = 0; lane < this.lanes; lane++)
+      for (let cursor = 0; cursor >= 0;) {
+        const page = await this.page(lane, cursor)
+        signal?.throwIfAborted()
+        cursor = page.next
+        for (const flow of this.reader(page.now).read(page.records, passes)) {
+          yield flow
+          signal?.throwIfAborted()
+          if (++found >= limit) return
+        }
+      }
+  }
+
+  events<T extends keyof EventMap>(types: readonly T[], signal?: AbortSignal) {
+    return this.hub.listen(types, signal)
+  }
+
+  memoryPort(name: string): MemoryPort {
+    const id = this.planner.portIds.get(name)
+    if (id === undefined) throw argument(`the mesh has no port ${JSON.stringify(name)}`)
+    if (memoryType(this.planner.mesh!.ports[name]) !== 'memory') throw argument(`port ${name} is no memory port`)
+    let port = this.memoryPorts.get(id)
+    if (!port) {
+      port = new EnginePort({ send: (frames) => this.send(id, frames), take: () => this.take(id) })
+      this.memoryPorts.set(id, port)
+    }
+    return port
+  }
+
+  ref(keep: boolean): void {
+    if (!this.closed) this.addon.ref(this.native, keep)
+  }
+
+  /** Refuses new flows, and waits until those that run have ended; at most for so many milliseconds. */
+  async drain(milliseconds: number, cut: Promise<void>): Promise<void> {
+    this.addon.refuseNew(this.native, true)
+    const end = performance.now() + milliseconds
+    let done = false
+    void cut.then(() => (done = true))
+    for (let pause = 5; !done && !(await this.addon.drained(this.native)); pause = Math.min(2 * pause, 100)) {
+      const left = end - performance.now()
+      if (left <= 0) return
+      await Promise.race([cut, wait(Math.min(pause, left))])
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closed = true
+    await this.addon.close(this.native)
+    this.hub.close()
+    for (const port of this.memoryPorts.values()) port.end()
+  }
+
+  private async page(lane: number, cursor: number) {
+    this.assertOpen()
+    try {
+      return await this.addon.listFlows(this.native, lane, cursor, pageSize)
+    } catch (error) {
+      throw nativeError(error)
+    }
+  }
+
+  private send(id: number, frames: readonly Uint8Array[]): number {
+    this.assertOpen()
+    if (this.memoryPorts.get(id) === undefined) throw closed('the port is gone')
+    if (!Array.isArray(frames) || !frames.every((frame) => frame instanceof Uint8Array))
+      throw argument('frames must be a list of Uint8Arrays')
+    return this.addon.sendFrames(this.native, id, frames)
+  }
+
+  private take(id: number): Uint8Array[] {
+    return this.closed ? [] : this.addon.takeFrames(this.native, id)
+  }
+
+  private assertOpen(): void {
+    if (this.closed) throw closed('the proxy is closed')
+  }
+
+  private reader(now: number): FlowReader {
+    return new FlowReader(this.names, this.addon.states, now)
+  }
+
+  private signalled(signal: Signal): void {
+    if (this.closed) return
+    for (const id of signal.readable) this.memoryPorts.get(id)?.wake()
+    const at = Date.now()
+    if (signal.lostEvents > this.lostEvents) this.hub.lost(signal.lostEvents - this.lostEvents)
+    this.lostEvents = signal.lostEvents
+    if (signal.events && this.hub.flowsWanted) this.hub.publish(this.flowEvents(signal.events, signal.now, at))
+    for (const { port: id, up, reason } of signal.ports) {
+      const port = this.names.port(id)
+      this.hub.publish([up ? { type: 'port:up', at, port } : { type: 'port:down', at, port, reason }])
+      if (!up) this.portLost(port, reason)
+    }
+  }
+
+  private flowEvents(records: ArrayBuffer, now: number, at: number): FlatProxyEvent[] {
+    return Array.from(this.reader(now).readEvents(records), ({ closed: over, flow }) => ({
+      type: over ? 'flow:close' : 'flow:open',
+      at,
+      flow,
+    }))
+  }
+}
+
+function memoryType(port: { type: string; port?: { type: string } } | undefined): string | undefined {
+  return port?.type === 'fault' ? port.port?.type : port?.type
+}
+
+function wait(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds))
+}
+
+function argument(message: string): FlatProxyError {
+  return new FlatProxyError('ERR_FLATPROXY_ARGUMENT', message)
+}
+
+export function closed(message: string): FlatProxyError {
+  return new FlatProxyError('ERR_FLATPROXY_CLOSED', message)
+}

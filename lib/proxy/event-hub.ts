@@ -1,0 +1,149 @@
+import type { EventMap, FlatProxyEvent } from '../api.js'
+
+/** Events that a listener may be behind; more are lost, and counted. */
+export const maxPendingEvents = 8192
+
+type EventType = keyof EventMap
+type Batch<T extends EventType> = { events: FlatProxyEvent<T>[]; lost: number }
+type Waiting<T extends EventType> = {
+  resolve: (result: IteratorResult<Batch<T>, undefined>) => void
+  reject: (reason: unknown) => void
+}
+
+/** Brings the engine's events to everybody who listens. */
+export class EventHub {
+  private readonly listeners = new Set<Listener<EventType>>()
+  private closed = false
+
+  /** @param wantFlows told when the first listener to flow events comes, and when the last one has gone */
+  constructor(private readonly wantFlows: (want: boolean) => void) {}
+
+  /** Whether anybody listens to flow events. */
+  get flowsWanted(): boolean {
+    return [...this.listeners].some((listener) => listener.wantsFlows)
+  }
+
+  /** Listens from now on. */
+  listen<T extends EventType>(types: readonly T[], signal?: AbortSignal): AsyncIterableIterator<Batch<T>> {
+    const listener = new Listener<T>(new Set(types), signal, () => this.update(() => this.listeners.delete(leaving)))
+    const leaving = listener as unknown as Listener<EventType>
+    if (signal?.aborted) listener.fail(signal.reason)
+    else if (this.closed) listener.finish()
+    else this.update(() => this.listeners.add(leaving))
+    return listener
+  }
+
+  publish(events: readonly FlatProxyEvent[]): void {
+    for (const listener of this.listeners) listener.take(events)
+  }
+
+  /** So many flow events never reached the process. */
+  lost(count: number): void {
+    for (const listener of this.listeners) if (listener.wantsFlows) listener.lose(count)
+  }
+
+  /** Ends every listener's iteration, after what it has not taken yet. */
+  close(): void {
+    this.closed = true
+    for (const listener of [...this.listeners]) listener.finish()
+  }
+
+  private update(change: () => void): void {
+    const before = this.flowsWanted
+    change()
+    if (this.flowsWanted !== before && !this.closed) this.wantFlows(!before)
+  }
+}
+
+/** One who listens. Events wait here, bounded, until they are asked for. */
+class Listener<T extends EventType> implements AsyncIterableIterator<Batch<T>> {
+  readonly wantsFlows: boolean
+  private pending: FlatProxyEvent<T>[] = []
+  private lostCount = 0
+  private waiting: Waiting<T>[] = []
+  private ended = false
+  private failure: { reason: unknown } | undefined
+  private readonly abort = () => this.fail(this.signal!.reason)
+
+  constructor(
+    private readonly types: ReadonlySet<EventType>,
+    private readonly signal: AbortSignal | undefined,
+    private readonly leave: () => void,
+  ) {
+    this.wantsFlows = [...types].some((type) => type.startsWith('flow:'))
+    signal?.addEventListener('abort', this.abort, { once: true })
+  }
+
+  take(events: readonly FlatProxyEvent[]): void {
+    for (const event of events) {
+      if (!this.types.has(event.type)) continue
+      if (this.pending.length < maxPendingEvents) this.pending.push(event as unknown as FlatProxyEvent<T>)
+      else this.lostCount++
+    }
+    this.deliver()
+  }
+
+  lose(count: number): void {
+    this.lostCount += count
+    this.deliver()
+  }
+
+  finish(): void {
+    if (this.ended) return
+    this.ended = true
+    this.signal?.removeEventListener('abort', this.abort)
+    this.leave()
+    for (const { resolve } of this.waiting.splice(0)) resolve({ done: true, value: undefined })
+  }
+
+  fail(reason: unknown): void {
+    if (this.ended) return
+    this.pending = []
+    this.lostCount = 0
+    const [first, ...others] = this.waiting.splice(0)
+    if (first) first.reject(reason)
+    else this.failure = { reason }
+    this.finish()
+    for (const { resolve } of others) resolve({ done: true, value: undefined })
+  }
+
+  next(): Promise<IteratorResult<Batch<T>, undefined>> {
+    return new Promise((resolve, reject) => {
+      if (this.failure) {
+        const { reason } = this.failure
+        this.failure = undefined
+        // The caller's own reason for his abort, whatever it is.
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+        return reject(reason)
+      }
+      if (this.ended && this.empty) return resolve({ done: true, value: undefined })
+      this.waiting.push({ resolve, reject })
+      this.deliver()
+    })
+  }
+
+  async return(): Promise<IteratorResult<Batch<T>, undefined>> {
+    this.finish()
+    this.pending = []
+    this.lostCount = 0
+    return { done: true, value: undefined }
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  private get empty(): boolean {
+    return this.pending.length === 0 && this.lostCount === 0
+  }
+
+  private deliver(): void {
+    if (this.empty) return
+    const waiting = this.waiting.shift()
+    if (!waiting) return
+    const batch = { events: this.pending, lost: this.lostCount }
+    this.pending = []
+    this.lostCount = 0
+    waiting.resolve({ done: false, value: batch })
+  }
+}

@@ -1,0 +1,319 @@
+import { channel } from 'node:diagnostics_channel'
+import type {
+  Applied,
+  ApplyOptions,
+  EventMap,
+  Explanation,
+  FlatProxyEvent,
+  Flow,
+  FlowFilter,
+  MemoryPort,
+  Patch,
+  StartOptions,
+  Stats,
+  Tuple,
+  View,
+} from '../api.js'
+import { connectControl } from '../control/client.js'
+import { openControl, type ControlServer } from '../control/server.js'
+import { FlatProxyError, MeshError, UnsupportedError } from '../errors.js'
+import { adoptMesh } from '../mesh/adopt.js'
+import { checkMeshSliced } from '../mesh/check.js'
+import type { Duration } from '../mesh/duration.js'
+import { mergeSteps } from '../mesh/patch.js'
+import { Planner } from '../mesh/plan.js'
+import { runSliced } from '../mesh/steps.js'
+import type { Mesh } from '../mesh/types.js'
+import { unsupported } from '../mesh/unsupported.js'
+import { loadAddon } from '../native.js'
+import { closed, Engine } from './engine.js'
+import { releaseCores, takeCores } from './lanes.js'
+import { notBuilt } from './not-built.js'
+import { checkDrain, checkEventTypes, checkFunctions, checkOptions, checkStart } from './options.js'
+
+/** Flows of a lane where the mesh does not say. */
+const defaultFlowCapacity = 262_144
+const applyChannel = channel('flatproxy:apply')
+
+/**
+ * A running proxy. It keeps the process alive until it is closed, unless {@link unref}.
+ *
+ * Several in one process work, in worker threads too. The library installs no signal handler and prints nothing.
+ */
+export class FlatProxy implements View {
+  /** Resolves when the proxy is closed; rejects with `ERR_FLATPROXY_PORT` when a port is lost. The others go on. */
+  readonly closed: Promise<void>
+  private settleClosed!: { resolve: () => void; reject: (error: Error) => void }
+  private engine!: Engine
+  private cores: readonly number[] = []
+  private control: ControlServer | undefined
+  private tail: Promise<unknown> = Promise.resolve()
+  private closing: { done: Promise<void>; cut: () => void } | undefined
+  private readonly planner = new Planner()
+  private readonly abort = () => void this.close()
+
+  private constructor(private readonly signal: AbortSignal | undefined) {
+    this.closed = new Promise((resolve, reject) => (this.settleClosed = { resolve, reject }))
+    // Who does not await it is not to be ended by a lost port.
+    this.closed.catch(() => undefined)
+  }
+
+  /**
+   * Starts a proxy: checks the mesh, opens its ports, starts the lanes.
+   *
+   * @throws {@link MeshError} for a mesh with problems, {@link UnsupportedError} for what is not built yet;
+   *   {@link FlatProxyError} with `ERR_FLATPROXY_PLATFORM` or `ERR_FLATPROXY_NATIVE` where the native part cannot run, and
+   *   the code of what cannot be had (`PORT`, `PRIVILEGE`, `LANE`, `MEMORY`, `CONTROL`); `AbortError`
+   */
+  static async start<S extends string, H extends string, K extends string>(
+    options: StartOptions<S, H, K>,
+  ): Promise<FlatProxy> {
+    checkOptions(options, ['mesh', 'lanes', 'poll', 'control', 'signal', 'handlers', 'hooks'], 'start')
+    checkStart(options)
+    options.signal?.throwIfAborted()
+    const proxy = new FlatProxy(options.signal)
+    await proxy.open(options)
+    return proxy
+  }
+
+  /**
+   * A view of a proxy in another process, by its control socket.
+   *
+   * @throws `ERR_FLATPROXY_CONTROL` when nobody listens there, or it is not ours to open
+   */
+  static async connect(control: string, options?: { signal?: AbortSignal }): Promise<View> {
+    return connectControl(control, options)
+  }
+
+  /** The mesh in force, frozen. */
+  get mesh(): Mesh {
+    return this.planner.mesh!
+  }
+
+  /** Counts the meshes that were in force, from 1. */
+  get generation(): number {
+    return this.planner.generation
+  }
+
+  /**
+   * Puts another mesh in force, whole or not at all. Flows that run go on. Calls are done in call order.
+   *
+   * @throws as {@link start}; `ERR_FLATPROXY_CONFLICT` when `ifGeneration` is not the generation in force
+   */
+  async apply(mesh: Mesh, options?: ApplyOptions): Promise<Applied> {
+    checkOptions(options, ['ifGeneration', 'handlers', 'hooks', 'signal'], 'apply')
+    return this.inTurn(options, () => adoptMesh(mesh, this.planner.mesh, options))
+  }
+
+  /**
+   * Changes the mesh by a merge patch (RFC 7396): what is given replaces, `null` removes, lists are replaced whole.
+   *
+   * @throws as {@link apply}
+   */
+  async patch(patch: Patch<Mesh>, options?: { ifGeneration?: number; signal?: AbortSignal }): Promise<Applied> {
+    checkOptions(options, ['ifGeneration', 'signal'], 'patch')
+    return this.inTurn(options, async () => (await runSliced(mergeSteps(this.mesh, patch), options)) as Mesh)
+  }
+
+  /** The counters, summed over lanes. */
+  async stats(options?: { signal?: AbortSignal }): Promise<Stats> {
+    options?.signal?.throwIfAborted()
+    return this.engine.stats()
+  }
+
+  /** The flows in the table, in no order. They are read in pages, as fast as they are taken. */
+  flows(filter: FlowFilter = {}): AsyncIterableIterator<Flow> {
+    return this.engine.flows(filter)
+  }
+
+  /**
+   * Events in batches, from now on until `signal` aborts (then it rejects) or the proxy is closed. Who is more than 8,192
+   * events behind loses further ones; `lost` counts them.
+   */
+  events<T extends keyof EventMap>(options: {
+    types: readonly T[]
+    signal?: AbortSignal
+  }): AsyncIterableIterator<{ events: FlatProxyEvent<T>[]; lost: number }> {
+    checkOptions(options, ['types', 'signal'], 'events')
+    checkEventTypes(options?.types)
+    return this.engine.events(options.types, options.signal)
+  }
+
+  /**
+   * The process's end of a `memory` port.
+   *
+   * @throws `ERR_FLATPROXY_ARGUMENT` when the mesh has no such memory port
+   */
+  port(name: string): MemoryPort {
+    return this.engine.memoryPort(name)
+  }
+
+  /** Not built yet: rejects with `ERR_FLATPROXY_UNSUPPORTED`. */
+  async explain(_input: Tuple | { on: string; frame: Uint8Array }): Promise<Explanation> {
+    throw notBuilt('explain')
+  }
+
+  /** Not built yet: rejects with `ERR_FLATPROXY_UNSUPPORTED`. */
+  // eslint-disable-next-line require-yield
+  async *capture(_options: {
+    filter?: string
+    verdict?: string
+    snapLength?: number
+    duration?: Duration
+    signal?: AbortSignal
+  }): AsyncGenerator<Uint8Array> {
+    throw notBuilt('capture')
+  }
+
+  /** Not built yet: rejects with `ERR_FLATPROXY_UNSUPPORTED`. */
+  // eslint-disable-next-line require-yield
+  async *shadow(
+    _mesh: Mesh,
+    _options?: { duration?: Duration; signal?: AbortSignal },
+  ): AsyncGenerator<{ flow: Flow; now: Explanation; then: Explanation }> {
+    throw notBuilt('shadow')
+  }
+
+  /** Keeps the process alive; so it is from the start. */
+  ref(): this {
+    this.engine.ref(true)
+    return this
+  }
+
+  /** Lets the process end while the proxy runs. */
+  unref(): this {
+    this.engine.ref(false)
+    return this
+  }
+
+  /**
+   * Closes: stops the lanes, removes the ports. With `drain` (default 0), new flows are refused first, and flows of
+   * services that run may go on for at most that long; a second call with less cuts it short.
+   */
+  async close(options?: { drain?: Duration }): Promise<void> {
+    const drain = checkDrain(options)
+    if (!this.closing) {
+      let cut = () => {}
+      const cutShort = new Promise<void>((resolve) => (cut = resolve))
+      this.closing = { done: this.shut(drain, cutShort), cut }
+    } else if (drain > 0) setTimeout(this.closing.cut, drain).unref()
+    else this.closing.cut()
+    return this.closing.done
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  private async open<S extends string, H extends string, K extends string>({
+    mesh: given,
+    lanes,
+    poll,
+    control,
+    ...functions
+  }: StartOptions<S, H, K>): Promise<void> {
+    const options = { signal: this.signal }
+    const mesh = await adoptMesh(given, undefined, options)
+    await this.check(mesh, options)
+    checkFunctions(functions)
+    loadAddon()
+    const cores = takeCores(lanes)
+    try {
+      const plan = await this.planner.plan(mesh, options)
+      const flowCapacity = mesh.flows?.capacity ?? defaultFlowCapacity
+      this.engine = await Engine.open({ cores, busy: poll === 'busy', flowCapacity }, this.planner, plan, this.portLost)
+      this.planner.commit()
+    } catch (error) {
+      releaseCores(cores)
+      throw error
+    }
+    this.cores = cores
+    try {
+      if (typeof control === 'string') this.control = await openControl(control, this)
+      this.signal?.throwIfAborted()
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    this.signal?.addEventListener('abort', this.abort, { once: true })
+  }
+
+  /** Does a change after all that were asked for before it. */
+  private inTurn(options: ApplyOptions | undefined, next: () => Promise<Mesh>): Promise<Applied> {
+    const applied = this.tail.then(() => this.change(options, next))
+    this.tail = applied.catch(() => undefined)
+    return applied
+  }
+
+  private async change(options: ApplyOptions = {}, next: () => Promise<Mesh>): Promise<Applied> {
+    try {
+      const { signal, ifGeneration } = options
+      signal?.throwIfAborted()
+      this.assertOpen()
+      if (ifGeneration !== undefined && ifGeneration !== this.generation)
+        throw new FlatProxyError(
+          'ERR_FLATPROXY_CONFLICT',
+          `generation ${this.generation} is in force, not ${ifGeneration}`,
+        )
+      const mesh = await next()
+      await this.check(mesh, options)
+      checkFunctions(options)
+      const applied = await this.putInForce(mesh, options)
+      applyChannel.publish({ proxy: this, applied })
+      return applied
+    } catch (error) {
+      applyChannel.publish({ proxy: this, error })
+      throw error
+    }
+  }
+
+  private async putInForce(mesh: Mesh, options: { signal?: AbortSignal }): Promise<Applied> {
+    const plan = await this.planner.plan(mesh, options)
+    try {
+      options.signal?.throwIfAborted()
+      this.assertOpen()
+      const longestPauseMicroseconds = await this.engine.apply(plan)
+      this.planner.commit()
+      this.engine.dropPorts()
+      return { generation: plan.generation, changes: plan.changes, longestPauseMicroseconds }
+    } catch (error) {
+      this.planner.abandon()
+      throw error
+    }
+  }
+
+  private async check(mesh: Mesh, options: { signal?: AbortSignal | undefined }): Promise<void> {
+    const before = this.planner.mesh
+    const problems = await checkMeshSliced(mesh, before, options)
+    if (problems.length > 0) throw new MeshError(problems)
+    const refused = unsupported(mesh)
+    const capacity = mesh.flows?.capacity ?? defaultFlowCapacity
+    if (before && capacity !== (before.flows?.capacity ?? defaultFlowCapacity))
+      refused.push({
+        path: ['flows', 'capacity'],
+        message: 'the capacity of a running proxy cannot be changed',
+        expected: String(before.flows?.capacity ?? defaultFlowCapacity),
+        hint: 'start another proxy with it',
+      })
+    if (refused.length > 0) throw new UnsupportedError(refused)
+  }
+
+  private async shut(drain: number, cut: Promise<void>): Promise<void> {
+    this.signal?.removeEventListener('abort', this.abort)
+    await this.tail
+    if (drain > 0) await this.engine.drain(drain, cut)
+    await this.control?.close()
+    await this.engine.close()
+    releaseCores(this.cores)
+    this.settleClosed.resolve()
+  }
+
+  private readonly portLost = (port: string, reason: string) => {
+    const message = `port ${port} is lost${reason === '' ? '' : `: ${reason}`}`
+    this.settleClosed.reject(new FlatProxyError('ERR_FLATPROXY_PORT', message))
+  }
+
+  private assertOpen(): void {
+    if (this.closing) throw closed('the proxy is closed')
+  }
+}

@@ -1,0 +1,116 @@
+import type { Flow, FlowFilter } from '../api.js'
+import type { Mesh } from '../mesh/types.js'
+import { formatAddress, parseAddress } from '../mesh/address.js'
+import { listOf } from '../mesh/view.js'
+import { recordBytes } from '../native.js'
+import { endpointText, type Names } from './names.js'
+
+/**
+ * Where the addon (native/addon/flow_bytes.h) puts what, little-endian. Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d;
+ * times are milliseconds of the lanes' clock.
+ */
+// prettier-ignore
+const at = {
+  packets: 0, bytes: 8, source: 16, destination: 32, endpoint: 48,
+  sourcePort: 64, destinationPort: 66, endpointPort: 68, ingress: 70,
+  serviceId: 72, endpointId: 76, openedAt: 80,
+  protocol: 88, state: 90, translated: 91, closed: 92,
+} as const
+const none = 0xffffffff
+const protocols: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmp' }
+
+/** Reads the addon's flow records. */
+export class FlowReader {
+  private readonly clock: number
+
+  /** @param now the lanes' clock at this time */
+  constructor(
+    private readonly names: Names,
+    private readonly states: readonly string[],
+    now: number,
+  ) {
+    this.clock = now
+  }
+
+  /** The flows of a buffer that pass the filter. */
+  *read(records: ArrayBuffer, filter: RecordFilter): Generator<Flow> {
+    const view = new DataView(records)
+    const time = Date.now()
+    for (let offset = 0; offset < view.byteLength; offset += recordBytes)
+      if (filter(view, offset)) yield this.flow(view, offset, time)
+  }
+
+  /** Flow events of a buffer. */
+  *readEvents(records: ArrayBuffer): Generator<{ closed: boolean; flow: Flow }> {
+    const view = new DataView(records)
+    const time = Date.now()
+    for (let offset = 0; offset < view.byteLength; offset += recordBytes)
+      yield { closed: view.getUint8(offset + at.closed) === 1, flow: this.flow(view, offset, time) }
+  }
+
+  private flow(view: DataView, offset: number, time: number): Flow {
+    const port = (field: number) => view.getUint16(offset + field, true)
+    const id = (field: number) => view.getUint32(offset + field, true)
+    const protocol = view.getUint8(offset + at.protocol)
+    const translated = view.getUint8(offset + at.translated) === 1
+    const service = id(at.serviceId) === none ? undefined : this.names.service(id(at.serviceId))
+    const endpoint = translated
+      ? (this.names.endpoint(id(at.serviceId), id(at.endpointId)) ??
+        endpointText(address(view, offset + at.endpoint), port(at.endpointPort)))
+      : undefined
+    return {
+      on: this.names.port(port(at.ingress)),
+      protocol: protocols[protocol] ?? String(protocol),
+      from: endpointText(address(view, offset + at.source), port(at.sourcePort)),
+      to: endpointText(address(view, offset + at.destination), port(at.destinationPort)),
+      ...(service !== undefined && { service }),
+      ...(endpoint !== undefined && { endpoint }),
+      verdict: 'forward',
+      reason: translated ? 'service_forwarded' : 'forwarded',
+      tier: 'lane',
+      packets: view.getFloat64(offset + at.packets, true),
+      bytes: view.getFloat64(offset + at.bytes, true),
+      state: this.states[view.getUint8(offset + at.state)] ?? 'unknown',
+      openedAt: time - ((this.clock - id(at.openedAt)) >>> 0),
+    }
+  }
+}
+
+function address(view: DataView, offset: number): string {
+  const v4 = view.getUint32(offset + 8) === 0xffff && view.getUint32(offset) === 0 && view.getUint32(offset + 4) === 0
+  if (v4) {
+    const byte = (index: number) => view.getUint8(offset + 12 + index)
+    return `${byte(0)}.${byte(1)}.${byte(2)}.${byte(3)}`
+  }
+  return formatAddress({ family: 6, bytes: new Uint8Array(view.buffer, view.byteOffset + offset, 16) })
+}
+
+type RecordFilter = (view: DataView, offset: number) => boolean
+
+/** A filter over records, which need not become flows to be refused; `undefined`: nothing can pass. */
+export function recordFilter(filter: FlowFilter, mesh: Mesh, serviceId: number | undefined): RecordFilter | undefined {
+  const { service, workload, protocol, tier, verdict } = filter
+  if ((tier !== undefined && tier !== 'lane') || (verdict !== undefined && verdict !== 'forward')) return undefined
+  const tests: RecordFilter[] = []
+  if (service !== undefined) {
+    if (serviceId === undefined) return undefined
+    tests.push((view, offset) => view.getUint32(offset + at.serviceId, true) === serviceId)
+  }
+  if (protocol !== undefined)
+    tests.push((view, offset) => {
+      const number = view.getUint8(offset + at.protocol)
+      return (protocols[number] ?? String(number)) === protocol
+    })
+  if (workload !== undefined) tests.push(ofWorkload(mesh, workload))
+  return (view, offset) => tests.every((test) => test(view, offset))
+}
+
+/** Flows from a workload, or to it, by itself or through a service. */
+function ofWorkload(mesh: Mesh, workload: string): RecordFilter {
+  const named = Object.hasOwn(mesh.workloads ?? {}, workload) ? mesh.workloads![workload] : undefined
+  const own = new Set(listOf(named?.addresses).map((text) => formatAddress(parseAddress(text)!)))
+  return (view, offset) =>
+    own.has(address(view, offset + at.source)) ||
+    own.has(address(view, offset + at.destination)) ||
+    (view.getUint8(offset + at.translated) === 1 && own.has(address(view, offset + at.endpoint)))
+}
