@@ -1,0 +1,117 @@
+#include "balance/picker.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace flatproxy {
+namespace {
+
+/// Places of the Maglev table that are tried before the candidates are asked one by one.
+constexpr uint32_t kMaglevAttempts = 16;
+/// Up to this many candidates the one with the fewest flows is searched; above, the better one of two is taken.
+constexpr size_t kSearched = 64;
+/// Turns of a weighted round robin; finer shares are rounded.
+constexpr uint64_t kMostTurns = 4096;
+
+/// Spreads each candidate's turns evenly: whoever is furthest behind its share goes next.
+std::vector<uint32_t> interleave(const std::vector<Picker::Candidate>& candidates) {
+  uint64_t total = 0;
+  uint32_t common = 0;
+  for (const auto& c : candidates) {
+    total += c.weight;
+    common = std::gcd(common, uint32_t{c.weight});
+  }
+  if (candidates.empty()) return {};
+  const uint64_t turns = std::min(total / common, std::max<uint64_t>(kMostTurns, candidates.size()));
+  std::vector<uint32_t> order;
+  for (uint32_t i = 0; i < candidates.size(); ++i) {
+    const uint64_t mine = std::max<uint64_t>(1, turns * candidates[i].weight / total);
+    order.insert(order.end(), mine, i);
+  }
+  if (order.size() == candidates.size()) return order;
+  std::vector<uint64_t> seen(candidates.size());
+  std::vector<std::pair<double, uint32_t>> keyed;
+  for (const uint32_t i : order) {
+    const double share = static_cast<double>(candidates[i].weight);
+    keyed.emplace_back((static_cast<double>(seen[i]++) + 0.5) / share, i);
+  }
+  std::stable_sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::transform(keyed.begin(), keyed.end(), order.begin(), [](const auto& k) { return k.second; });
+  return order;
+}
+
+}  // namespace
+
+Picker::Picker(Balance balance, uint32_t service_id, std::vector<Candidate> candidates)
+    : balance_(balance), service_id_(service_id), candidates_(std::move(candidates)) {
+  std::erase_if(candidates_, [](const Candidate& c) { return c.drain || c.weight == 0; });
+  if (balance_ == Balance::maglev) {
+    std::vector<Maglev::Entry> entries;
+    for (const Candidate& c : candidates_) entries.push_back({c.name_hash, c.weight});
+    maglev_ = Maglev(entries);
+  }
+  if (balance_ == Balance::round_robin) turns_ = interleave(candidates_);
+}
+
+uint32_t Picker::pick(uint64_t hash, const LaneBalance& lane) const {
+  if (candidates_.empty()) return kNone;
+  switch (balance_) {
+    case Balance::maglev:
+      return pick_maglev(hash, lane);
+    case Balance::round_robin:
+      return pick_round_robin(lane);
+    case Balance::least_request:
+      return pick_least_request(hash, lane);
+  }
+  return kNone;
+}
+
+uint32_t Picker::pick_maglev(uint64_t hash, const LaneBalance& lane) const {
+  for (uint32_t attempt = 0; attempt < kMaglevAttempts; ++attempt) {
+    const Candidate& c = candidates_[maglev_.at(hash, attempt)];
+    if (lane.health.healthy(c.id)) [[likely]] return c.index;
+  }
+  const size_t start = hash % candidates_.size();
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    const Candidate& c = candidates_[(start + i) % candidates_.size()];
+    if (lane.health.healthy(c.id)) return c.index;
+  }
+  return candidates_[maglev_.at(hash)].index;
+}
+
+uint32_t Picker::pick_round_robin(const LaneBalance& lane) const {
+  uint32_t& position = lane.next_in_turn[service_id_];
+  for (size_t i = 0; i < turns_.size(); ++i) {
+    if (++position >= turns_.size()) position = 0;
+    const Candidate& c = candidates_[turns_[position]];
+    if (lane.health.healthy(c.id)) return c.index;
+  }
+  return candidates_[turns_[position]].index;
+}
+
+uint32_t Picker::pick_least_request(uint64_t hash, const LaneBalance& lane) const {
+  const Candidate* best = nullptr;
+  bool best_healthy = false;
+  const auto consider = [&](const Candidate& c) {
+    const bool healthy = lane.health.healthy(c.id);
+    if (best != nullptr) {
+      const uint64_t load = uint64_t{lane.open_flows[c.id]} * best->weight;
+      const uint64_t best_load = uint64_t{lane.open_flows[best->id]} * c.weight;
+      if (healthy < best_healthy || (healthy == best_healthy && load >= best_load)) return;
+    }
+    best = &c;
+    best_healthy = healthy;
+  };
+  const size_t n = candidates_.size();
+  if (n <= kSearched) {
+    // Begins at another one for every flow, so that equals share.
+    for (size_t i = 0; i < n; ++i) consider(candidates_[(hash + i) % n]);
+    return best->index;
+  }
+  consider(candidates_[(hash & 0xffffffff) % n]);
+  consider(candidates_[(hash >> 32) % n]);
+  for (size_t i = 0; i < n && !best_healthy; ++i) consider(candidates_[(hash + i) % n]);
+  return best->index;
+}
+
+}  // namespace flatproxy

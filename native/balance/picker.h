@@ -1,0 +1,66 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "balance/maglev.h"
+#include "conntrack/region.h"
+
+namespace flatproxy {
+
+enum class Balance : uint8_t { maglev, round_robin, least_request };
+
+/// Health of every endpoint, by endpoint id: one writer (the prober), read by all lanes.
+class EndpointHealth {
+ public:
+  explicit EndpointHealth(uint32_t endpoints) : down_(endpoints) {}
+  bool healthy(uint32_t id) const { return down_[id].load(std::memory_order_relaxed) == 0; }
+  void set(uint32_t id, bool healthy) { down_[id].store(healthy ? 0 : 1, std::memory_order_relaxed); }
+
+ private:
+  Region<std::atomic<uint8_t>> down_;  // zero, healthy, until somebody says otherwise
+};
+
+/// What a lane keeps for balancing: its own round robin positions (by service id) and open flows (by endpoint id).
+struct LaneBalance {
+  uint32_t* next_in_turn;   ///< by service id
+  uint32_t* open_flows;     ///< by endpoint id
+  const EndpointHealth& health;
+};
+
+/// Chooses an endpoint of one service and one address family. Built with the snapshot, immutable, shared by all lanes;
+/// what changes while it is used stands in LaneBalance and EndpointHealth.
+class Picker {
+ public:
+  struct Candidate {
+    uint32_t id;      ///< endpoint id
+    uint32_t index;   ///< index in Service::endpoints
+    uint16_t weight;  ///< 0: never chosen
+    bool drain;       ///< never chosen for a new flow; with Maglev its share goes to the others
+    uint64_t name_hash;  ///< of address and port: places in the Maglev table depend on nothing else
+  };
+  static constexpr uint32_t kNone = ~0u;
+
+  Picker() = default;
+  Picker(Balance balance, uint32_t service_id, std::vector<Candidate> candidates);
+
+  /// The index in Service::endpoints of the endpoint for a new flow, or kNone when there is none to choose.
+  /// Unhealthy endpoints are passed over; when all are unhealthy all are candidates again (panic mode, as Envoy's).
+  /// @param hash of the whole flow, or of the client's address alone with affinity
+  uint32_t pick(uint64_t hash, const LaneBalance& lane) const;
+  bool empty() const { return candidates_.empty(); }
+
+ private:
+  uint32_t pick_maglev(uint64_t hash, const LaneBalance& lane) const;
+  uint32_t pick_round_robin(const LaneBalance& lane) const;
+  uint32_t pick_least_request(uint64_t hash, const LaneBalance& lane) const;
+
+  Balance balance_ = Balance::maglev;
+  uint32_t service_id_ = 0;
+  std::vector<Candidate> candidates_;  // those that may be chosen: not drained, weight above 0
+  Maglev maglev_;
+  std::vector<uint32_t> turns_;        // round robin: indexes into candidates_, as often as their weight says
+};
+
+}  // namespace flatproxy
