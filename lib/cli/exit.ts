@@ -3,7 +3,7 @@ import { FlatProxyError, MeshError, UnsupportedError } from '../errors.js'
 /** The exit codes of `flatproxy`, with what they mean; `--help` and docs/cli.md tell them. */
 export const exitCodes = {
   ok: [0, 'done'],
-  failed: [1, 'failed: a request of the demo, a port that was lost, an error of flatproxy itself'],
+  failed: [1, 'failed: a request of the demo, an error of flatproxy itself'],
   usage: [2, 'wrong arguments'],
   mesh: [3, 'the mesh has problems, asks for what is not supported, or cannot be read'],
   start: [4, 'cannot start: a capability, module, device or the addon is missing, or the control socket is taken'],

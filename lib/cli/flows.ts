@@ -42,7 +42,7 @@ Exit codes: 0, 5 no proxy answers at the control socket.`,
       texts.flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]]])),
     )
     await using view = await connectControl(controlPath(values))
-    const listed = view.flows({ ...filter, ...(tier && { tier }), ...(limit > 0 && { limit }) } as FlowFilter)
+    const listed = view.flows({ ...filter, ...(tier && { tier }), ...(limit > 0 && { limit }) })
     if (values['json']) await printJson(listed)
     else await printTable(listed, limit)
     return 'ok'

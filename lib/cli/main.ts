@@ -34,8 +34,7 @@ function help(name?: string): Exit {
 }
 
 function overview(): string {
-  const width = Math.max(...commands.map(({ usage }) => usage.length))
-  const list = commands.map(({ usage, summary }) => `  flatproxy ${usage.padEnd(width)}  ${summary}`)
+  const list = commands.map(({ usage, summary }) => `  flatproxy ${usage.split(' [')[0]!.padEnd(15)} ${summary}`)
   const codes = Object.values(exitCodes).map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`)
   return `${paint.bold('flatproxy')} ${version}: the data plane at the entrance of a node's network
 

@@ -1,12 +1,12 @@
-import type { StartOptions } from '../api.js'
 import { FlatProxyError, MeshError, UnsupportedError } from '../errors.js'
 import { parseDuration } from '../mesh/duration.js'
+import type { Mesh } from '../mesh/types.js'
 import { loadMesh } from '../mesh/yaml.js'
+import { FlatProxy } from '../proxy/flat-proxy.js'
 import { oneOf, paint, print, type Command, type Values } from './command.js'
 import { controlHelp, controlOption, controlPath } from './control-path.js'
 import { describeMesh } from './describe-mesh.js'
-import { exitCodes, UsageError, type Exit } from './exit.js'
-import { startProxy, type Proxy } from './library.js'
+import { UsageError, type Exit } from './exit.js'
 import { painter } from './paint.js'
 import { explainError } from './problems.js'
 
@@ -31,7 +31,7 @@ Examples
   flatproxy run mesh.yaml --lanes 2,3 --poll busy
   kill -HUP $PID       # MESH was edited
 
-Exit codes: 0 stopped, 1 a port or lane was lost, 2 wrong arguments, 3 the mesh has problems, 4 cannot start.`,
+Exit codes: 0 stopped, 1 failed, 2 wrong arguments, 3 the mesh has problems, 4 cannot start.`,
   options: {
     ...controlOption,
     'no-control': { type: 'boolean' },
@@ -44,7 +44,7 @@ Exit codes: 0 stopped, 1 a port or lane was lost, 2 wrong arguments, 3 the mesh 
     const options = startOptions(values)
     const drain = drainTime(values)
     const mesh = await loadMesh(file!)
-    const proxy = await start({ ...options, mesh } as StartOptions<string, string, string>)
+    const proxy = await start(mesh, options)
     if (!proxy) return 'start'
     const control = options.control === false ? 'no control socket' : `control socket ${options.control}`
     print(`${paint.green('running')} ${file}: ${describeMesh(mesh)}; ${control}; process ${process.pid}`)
@@ -77,9 +77,9 @@ function drainTime({ drain = '10s' }: Values): number {
 }
 
 /** Starts; undefined: it could not, and that is told. A taken control socket is such a reason too. */
-async function start(options: StartOptions<string, string, string>): Promise<Proxy | undefined> {
+async function start(mesh: Mesh, options: ReturnType<typeof startOptions>): Promise<FlatProxy | undefined> {
   try {
-    return await startProxy(options)
+    return await FlatProxy.start({ mesh, ...options })
   } catch (error) {
     if (!(error instanceof FlatProxyError) || error.code !== 'ERR_FLATPROXY_CONTROL') throw error
     complain(error)
@@ -87,28 +87,34 @@ async function start(options: StartOptions<string, string, string>): Promise<Pro
   }
 }
 
-/** Until the proxy is closed: by a signal, or because it lost a port. */
-async function serve(proxy: Proxy, file: string, drain: number): Promise<Exit> {
-  let stopping = false
-  const stop = (signal: NodeJS.Signals) => {
-    // Who asks twice is in a hurry.
-    if (stopping) process.exit(exitCodes.interrupted[0])
-    stopping = true
-    print(`${paint.yellow(signal)}: refusing new flows; running ones may go on for ${drain / 1000} s`)
-    proxy.close({ drain }).catch(complain)
-  }
-  const reread = () => void reload(proxy, file).catch(complain)
-  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reread)
-  try {
-    await proxy.closed
-    print('stopped')
-    return 'ok'
-  } finally {
-    process.off('SIGHUP', reread)
-  }
+/** Until a signal ends it. A port that is lost is told, and the others go on. */
+async function serve(proxy: FlatProxy, file: string, drain: number): Promise<Exit> {
+  void tellOfPorts(proxy).catch(complain)
+  process.on('SIGHUP', () => void reload(proxy, file).catch(complain))
+  const signal = await firstSignal()
+  print(`${paint.yellow(signal)}: new flows are refused; running ones may go on for ${drain / 1000} s`)
+  // Who asks twice is in a hurry.
+  void firstSignal().then(() => proxy.close({ drain: 0 }))
+  await proxy.close({ drain })
+  print('stopped')
+  return 'ok'
 }
 
-async function reload(proxy: Proxy, file: string): Promise<void> {
+function firstSignal(): Promise<NodeJS.Signals> {
+  return new Promise((done) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, done)
+  })
+}
+
+async function tellOfPorts(proxy: FlatProxy): Promise<void> {
+  for await (const { events } of proxy.events({ types: ['port:up', 'port:down'] }))
+    for (const event of events) {
+      if (event.type === 'port:up') print(`${paint.green('port up')} ${event.port}`)
+      else print(`${paint.red('port down')} ${event.port}: ${event.reason}`)
+    }
+}
+
+async function reload(proxy: FlatProxy, file: string): Promise<void> {
   try {
     const { generation, changes } = await proxy.apply(await loadMesh(file))
     print(`${paint.green('applied')} ${file} as generation ${generation}: ${changes.length === 0 ? 'no change' : ''}`)

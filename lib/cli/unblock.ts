@@ -1,5 +1,5 @@
+import { loadAddon, nativeError, type Addon } from '../native.js'
 import { paint, print, type Command } from './command.js'
-import { unblockInterface } from './library.js'
 
 export const unblock: Command = {
   name: 'unblock',
@@ -15,8 +15,17 @@ Exit codes: 0 traffic passes (also when nothing was blocked), 4 a capability is 
   options: {},
   positionals: 1,
   async run(_, [name]) {
-    const blocked = await unblockInterface(name!)
+    const blocked = unblockInterface(name!)
     print(blocked ? `${paint.green('unblocked')} ${name}` : `${name} was not blocked`)
     return 'ok'
   },
+}
+
+/** Removes what keeps the traffic of an interface; false: there was nothing. */
+function unblockInterface(name: string): boolean {
+  try {
+    return (loadAddon() as Addon & { unblock(name: string): number }).unblock(name) > 0
+  } catch (error) {
+    throw nativeError(error)
+  }
 }

@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
 import type { Diagnosis } from '../api.js'
+import type { FlatProxyError } from '../errors.js'
+import { loadAddon, type Addon as Native } from '../native.js'
 import { examine, type Addon } from './checks.js'
 import { readMachine } from './machine.js'
 
@@ -14,10 +14,10 @@ export async function doctor(): Promise<Diagnosis> {
 
 function inspectAddon(): Addon {
   try {
-    const load = createRequire(__filename)('node-gyp-build') as (folder: string) => unknown
-    const addon = load(join(__dirname, '../..')) as { dpdkVersion(): string; drivers?(): string[] }
+    const addon = loadAddon() as Native & { drivers?(): readonly string[] }
     return { dpdk: addon.dpdkVersion(), drivers: addon.drivers?.() ?? [] }
   } catch (error) {
-    return { problem: `cannot be loaded: ${(error as Error).message.split('\n')[0]}` }
+    const { message, remedy } = error as FlatProxyError
+    return { problem: message.split('\n')[0]!, ...(remedy !== undefined && { remedy }) }
   }
 }

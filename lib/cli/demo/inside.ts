@@ -2,8 +2,8 @@ import { readlinkSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { release } from 'node:os'
 import { parseArgs } from 'node:util'
+import { FlatProxy } from '../../proxy/flat-proxy.js'
 import { exitCodes, exitOf, type Exit } from '../exit.js'
-import { startProxy } from '../library.js'
 import { explainError } from '../problems.js'
 import { Load } from './load.js'
 import { drawTown } from './picture.js'
@@ -26,18 +26,19 @@ async function main(): Promise<Exit> {
   const stop = new AbortController()
   const lifeline = new Socket({ fd: 3 }).on('error', () => stop.abort()).on('end', () => stop.abort())
   lifeline.resume().unref()
-  process.on('SIGINT', () => {}).on('SIGTERM', () => {})
+  process.on('SIGINT', () => {}).on('SIGTERM', () => {}) // who started us hears them too
+  process.stdout.on('error', () => stop.abort())
 
   say(`${paint.bold('flatproxy demo')}  ${paint.dim(headline(joint))}`, '')
   const opening = shops.slice(0, 2)
   await clearStage()
   await Promise.all([client, ...opening].map((container) => makeContainer(container, joint)))
   const [proxy, ...opened] = await Promise.all([
-    startProxy({ mesh: meshOf(joint, opening), control, signal: stop.signal }),
+    FlatProxy.start({ mesh: meshOf(joint, opening), control, signal: stop.signal }),
     ...opening.map(openShop),
   ])
   say(...drawTown(joint, opening, paint))
-  const story = new Story(proxy, joint, opened as Shop[], new Load(), stop.signal)
+  const story = new Story(proxy, joint, opened, new Load(), stop.signal)
   const good = await story.tell()
   if (values.keep) await keep(joint, control, stop.signal)
   await proxy.close()

@@ -1,28 +1,23 @@
-import type { Paint } from '../paint.js'
+import { widthOf, type Paint } from '../paint.js'
 import { count, table } from '../table.js'
 import { client, gateway, service, shopPort, vethOf, type Container, type Joint } from './town.js'
 
-/** The demo's network, drawn. */
+/** The demo's network, drawn: the client on the left, the servers on the right, flatproxy between them. */
 export function drawTown(joint: Joint, shops: readonly Container[], paint: Paint): string[] {
-  const deviceOf = (container: Container) => (joint === 'iface' ? vethOf(container) : `tap in ${container.name}`)
-  const left = `${paint.bold(client.name)} ${client.address} ── ${deviceOf(client)} ──`
-  const width = plain(`${client.name} ${client.address} ── ${deviceOf(client)} ──`)
-  const box = ['┌───────────┐', '│ flatproxy ├', '└───────────┘']
-  const rows = shops.map((shop, index) => {
-    const line = `${deviceOf(shop)} ── ${paint.bold(shop.name)} ${shop.address}:${shopPort}`
-    return `${shops.length === 1 ? '──' : index === 0 ? '┬─' : index === shops.length - 1 ? '└─' : '├─'} ${line}`
+  const device = (container: Container) => (joint === 'iface' ? vethOf(container) : 'tap')
+  const left = `  ${paint.bold(client.name)} ${client.address} ── ${device(client)} ─`
+  const blank = ' '.repeat(widthOf(left))
+  const right = shops.flatMap((shop) => [
+    '',
+    ` ${device(shop)} ── ${paint.bold(shop.name)} ${shop.address}:${shopPort}`,
+  ])
+  const middle = (shops.length * 2 - 2) / 2
+  const rows = right.slice(1).map((server, index) => {
+    const [from, into] = index === middle ? [left, '┤ flatproxy '] : [blank, '│           ']
+    return server === '' ? `${from}${into}│` : `${from}${into}├──${server}`
   })
-  const blank = ' '.repeat(width)
-  return [
-    `  ${blank} ${box[0]}`,
-    `  ${left}${'┤'}${box[1]!.slice(1)}─${rows[0]}`.replace('──┤', '─┤'),
-    ...rows.slice(1).map((row, index) => `  ${blank} ${index === 0 ? box[2] : ' '.repeat(13)} ${row}`),
-    `  ${blank} ${paint.dim(`service ${service.name}: ${service.address}:${service.port}; everyone's gateway: ${gateway}`)}`,
-  ]
-}
-
-function plain(text: string): number {
-  return [...text].length
+  const legend = `service ${service.name}: ${service.address}:${service.port}; everyone's gateway: ${gateway}`
+  return [`${blank}┌───────────┐`, ...rows, `${blank}└───────────┘`, '', `  ${paint.dim(legend)}`]
 }
 
 const barWidth = 40

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FlatProxyError } from '../../errors.js'
+import type { FlatProxy } from '../../proxy/flat-proxy.js'
 import { flowLines } from '../flow-lines.js'
-import type { Proxy } from '../library.js'
 import { statsLines } from '../stats-lines.js'
 import { count } from '../table.js'
 import { requestRate, startDownload, type Download, type Load, type Tally } from './load.js'
@@ -21,7 +21,7 @@ export class Story {
   private readonly drained: Container[] = []
 
   constructor(
-    private readonly proxy: Proxy,
+    private readonly proxy: FlatProxy,
     private readonly joint: Joint,
     private readonly shops: Shop[],
     private readonly load: Load,
@@ -85,9 +85,9 @@ export class Story {
     for await (const flow of this.proxy.flows({ service: service.name, limit: 6, signal: this.signal }))
       flows.push(flow)
     say(...indented(flowLines(flows, paint)))
+    this.expect(flows.length > 0, 'the flows of the service are listed')
     scene('Count', 'every packet ends in one verdict with a reason')
     say(...indented(statsLines(await this.proxy.stats(), undefined, paint)))
-    this.expect(flows.length > 0, 'the flows of the service are listed')
   }
 
   /** The shop that sends the download. */
