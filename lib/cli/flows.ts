@@ -1,4 +1,4 @@
-import type { FlowFilter, Flow } from '../api.js'
+import type { Flow } from '../api.js'
 import { connectControl } from '../control/client.js'
 import { oneOf, paint, print, wholeNumber, type Command } from './command.js'
 import { controlHelp, controlOption, controlPath } from './control-path.js'
