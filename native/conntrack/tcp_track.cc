@@ -116,7 +116,11 @@ void on_fin(FlowHot& flow, Direction direction) {
   flow.flags |= direction == kOriginal ? kFlowFinOriginal : kFlowFinReply;
   const bool both = (flow.flags & (kFlowFinOriginal | kFlowFinReply)) == (kFlowFinOriginal | kFlowFinReply);
   if (flow.state == FlowState::tcp_close || flow.state == FlowState::tcp_time_wait) return;
-  flow.state = both ? FlowState::tcp_last_ack : FlowState::tcp_fin_wait;
+  if (both) {
+    flow.state = FlowState::tcp_last_ack;
+  } else if (flow.state < FlowState::tcp_fin_wait) {
+    flow.state = FlowState::tcp_fin_wait;
+  }
 }
 
 /// An acknowledgement of everything that the other side has sent, its FIN included.
@@ -187,9 +191,11 @@ TcpJudgement tcp_track(FlowHot& flow, const TcpSegment& s, Direction direction) 
   if (!in_window(sender, receiver, s)) [[unlikely]] return TcpJudgement::out_of_window;
   advance(sender, receiver, s, window);
   if ((s.flags & kTcpFin) != 0) [[unlikely]] {
+    // What its acknowledgement says of the other side's FIN, the states before it have said.
     on_fin(flow, direction);
+  } else if (flow.state != FlowState::tcp_established) [[unlikely]] {
+    on_ack(flow, s, direction);
   }
-  if (flow.state != FlowState::tcp_established) [[unlikely]] on_ack(flow, s, direction);
   return TcpJudgement::accepted;
 }
 

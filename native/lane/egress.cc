@@ -5,6 +5,48 @@
 #include "packet/frame.h"
 
 namespace flatproxy {
+namespace {
+
+/// What a burst holds, by reason. A burst has one or two of them, mostly in runs.
+class Sums {
+ public:
+  void add(const Segment* frame) {
+    Sum& sum = of(frame->reason);
+    sum.packets += wire_segments(frame);
+    sum.bytes += frame->frame_length;
+  }
+  void take_off(const Segment* frame) {
+    Sum& sum = of(frame->reason);
+    sum.packets -= wire_segments(frame);
+    sum.bytes -= frame->frame_length;
+  }
+  void count_into(LaneCounters& counters, uint16_t port) const {
+    for (unsigned i = 0; i < count_; ++i) {
+      counters.ports[port].sent.add(sums_[i].packets, sums_[i].bytes);
+      counters.reasons[sums_[i].reason].add(sums_[i].packets, sums_[i].bytes);
+    }
+  }
+
+ private:
+  struct Sum {
+    uint64_t packets;
+    uint64_t bytes;
+    uint8_t reason;
+  };
+  Sum& of(uint8_t reason) {
+    if (count_ != 0 && sums_[last_].reason == reason) [[likely]] return sums_[last_];
+    for (last_ = 0; last_ < count_; ++last_) {
+      if (sums_[last_].reason == reason) return sums_[last_];
+    }
+    sums_[count_++] = {0, 0, reason};
+    return sums_[last_];
+  }
+  std::array<Sum, kReasons> sums_;  // not initialised: count_ says how many are in use
+  unsigned count_ = 0;
+  unsigned last_ = 0;
+};
+
+}  // namespace
 
 void Egress::configure(const Snapshot& snapshot) {
   for (Outbound& out : outbound_) out.queue = nullptr;
@@ -33,39 +75,20 @@ void Egress::flush() {
 
 void Egress::flush(uint16_t port) {
   Outbound& out = outbound_[port];
-  // The port releases what it sends, so the frames are counted before, in tallies that stay here until it is known
-  // which ones it took.
-  struct Tally {
-    uint32_t packets;
-    uint32_t bytes;
-    uint8_t reason;
-  };
-  std::array<Tally, Burst::kSize> tallies;
-  const uint32_t offered = out.burst.count;
-  std::array<const Segment*, Burst::kSize> order;
-  for (uint32_t i = 0; i < offered; ++i) {
-    const Segment* frame = out.burst.frames[i];
-    tallies[i] = {wire_segments(frame), frame->frame_length, frame->reason};
-    order[i] = frame;
-  }
+  // The port releases what it sends, so all is summed up before, and what it refused is taken off again.
+  Sums sums;
+  for (const Segment* frame : out.burst) sums.add(frame);
   QueueContext context{buffers_, now_};
   out.queue->send(context, out.burst);
-
-  const Reason refusal = out.queue->up() ? Reason::port_queue_full : Reason::port_down;
-  uint32_t left = 0;  // refused frames stand in the burst in their order
-  PacketCounter& sent = counters_.ports[port].sent;
-  for (uint32_t i = 0; i < offered; ++i) {
-    const Tally& t = tallies[i];
-    if (left < out.burst.count && out.burst.frames[left] == order[i]) {
-      ++left;
-      counters_.reasons[static_cast<size_t>(refusal)].add(t.packets, t.bytes);
-      continue;
+  if (out.burst.count != 0) [[unlikely]] {
+    const Reason refusal = out.queue->up() ? Reason::port_queue_full : Reason::port_down;
+    for (Segment* frame : out.burst) {
+      sums.take_off(frame);
+      drop(frame, refusal);
     }
-    sent.add(t.packets, t.bytes);
-    counters_.reasons[t.reason].add(t.packets, t.bytes);
+    out.burst.count = 0;
   }
-  for (uint32_t i = 0; i < out.burst.count; ++i) release(out.burst.frames[i]);
-  out.burst.count = 0;
+  sums.count_into(counters_, port);
 }
 
 }  // namespace flatproxy

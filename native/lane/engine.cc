@@ -71,7 +71,7 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<const Snapshot> sna
 
 Engine::~Engine() {
   for (auto& thread : threads_) thread->stop();
-  // Frames that ports hold go home before the lanes' pools end.
+  // Ports may hold frames: they close before the pools end.
   snapshot_.reset();
 }
 

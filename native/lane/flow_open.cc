@@ -18,7 +18,7 @@ uint64_t balance_hash(const Service& service, const Tuple& original) {
 FlowStage::Opening FlowStage::opening_for(const Item& item) const {
   Opening opening{item.tuple, item.hash};
   const Tuple& t = item.tuple;
-  opening.service = snapshot_->service_table.find(t.destination, t.destination_port, t.protocol);
+  opening.service = snapshot_->service_table->find(t.destination, t.destination_port, t.protocol);
   if (opening.service == nullptr && snapshot_->flows.adopt_midstream) restore(t, opening);
   return opening;
 }
@@ -26,21 +26,22 @@ FlowStage::Opening FlowStage::opening_for(const Item& item) const {
 /// A reply in mid-stream comes from an endpoint whose flow we have never seen (we were started under it): whose virtual
 /// address did its client use? With Maglev the one that chooses this endpoint; else the only one that has it.
 bool FlowStage::restore(const Tuple& reply, Opening& opening) const {
-  const auto known = snapshot_->endpoint_table.find(reply.source, reply.source_port, reply.protocol);
-  for (const EndpointRef& ref : known) {
+  const EndpointTable& endpoints = *snapshot_->endpoint_table;
+  const auto count_one = [](const EndpointTable::Ref&) {};
+  const bool single = endpoints.for_each(reply.source, reply.source_port, reply.protocol, count_one) == 1;
+  bool found = false;
+  endpoints.for_each(reply.source, reply.source_port, reply.protocol, [&](const EndpointTable::Ref& ref) {
     const Service& service = *ref.service;
     for (const wire::Address& address : service.addresses) {
-      if (address.is_v4() != reply.source.is_v4()) continue;
-      Tuple original{reply.destination, address, reply.destination_port, service.port, reply.protocol, reply.family};
-      const bool certain = service.addresses.size() == 1 && known.size() == 1;
-      const uint32_t chosen = service.picker(reply.family).pick(balance_hash(service, original), balance_);
-      const bool chooses = service.balance == Balance::maglev ? chosen == ref.endpoint : certain;
-      if (!chooses) continue;
-      opening = {original, flow_hash(original, shared_.key), kReply, &service, ref.endpoint};
-      return true;
+      if (found || address.is_v4() != reply.source.is_v4()) continue;
+      const Tuple original{reply.destination, address, reply.destination_port, service.port, reply.protocol, reply.family};
+      const bool by_hash = service.balance == Balance::maglev || service.source_affinity;
+      found = by_hash ? service.picker(reply.family).pick(balance_hash(service, original), balance_) == ref.endpoint
+                      : single && service.addresses.size() == 1;
+      if (found) opening = {original, flow_hash(original, shared_.key), kReply, &service, ref.endpoint};
     }
-  }
-  return false;
+  });
+  return found;
 }
 
 FlowId FlowStage::open(const Opening& opening, Segment* frame) {

@@ -14,11 +14,6 @@ bool is_icmp(const Segment* frame) {
   return frame->protocol == wire::protocol::kIcmp || frame->protocol == wire::protocol::kIcmp6;
 }
 
-bool is_icmp_error(const Segment* frame) {
-  return is_icmp(frame) && (frame->flags & kLaterFragment) == 0 &&
-         wire::icmp_is_error(frame->family, frame->data[frame->l4_offset]);
-}
-
 /// Whether packets of this kind make flows: TCP, UDP, ICMP echo.
 bool trackable(const Segment* frame) {
   if (frame->protocol == wire::protocol::kTcp || frame->protocol == wire::protocol::kUdp) return true;
@@ -45,7 +40,7 @@ FlowStage::FlowStage(unsigned lane, LaneShared& shared, LaneCounters& counters, 
 void FlowStage::adopt(const Snapshot& snapshot) {
   snapshot_ = &snapshot;
   conntrack_.configure(snapshot.flows);
-  stateless_ = !snapshot.flows.track_all && snapshot.service_table.empty();
+  stateless_ = !snapshot.flows.track_all && snapshot.service_table->empty();
 }
 
 void FlowStage::carry(Burst& burst, Nanoseconds now) {
@@ -58,7 +53,7 @@ void FlowStage::carry(Burst& burst, Nanoseconds now) {
       continue;
     }
     if (stateless_ || !trackable(frame)) {
-      if (is_icmp_error(frame)) {
+      if (wire::is_icmp_error(frame)) {
         carry_icmp_error(frame);
       } else {
         gateway_.carry(frame, Reason::forwarded);
@@ -159,7 +154,7 @@ void FlowStage::carry_unknown(Item& item) {
     }
   }
   if (opening.service == nullptr) {
-    if (gateway_.is_ours(frame, item.tuple.destination)) {
+    if (gateway_.is_ours(item.tuple.destination)) {
       gateway_.answer(frame);
       return;
     }
@@ -218,8 +213,9 @@ void FlowStage::carry_fragment(Segment* frame) {
 void FlowStage::carry_icmp_error(Segment* frame) {
   Tuple quoted_tuple;
   wire::EmbeddedView view;
-  if (!wire::embedded_tuple(frame, quoted_tuple, view)) {
-    egress_.drop(frame, Reason::icmp_malformed);
+  Reason why;
+  if (!wire::embedded_tuple(frame, quoted_tuple, view, why)) {
+    egress_.drop(frame, why);
     return;
   }
   // The quoted packet went the other way than the error goes.
@@ -229,7 +225,7 @@ void FlowStage::carry_icmp_error(Segment* frame) {
   if (match.id == kNoFlow) {
     const bool known_elsewhere = shared_.lanes() > 1 && (frame->flags & kHandedOver) == 0;
     if (known_elsewhere && hand_over(frame, owner_of(hash, hash), kHandedOver)) return;
-    if (gateway_.is_ours(frame, wire::tuple_of(frame).destination)) {
+    if (gateway_.is_ours(wire::destination_of(frame))) {
       egress_.drop(frame, Reason::icmp_unrelated);
       return;
     }
@@ -246,7 +242,7 @@ void FlowStage::carry_icmp_error(Segment* frame) {
     const bool source_port_moved = flow.nat_source_port != flow.source_port;
     if (match.direction == kReply) {
       // Towards the client: it knows the virtual address, not the endpoint.
-      if (wire::tuple_of(frame).source == endpoint) translate_icmp_address(frame, End::source, original.destination);
+      if (wire::source_of(frame) == endpoint) translate_icmp_address(frame, End::source, original.destination);
       translate_quoted(frame, quoted, End::destination, original.destination, flow.destination_port);
       if (source_port_moved) translate_quoted(frame, quoted, End::source, original.source, flow.source_port);
     } else {

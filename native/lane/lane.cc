@@ -20,13 +20,14 @@ constexpr Nanoseconds kBeat = 40'000'000;
 Lane::Lane(unsigned id, LaneShared& shared, uint32_t flow_capacity)
     : id_(id),
       shared_(shared),
+      buffers_(*shared.buffers[id]),
       egress_(id, buffers_, counters_),
       gateway_(id, shared, buffers_, egress_),
       flows_(id, shared, counters_, egress_, gateway_, flow_capacity) {}
 
 void Lane::adopt(const Snapshot& snapshot, Nanoseconds now) {
   egress_.configure(snapshot);
-  gateway_.adopt(snapshot, now);
+  gateway_.adopt(snapshot);
   flows_.adopt(snapshot);
   inbound_.clear();
   for (size_t id = 0; id < snapshot.ports.size(); ++id) {
@@ -40,6 +41,7 @@ void Lane::adopt(const Snapshot& snapshot, Nanoseconds now) {
 bool Lane::iterate(Nanoseconds now) {
   worked_ = false;
   egress_.set_time(now);
+  gateway_.set_time(now);
   for (Inbound& inbound : inbound_) {
     receive(inbound, now);
     if (burst_.count != 0) carry(burst_, now);
@@ -92,7 +94,7 @@ void Lane::carry_handed_over(Nanoseconds now) {
   worked_ = true;
   uint32_t kept = 0;
   for (Segment* frame : burst_) {
-    if (gateway_.is_link_layer(frame)) {
+    if (gateway_.is_link_message(frame)) {
       gateway_.learn_from(frame);
     } else {
       burst_.frames[kept++] = frame;
@@ -105,7 +107,7 @@ void Lane::carry_handed_over(Nanoseconds now) {
 void Lane::tick(Nanoseconds now) {
   next_tick_ = now + kTick;
   flows_.tick(now);
-  gateway_.tick(now);
+  gateway_.tick();
   counters_.buffers_in_use.set(buffers_.small.in_use() + buffers_.large.in_use());
 }
 

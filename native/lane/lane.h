@@ -20,7 +20,6 @@ namespace flatproxy {
 class Lane {
  public:
   Lane(unsigned id, LaneShared& shared, uint32_t flow_capacity);
-  ~Lane();
 
   /// Goes on under another snapshot, which must outlive its use: until this lane has taken another one.
   void adopt(const Snapshot& snapshot, Nanoseconds now);
@@ -63,7 +62,7 @@ class Lane {
 
   unsigned id_;
   LaneShared& shared_;
-  Buffers buffers_;
+  Buffers& buffers_;
   LaneCounters counters_;
   const Snapshot* snapshot_ = nullptr;
   Egress egress_;

@@ -3,21 +3,28 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "balance/picker.h"
+#include "config/snapshot.h"
 #include "lane/handover.h"
 #include "lane/owner_directory.h"
 #include "packet/flow_hash.h"
+#include "packet/segment_pool.h"
 
 namespace flatproxy {
 
 /// All that the lanes of an engine have in common, beside the snapshot.
 struct LaneShared {
   LaneShared(unsigned lanes, uint64_t flows_in_all, const HashKey& hash_key)
-      : key(hash_key), handover(lanes), health(kMaxEndpointIds), directory(lanes > 1 ? flows_in_all : 0) {}
-  static constexpr uint32_t kMaxEndpointIds = 1u << 20;
+      : key(hash_key), buffers(lanes), handover(lanes), health(kMaxEndpoints), directory(lanes > 1 ? flows_in_all : 0) {
+    for (auto& own : buffers) own = std::make_unique<Buffers>();
+  }
 
   HashKey key;
+  /// By lane, for that lane alone. They are here because a frame may end on another lane than its memory's: pools end
+  /// after every lane and ring.
+  std::vector<std::unique_ptr<Buffers>> buffers;
   Handover handover;
   EndpointHealth health;
   OwnerDirectory directory;

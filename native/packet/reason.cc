@@ -8,6 +8,7 @@ constexpr std::array<ReasonInfo, kReasons> kTable{{
     {"forwarded", Verdict::forward},
     {"service_forwarded", Verdict::forward},
     {"icmp_related", Verdict::forward},
+    {"originated", Verdict::forward},
     {"arp_answered", Verdict::answer},
     {"nd_answered", Verdict::answer},
     {"neighbor_learned", Verdict::answer},

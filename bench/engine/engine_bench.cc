@@ -1,0 +1,226 @@
+// The engine alone: one lane between two memory ports, 64-byte frames, everything in one thread. A figure is the whole
+// loop's, generator included; the floor is the same loop with a stage that only moves bursts.
+//   engine_bench [--rounds N] [--rows a,b] : a line of JSON for each row
+#include <time.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "conntrack/flow.h"
+#include "packet/frame.h"
+#include "rig.h"
+
+namespace flatproxy::bench {
+namespace {
+
+constexpr uint32_t kBatch = 64;
+
+double seconds() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+std::string service() {
+  std::string text = R"([{"id":0,"name":"shop","protocol":"tcp","addresses":["203.0.113.1"],"port":80,
+    "balance":"maglev","affinity":"none","healthCheck":null,"endpoints":[)";
+  for (unsigned i = 0; i < kServers; ++i) {
+    if (i != 0) text += ",";
+    text += R"({"id":)" + std::to_string(i) + R"(,"address":"198.51.100.)" + std::to_string(16 + i) +
+            R"(","port":8080,"weight":1,"drain":false,"name":"s)" + std::to_string(i) + "\"}";
+  }
+  return text + "]}]";
+}
+
+/// The client's end of flow i: an address for every 16,384 flows' worth of ports.
+uint32_t client_address(uint32_t i) { return kFirstClient + 1 + (i >> 14); }
+uint16_t client_port(uint32_t i) { return static_cast<uint16_t>(1024 + (i & 0x3fff)); }
+
+/// Puts a batch of frames made by `write(bytes)` into a port.
+template <typename Write>
+void send_batch(Rig& rig, MemoryPort& port, uint32_t count, Write&& write) {
+  Segment* frames[kBatch];
+  for (uint32_t i = 0; i < count; ++i) {
+    frames[i] = rig.buffers().small.allocate();
+    write(frames[i]->data, i);
+    frames[i]->length = frames[i]->frame_length = 64;
+  }
+  port.inject_burst(0, frames, count);
+}
+
+/// Opens flows by their handshakes.
+void establish(Rig& rig, uint32_t flows) {
+  const FlowTable& table = rig.lane().flows().conntrack().table();
+  for (uint32_t first = 0; first < flows; first += kBatch) {
+    const uint32_t count = std::min(kBatch, flows - first);
+    send_batch(rig, rig.left(), count, [&](uint8_t* to, uint32_t i) {
+      write_frame(to, true, client_address(first + i), client_port(first + i), kVirtualAddress, 80, 0x02, 100, 0);
+    });
+    rig.pass();
+    rig.drain();
+    send_batch(rig, rig.right(), count, [&](uint8_t* to, uint32_t i) {
+      const Tuple reply = table.reply(first + i);
+      write_frame(to, false, __builtin_bswap32(reply.source.v4()), 8080, client_address(first + i),
+                  client_port(first + i), 0x12, 500, 101);
+    });
+    rig.pass();
+    rig.drain();
+    send_batch(rig, rig.left(), count, [&](uint8_t* to, uint32_t i) {
+      write_frame(to, true, client_address(first + i), client_port(first + i), kVirtualAddress, 80, 0x10, 101, 501);
+    });
+    rig.pass();
+    rig.drain();
+  }
+  if (table.size() != flows) {
+    std::fprintf(stderr, "engine_bench: %u of %u flows stand\n", table.size(), flows);
+    std::exit(1);
+  }
+}
+
+/// Runs batches for a while and returns packets per second. Every packet must come out, or the run is void.
+double rate(const std::function<void(uint64_t)>& batch, const std::function<uint32_t()>& drain, double duration) {
+  uint64_t sent = 0;
+  uint64_t came = 0;
+  const double start = seconds();
+  double now = start;
+  do {
+    for (int i = 0; i < 64; ++i) {
+      batch(sent);
+      sent += kBatch;
+      came += drain();
+    }
+    now = seconds();
+  } while (now - start < duration);
+  if (came != sent) {
+    std::fprintf(stderr, "engine_bench: %llu sent, %llu came out\n", static_cast<unsigned long long>(sent),
+                 static_cast<unsigned long long>(came));
+    std::exit(1);
+  }
+  return static_cast<double>(sent) / (now - start);
+}
+
+void send_established(Rig& rig, uint64_t sent, uint32_t flows) {
+  send_batch(rig, rig.left(), kBatch, [&](uint8_t* to, uint32_t i) {
+    // A large odd step visits the flows in an order that no prefetcher guesses.
+    const auto flow = static_cast<uint32_t>((sent + i) * 2654435761u % flows);
+    write_frame(to, true, client_address(flow), client_port(flow), kVirtualAddress, 80, 0x10, 101, 501);
+  });
+}
+
+/// The floor: the same frames, and a stage that moves bursts from port to port.
+double floor_rate(Rig& rig, uint32_t flows, double duration) {
+  QueueContext context{rig.buffers(), 0};
+  Burst burst;
+  return rate(
+      [&](uint64_t sent) {
+        send_established(rig, sent, flows);
+        rig.left().queue(0).receive(context, burst);
+        rig.right().queue(0).send(context, burst);
+        burst.count = 0;
+      },
+      [&] { return rig.drain(); }, duration);
+}
+
+struct Row {
+  std::string name;
+  std::string unit;
+  bool more_is_better;
+  std::vector<double> rounds;
+  std::vector<double> floors;
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+void print(const Row& row) {
+  std::printf(R"({"name":"%s","value":%.6g,"unit":"%s","better":"%s","rounds":[)", row.name.c_str(), median(row.rounds),
+              row.unit.c_str(), row.more_is_better ? "more" : "less");
+  for (size_t i = 0; i < row.rounds.size(); ++i) std::printf("%s%.6g", i == 0 ? "" : ",", row.rounds[i]);
+  std::printf("]");
+  if (!row.floors.empty()) std::printf(R"(,"floor":%.6g)", median(row.floors));
+  std::printf("}\n");
+  std::fflush(stdout);
+}
+
+constexpr double kDuration = 0.5;
+
+void forward(int rounds) {
+  Rig rig("[]", 1024, false);
+  Row row{"forward", "packets/s", true, {}, {}};
+  for (int i = 0; i < rounds; ++i) {
+    row.floors.push_back(floor_rate(rig, 10000, kDuration));
+    row.rounds.push_back(rate(
+        [&](uint64_t sent) {
+          send_batch(rig, rig.left(), kBatch, [&](uint8_t* to, uint32_t k) {
+            const auto flow = static_cast<uint32_t>((sent + k) * 2654435761u % 10000);
+            write_frame(to, true, client_address(flow), client_port(flow), kFirstServer + flow % kServers, 80, 0x10, 101, 501);
+          });
+          rig.pass();
+        },
+        [&] { return rig.drain(); }, kDuration));
+  }
+  print(row);
+}
+
+void established(const char* name, uint32_t flows, int rounds) {
+  Rig rig(service(), flows, true);
+  establish(rig, flows);
+  Row row{name, "packets/s", true, {}, {}};
+  for (int i = 0; i < rounds; ++i) {
+    row.floors.push_back(floor_rate(rig, flows, kDuration));
+    row.rounds.push_back(rate(
+        [&](uint64_t sent) {
+          send_established(rig, sent, flows);
+          rig.pass();
+        },
+        [&] { return rig.drain(); }, kDuration));
+  }
+  print(row);
+}
+
+/// Every packet is a SYN of a new flow: miss, balance, insert. The table is full, so each one also evicts another.
+void fresh(int rounds) {
+  constexpr uint32_t kFlows = 1u << 20;
+  Rig rig(service(), kFlows, true);
+  Row row{"flow-new", "flows/s", true, {}, {}};
+  uint32_t next = 0;
+  for (int i = 0; i < rounds; ++i) {
+    row.rounds.push_back(rate(
+        [&](uint64_t) {
+          send_batch(rig, rig.left(), kBatch, [&](uint8_t* to, uint32_t) {
+            const uint32_t flow = next++ & 0x3ffffff;
+            write_frame(to, true, client_address(flow), client_port(flow), kVirtualAddress, 80, 0x02, 100, 0);
+          });
+          rig.pass();
+        },
+        [&] { return rig.drain(); }, kDuration));
+  }
+  print(row);
+}
+
+}  // namespace
+}  // namespace flatproxy::bench
+
+int main(int argc, char** argv) {
+  using namespace flatproxy::bench;
+  int rounds = 5;
+  std::string rows = "forward,flow-10k,flow-1m,flow-new,flow-bytes";
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (std::strcmp(argv[i], "--rounds") == 0) rounds = std::max(1, std::atoi(argv[i + 1]));
+    if (std::strcmp(argv[i], "--rows") == 0) rows = argv[i + 1];
+  }
+  const auto wanted = [&](const char* name) { return ("," + rows + ",").find("," + std::string(name) + ",") != std::string::npos; };
+  if (wanted("forward")) forward(rounds);
+  if (wanted("flow-10k")) established("flow-10k", 10000, rounds);
+  if (wanted("flow-1m")) established("flow-1m", 1000000, rounds);
+  if (wanted("flow-new")) fresh(rounds);
+  if (wanted("flow-bytes")) print({"flow-bytes", "bytes", false, {static_cast<double>(flatproxy::kFlowBytesV4)}, {}});
+  return 0;
+}

@@ -1,0 +1,290 @@
+#include "lane/gateway.h"
+
+#include <cstring>
+
+#include "l3/arp_responder.h"
+#include "l3/echo_reply.h"
+#include "l3/nd_responder.h"
+#include "l3/tcp_reset.h"
+#include "packet/frame.h"
+#include "wire/bytes.h"
+#include "wire/ethernet.h"
+#include "wire/icmp.h"
+#include "wire/protocol.h"
+#include "wire/tcp.h"
+#include "wire/tuple_of.h"
+
+namespace flatproxy {
+namespace {
+
+constexpr uint32_t kL3 = wire::kEthernetSize;
+
+uint64_t mac_bits(const uint8_t* p) { return uint64_t{wire::load32_raw(p)} | uint64_t{wire::load16(p + 4)} << 32; }
+
+/// Takes a priority tag (802.1Q with VLAN id 0) off: the packet leaves untagged.
+void strip_tag(Segment* frame) {
+  const auto tag = static_cast<uint16_t>(frame->l3_offset - kL3);
+  frame->trim_front(tag);
+  frame->l3_offset = kL3;
+  frame->l4_offset = static_cast<uint16_t>(frame->l4_offset - tag);
+  frame->payload_offset = static_cast<uint16_t>(frame->payload_offset - tag);
+  frame->checksum_start = static_cast<uint16_t>(frame->checksum_start - tag);
+  wire::store16(frame->data + 12, frame->ether_type);
+}
+
+/// Bytes of the IP packet, of the largest one if the frame is several on the wire.
+uint32_t wire_packet_size(const Segment* frame) {
+  if (frame->gso_size != 0) return frame->payload_offset - frame->l3_offset + frame->gso_size;
+  return frame->l4_offset - frame->l3_offset + frame->l4_length;
+}
+
+void decrement_hops(Segment* frame) {
+  uint8_t* ip = frame->data + frame->l3_offset;
+  if (frame->family == 6) {
+    --ip[7];
+    return;
+  }
+  --ip[8];
+  // RFC 1624, equation 3, for a word that falls by 0x100.
+  const uint32_t sum = uint32_t{wire::load16(ip + 10)} + 0x100;
+  wire::store16(ip + 10, static_cast<uint16_t>(sum + (sum >> 16)));
+}
+
+bool to_many(const Segment* frame) {
+  const uint8_t* ip = frame->data + frame->l3_offset;
+  if ((frame->data[0] & 1) != 0) return true;
+  return frame->family == 4 ? ip[16] >= 224 : ip[24] == 0xff;
+}
+
+}  // namespace
+
+Gateway::Gateway(unsigned lane, LaneShared& shared, Buffers& buffers, Egress& egress)
+    : lane_(lane), shared_(shared), buffers_(buffers), egress_(egress), neighbors_(shared.key) {}
+
+void Gateway::adopt(const Snapshot& snapshot) {
+  if (snapshot_ != nullptr) {
+    for (size_t id = 0; id < snapshot_->ports.size(); ++id) {
+      const bool stays = id < snapshot.ports.size() && snapshot.ports[id].port == snapshot_->ports[id].port;
+      if (!stays) neighbors_.forget_port(static_cast<uint16_t>(id), *this);
+    }
+  }
+  snapshot_ = &snapshot;
+  ++snapshot_epoch_;
+}
+
+bool Gateway::admit(Segment* frame) {
+  if (frame->vlan != 0) [[unlikely]] {
+    egress_.drop(frame, Reason::vlan_unknown);
+    return false;
+  }
+  const wire::Mac& mac = snapshot_->ports[frame->port].port->info().mac;
+  if (is_link_message(frame)) [[unlikely]] {
+    take_link_message(frame);
+    return false;
+  }
+  if (frame->family == 0) [[unlikely]] {
+    egress_.drop(frame, Reason::ether_type_unknown);
+    return false;
+  }
+  if (to_many(frame)) [[unlikely]] {
+    egress_.drop(frame, Reason::multicast_ignored);
+    return false;
+  }
+  if (mac_bits(frame->data) != mac_bits(mac.bytes.data())) [[unlikely]] {
+    egress_.drop(frame, Reason::not_for_us);
+    return false;
+  }
+  return true;
+}
+
+bool Gateway::is_link_message(const Segment* frame) {
+  if (frame->ether_type == wire::ether_type::kArp) return true;
+  return frame->protocol == wire::protocol::kIcmp6 && frame->family == 6 && is_neighbor_discovery(frame);
+}
+
+NeighborOutcome Gateway::handle_link_message(Segment* frame) const {
+  const uint16_t port = frame->port;
+  // We answer for what is ours, and for what we would carry away by another port: the workload's link holds nobody else.
+  const auto answers = [this, port](const wire::Address& address) {
+    if (is_ours(address)) return true;
+    const Route* route = snapshot_->routes->lookup(address);
+    return route != nullptr && route->port != port;
+  };
+  const wire::Mac& mac = snapshot_->ports[port].port->info().mac;
+  return frame->ether_type == wire::ether_type::kArp ? answer_arp(frame, mac, answers)
+                                                     : answer_neighbor_discovery(frame, mac, answers);
+}
+
+void Gateway::take_link_message(Segment* frame) {
+  if (shared_.lanes() > 1) share_link_message(frame);
+  const uint16_t port = frame->port;
+  const NeighborOutcome outcome = handle_link_message(frame);
+  if (outcome.reason == Reason::arp_answered || outcome.reason == Reason::nd_answered) {
+    egress_.send(frame, port, outcome.reason);
+  } else {
+    egress_.drop(frame, outcome.reason);
+  }
+  if (outcome.news) neighbors_.learn(port, *outcome.news, now_, *this);
+}
+
+/// Every lane keeps its own neighbours, and the answer to one lane's question may come to another one.
+void Gateway::share_link_message(const Segment* frame) {
+  for (unsigned lane = 0; lane < shared_.lanes(); ++lane) {
+    if (lane == lane_) continue;
+    Segment* copy = copy_frame(frame, buffers_);
+    if (copy == nullptr) return;
+    copy->flags |= kHandedOver;
+    if (shared_.handover.give(lane_, lane, copy)) {
+      shared_.handover.notify(lane);
+    } else {
+      release(copy);
+    }
+  }
+}
+
+void Gateway::learn_from(Segment* copy) {
+  const uint16_t port = copy->port;
+  if (port >= snapshot_->ports.size() || snapshot_->ports[port].port == nullptr) {
+    release(copy);
+    return;
+  }
+  const NeighborOutcome outcome = handle_link_message(copy);
+  release(copy);
+  if (outcome.news) neighbors_.learn(port, *outcome.news, now_, *this);
+}
+
+void Gateway::carry(Segment* frame, Reason reason) {
+  if (is_ours(wire::destination_of(frame))) {
+    answer(frame);
+    return;
+  }
+  if (!lives_on(frame)) return;
+  Reason why;
+  const uint16_t exit = resolve(frame, why);
+  if (exit != kNoExit && send_by(frame, exit, reason, why)) [[likely]] return;
+  reject(frame, why);
+}
+
+bool Gateway::lives_on(Segment* frame) {
+  const uint8_t hops = frame->data[frame->l3_offset + (frame->family == 4 ? 8 : 7)];
+  if (hops > 1) [[likely]] return true;
+  reject(frame, Reason::ttl_exceeded);
+  return false;
+}
+
+uint16_t Gateway::resolve(const Segment* frame, Reason& why) {
+  const wire::Address destination = wire::destination_of(frame);
+  const Route* route = snapshot_->routes->lookup(destination);
+  if (route == nullptr) {
+    why = Reason::no_route;
+    return kNoExit;
+  }
+  why = Reason::neighbor_table_full;
+  return neighbors_.find_or_create(route->port, route->has_via ? route->via : destination, now_, *this);
+}
+
+bool Gateway::send_by(Segment* frame, uint16_t exit, Reason reason, Reason& why) {
+  const Neighbor& neighbor = neighbors_.use(exit, now_);
+  const PortEntry& entry = snapshot_->ports[neighbor.port];
+  if (entry.port == nullptr) [[unlikely]] {
+    why = Reason::port_down;
+    return false;
+  }
+  if (wire_packet_size(frame) > entry.port->info().mtu) [[unlikely]] {
+    frame->exit = neighbor.port;
+    why = Reason::packet_too_big;
+    return false;
+  }
+  if (frame->l3_offset != kL3) [[unlikely]] strip_tag(frame);
+  decrement_hops(frame);
+  // What a short frame was padded with is not part of the packet. (A large frame's length field may say nothing.)
+  if (frame->gso_size == 0) trim_to(frame, frame->l4_offset + frame->l4_length);
+  frame->exit = neighbor.port;
+  if (!neighbor.usable()) [[unlikely]] {
+    frame->reason = static_cast<uint8_t>(reason);
+    neighbors_.queue(exit, frame, *this);
+    return true;
+  }
+  std::memcpy(frame->data, neighbor.mac.bytes.data(), 6);
+  std::memcpy(frame->data + 6, entry.port->info().mac.bytes.data(), 6);
+  egress_.send(frame, neighbor.port, reason);
+  return true;
+}
+
+void Gateway::answer(Segment* frame) {
+  const uint16_t port = frame->port;
+  const bool service = snapshot_->own_service_address(wire::destination_of(frame));
+  if (is_echo_request(frame)) {
+    make_echo_reply(frame);
+    egress_.send(frame, port, Reason::echo_answered);
+    return;
+  }
+  reject(frame, service ? Reason::no_service : Reason::port_unreachable);
+}
+
+void Gateway::reject(Segment* frame, Reason why) {
+  Segment* answer = info(why).verdict == Verdict::reject ? error_for(frame, why) : nullptr;
+  if (answer != nullptr) egress_.send(answer, frame->port, Reason::originated);
+  egress_.drop(frame, why);
+}
+
+/// What tells the sender: a reset for TCP to an address of ours, an ICMP error for all else.
+Segment* Gateway::error_for(const Segment* frame, Reason why) {
+  if (!errors_.take(now_)) return nullptr;
+  const wire::Address* own = snapshot_->own(frame->port, frame->family);
+  const wire::Address destination = wire::destination_of(frame);
+  const wire::Address source = own != nullptr ? *own : destination;
+  switch (why) {
+    case Reason::ttl_exceeded:
+      return make_icmp_error(buffers_, frame, IcmpError::time_exceeded, source);
+    case Reason::packet_too_big:
+      return make_icmp_error(buffers_, frame, IcmpError::packet_too_big, source,
+                             snapshot_->ports[frame->exit].port->info().mtu);
+    case Reason::no_route:
+      return make_icmp_error(buffers_, frame, IcmpError::net_unreachable, source);
+    case Reason::neighbor_unresolved:
+      return make_icmp_error(buffers_, frame, IcmpError::host_unreachable, source);
+    default:
+      break;
+  }
+  if (frame->protocol == wire::protocol::kTcp) return make_reset(buffers_, frame);
+  return make_icmp_error(buffers_, frame, IcmpError::port_unreachable, is_ours(destination) ? destination : source);
+}
+
+void Gateway::tick() { neighbors_.tick(now_, *this); }
+
+void Gateway::solicit(const Neighbor& neighbor) {
+  const PortEntry& entry = snapshot_->ports[neighbor.port];
+  if (entry.port == nullptr) return;
+  const bool v4 = neighbor.address.is_v4();
+  const wire::Address* own = snapshot_->own(neighbor.port, v4 ? 4 : 6);
+  if (own == nullptr) return;  // without an address nobody can answer us
+  const Solicitor from{entry.port->info().mac, *own};
+  const wire::Mac known = neighbor.state == NeighborState::probe ? neighbor.mac : wire::kBroadcastMac;
+  Segment* frame = v4 ? make_arp_request(buffers_, from, neighbor.address, known)
+                      : make_neighbor_solicitation(buffers_, from, neighbor.address, known);
+  if (frame != nullptr) egress_.send(frame, neighbor.port, Reason::originated);
+}
+
+void Gateway::deliver(Segment* frame, NeighborIndex index) {
+  const Neighbor& neighbor = neighbors_.at(index);
+  const PortEntry& entry = snapshot_->ports[neighbor.port];
+  if (entry.port == nullptr) {
+    egress_.drop(frame, Reason::port_down);
+    return;
+  }
+  std::memcpy(frame->data, neighbor.mac.bytes.data(), 6);
+  std::memcpy(frame->data + 6, entry.port->info().mac.bytes.data(), 6);
+  egress_.send(frame, neighbor.port, static_cast<Reason>(frame->reason));
+}
+
+/// A frame that was translated is not quoted to its sender: it would not know it again.
+void Gateway::fail(Segment* frame, Reason why) {
+  if (static_cast<Reason>(frame->reason) == Reason::forwarded) {
+    reject(frame, why);
+  } else {
+    egress_.drop(frame, why);
+  }
+}
+
+}  // namespace flatproxy

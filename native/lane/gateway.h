@@ -1,0 +1,73 @@
+#pragma once
+
+#include "config/snapshot.h"
+#include "l3/icmp_error.h"
+#include "l3/neighbor_message.h"
+#include "l3/neighbor_table.h"
+#include "lane/egress.h"
+#include "lane/shared.h"
+#include "packet/reason.h"
+#include "packet/segment_pool.h"
+
+namespace flatproxy {
+
+/// The node as a router, for one lane: which packets are for it, what it answers itself (ARP, ND, echo, errors), and
+/// by which port and neighbour the others leave.
+class Gateway : private NeighborActions {
+ public:
+  static constexpr uint16_t kNoExit = kNoNeighbor;
+
+  Gateway(unsigned lane, LaneShared& shared, Buffers& buffers, Egress& egress);
+
+  void adopt(const Snapshot& snapshot);
+  void set_time(Nanoseconds now) { now_ = now; }
+  /// Retries and forgets neighbours.
+  void tick();
+
+  /// A parsed frame: true when it is an IP packet that may have to go on. All others have ended here.
+  bool admit(Segment* frame);
+  /// ARP or ND: every lane is to learn from it.
+  static bool is_link_message(const Segment* frame);
+  /// Learns from a copy of a link message that another lane has received and answered; ends it uncounted.
+  void learn_from(Segment* copy);
+
+  /// Sends a packet where its destination address leads, or ends it.
+  void carry(Segment* frame, Reason reason);
+  /// Answers a packet to an address of ours that no service takes.
+  void answer(Segment* frame);
+  /// Ends a packet; its sender is told when the reason's verdict is to reject.
+  void reject(Segment* frame, Reason why);
+
+  /// Whether the packet may live on for another hop; if not it has ended (time exceeded).
+  bool lives_on(Segment* frame);
+  /// The exit for the packet's destination, or kNoExit: `why` tells. Good for as long as epoch() stays.
+  uint16_t resolve(const Segment* frame, Reason& why);
+  /// Sends a packet by its exit. False: it is the caller's still, `why` tells.
+  bool send_by(Segment* frame, uint16_t exit, Reason reason, Reason& why);
+  uint32_t epoch() const { return snapshot_epoch_ + neighbors_.epoch(); }
+
+  /// Whether the address is ours: a port's own or a service's.
+  bool is_ours(const wire::Address& address) const { return snapshot_->ours(address); }
+
+ private:
+  void take_link_message(Segment* frame);
+  NeighborOutcome handle_link_message(Segment* frame) const;
+  void share_link_message(const Segment* frame);
+  Segment* error_for(const Segment* frame, Reason why);
+
+  void solicit(const Neighbor& neighbor) override;
+  void deliver(Segment* frame, NeighborIndex index) override;
+  void fail(Segment* frame, Reason why) override;
+
+  unsigned lane_;
+  LaneShared& shared_;
+  Buffers& buffers_;
+  Egress& egress_;
+  const Snapshot* snapshot_ = nullptr;
+  NeighborTable neighbors_;
+  IcmpErrorLimiter errors_;
+  Nanoseconds now_ = 0;
+  uint32_t snapshot_epoch_ = 0;
+};
+
+}  // namespace flatproxy

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/plan.h"
+#include "lane/lane.h"
+#include "port/memory.h"
+#include "support/frames.h"
+
+namespace flatproxy::test {
+
+/// A node in one thread under a clock that the test moves: some lanes, memory ports named a, b, c..., a mesh in the
+/// plan's JSON. Neighbours answer ARP and ND by themselves unless told otherwise: everyone's MAC is 02:00:00:01:00:<port>.
+class World {
+ public:
+  struct Options {
+    unsigned lanes = 1;
+    unsigned ports = 2;                ///< port i has 10.0.i.1/24 and fd00:0:0:i::1/64
+    std::string routes = "[]";         ///< beside the connected ones, as in the plan
+    std::string services = "[]";
+    std::string flows;                 ///< members of the plan's `flows` that differ from the defaults, "\"track\":\"all\","
+    uint32_t capacity = 4096;
+    bool neighbors_answer = true;
+  };
+  explicit World(Options options);
+  ~World();
+
+  /// Hands a frame to a lane's queue of a port and runs until nothing moves.
+  void send(unsigned port, const Frame& frame, unsigned queue = 0);
+  /// What came out of a port since the last call, as describe() says it; ARP and ND left out.
+  std::vector<std::string> take(unsigned port);
+  /// The frames themselves; the World keeps them until the next call.
+  std::vector<Segment*> take_frames(unsigned port);
+  void run(Nanoseconds duration = 0);  ///< lets time pass in steps of at most 100 ms
+  void apply(const std::string& services);
+  uint64_t count(Reason reason) const;
+  uint32_t flows() const;
+  Lane& lane(unsigned i) { return *lanes_[i]; }
+  LaneShared& shared() { return *shared_; }
+  static wire::Mac own_mac(unsigned port) { return {{2, 0, 0, 0, 0, static_cast<uint8_t>(port + 1)}}; }
+  static wire::Mac peer_mac(unsigned port) { return {{2, 0, 0, 1, 0, static_cast<uint8_t>(port)}}; }
+  Buffers& buffers() { return buffers_; }
+  Nanoseconds now() const { return now_; }
+
+ private:
+  std::string plan(uint64_t generation, bool whole, const std::string& services) const;
+  void pass_until_quiet();
+  bool collect(unsigned port);
+  bool answer_neighbor(unsigned port, const Segment* frame);
+
+  Options options_;
+  Buffers buffers_{16384, 512};
+  std::vector<std::shared_ptr<MemoryPort>> ports_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::unique_ptr<LaneShared> shared_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::vector<std::vector<Segment*>> came_;
+  std::vector<Segment*> handed_out_;
+  Nanoseconds now_ = 1'000'000'000;
+};
+
+/// One service for plans: `{"10.1.1.1", "10.1.1.2"}` behind `address`, ports 80 -> 8080.
+std::string service_json(const std::vector<std::string>& endpoints, const std::string& address = "10.9.9.9",
+                         const std::string& protocol = "tcp", const std::string& more = "");
+
+}  // namespace flatproxy::test
