@@ -1,5 +1,6 @@
 export type * from './api.js'
 export { errorCodes, FlatProxyError, MeshError, UnsupportedError, type ErrorCode, type ErrorDetails } from './errors.js'
+export { doctor } from './doctor/doctor.js'
 export * from './mesh/index.js'
 export { openMetrics, openMetricsType } from './metrics.js'
 export { FlatProxy } from './proxy/flat-proxy.js'
