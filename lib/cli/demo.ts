@@ -88,7 +88,7 @@ async function chooseStage(wanted: Joint | undefined): Promise<Stage> {
     if (probe.status === 0) return { unshare, joint: wanted ?? joint }
     said = probe.stderr.trim() || `unshare: ${probe.error?.message ?? `exit code ${probe.status}`}`
   }
-  throw new FlatProxyError('ERR_FLATPROXY_PRIVILEGE', `namespaces cannot be made here: ${said}`, {
+  throw new FlatProxyError('ERR_FLATPROXY_PERMISSION', `namespaces cannot be made here: ${said}`, {
     remedy:
       'Run it as root. Ubuntu 24.04 lets users do it after: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0',
   })

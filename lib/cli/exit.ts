@@ -23,27 +23,18 @@ export class UsageError extends Error {
   }
 }
 
+/** By code; of all other errors something is missing that a start needs. */
+const exits: Readonly<Record<string, Exit>> = {
+  ERR_FLATPROXY_FILE: 'mesh',
+  ERR_FLATPROXY_CONTROL: 'control',
+  ERR_FLATPROXY_CLOSED: 'failed',
+  ERR_FLATPROXY_ARGUMENT: 'failed',
+  ERR_FLATPROXY_INTERNAL: 'failed',
+}
+
 /** How the process ends after an error. */
 export function exitOf(error: unknown): Exit {
   if (error instanceof UsageError) return 'usage'
   if (error instanceof MeshError || error instanceof UnsupportedError) return 'mesh'
-  if (!(error instanceof FlatProxyError)) return 'failed'
-  switch (error.code) {
-    case 'ERR_FLATPROXY_FILE':
-      return 'mesh'
-    case 'ERR_FLATPROXY_CONTROL':
-      return 'control'
-    case 'ERR_FLATPROXY_PLATFORM':
-    case 'ERR_FLATPROXY_NATIVE':
-    case 'ERR_FLATPROXY_EAL':
-    case 'ERR_FLATPROXY_EAL_MEMORY':
-    case 'ERR_FLATPROXY_EAL_PCI':
-    case 'ERR_FLATPROXY_MEMORY':
-    case 'ERR_FLATPROXY_LANE':
-    case 'ERR_FLATPROXY_PORT':
-    case 'ERR_FLATPROXY_PRIVILEGE':
-      return 'start'
-    default:
-      return 'failed'
-  }
+  return error instanceof FlatProxyError ? (exits[error.code] ?? 'start') : 'failed'
 }

@@ -13,7 +13,7 @@ export async function runProgram(program: string, args: readonly string[], input
   const [code] = (await once(child, 'close')) as [number | null]
   if (code === 0) return
   const command = [program, ...args].join(' ')
-  throw new FlatProxyError('ERR_FLATPROXY_PRIVILEGE', `${command} failed: ${said.trim() || `exit code ${code}`}`, {
+  throw new FlatProxyError('ERR_FLATPROXY_PERMISSION', `${command} failed: ${said.trim() || `exit code ${code}`}`, {
     remedy: 'Run the demo as root, or as a user who may make user namespaces; flatproxy doctor says more.',
   })
 }
