@@ -67,7 +67,7 @@ export interface Addon {
   /** Puts a plan in force; gives the longest pause of a lane in nanoseconds of its CPU time. */
   apply(engine: NativeEngine, plan: readonly Uint8Array[]): Promise<number>
   /**
-   * Counters: lost events; by lane core, busy nanoseconds, flows, flow capacity; by reason packets, bytes; by given
+   * Counters: lost events; by lane busy nanoseconds, flows, flow capacity; by reason packets, bytes; by given
    * port received, sent; by given service packets, bytes, new flows, active flows.
    */
   stats(engine: NativeEngine, ports: Uint32Array, services: Uint32Array): Float64Array

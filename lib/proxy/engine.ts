@@ -31,7 +31,7 @@ export class Engine {
     let engine: Engine | undefined
     try {
       const native = await addon.createEngine(options, plan.chunks, (signal) => engine?.signalled(signal))
-      return (engine = new Engine(addon, native, options.cores.length, planner, portLost))
+      return (engine = new Engine(addon, native, options.cores, planner, portLost))
     } catch (error) {
       throw nativeError(error)
     }
@@ -40,12 +40,12 @@ export class Engine {
   private constructor(
     private readonly addon: Addon,
     private readonly native: NativeEngine,
-    private readonly lanes: number,
+    private readonly cores: readonly number[],
     private readonly planner: Planner,
     private readonly portLost: (port: string, reason: string) => void,
   ) {
     this.names = new Names(planner)
-    this.statsReader = new StatsReader(addon.reasons, lanes)
+    this.statsReader = new StatsReader(addon.reasons, cores)
     this.hub = new EventHub((want) => addon.wantEvents(native, want))
   }
 
@@ -84,7 +84,7 @@ export class Engine {
     const passes = recordFilter(filter, this.planner.mesh!, service)
     if (!passes || limit <= 0) return
     let found = 0
-    for (let lane = 0; lane < this.lanes; lane++)
+    for (let lane = 0; lane < this.cores.length; lane++)
       for (let cursor = 0; cursor >= 0;) {
         const page = await this.page(lane, cursor)
         signal?.throwIfAborted()

@@ -16,9 +16,9 @@ export class StatsReader {
 
   constructor(
     private readonly reasons: readonly { readonly name: string }[],
-    private readonly lanes: number,
+    private readonly cores: readonly number[],
   ) {
-    this.older = this.newer = { at: performance.now(), busy: Array<number>(lanes).fill(0) }
+    this.older = this.newer = { at: performance.now(), busy: cores.map(() => 0) }
   }
 
   /** @param counters in the order that `Addon.stats` tells */
@@ -26,8 +26,8 @@ export class StatsReader {
     let index = 0
     const next = () => counters[index++]!
     const lostEvents = next()
-    const lanes = Array.from({ length: this.lanes }, () => ({
-      core: next(),
+    const lanes = this.cores.map((core) => ({
+      core,
       busy: next(),
       flows: next(),
       flowCapacity: next(),

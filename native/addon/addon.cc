@@ -1,9 +1,11 @@
 #include <napi.h>
 
 #include "addon/eal.h"
+#include "addon/engine_api.h"
 
 static Napi::Object init_addon(Napi::Env env, Napi::Object exports) {
   flatproxy::export_eal(env, exports);
+  flatproxy::export_engine(env, exports);
   return exports;
 }
 

@@ -1,0 +1,33 @@
+#include "addon/flow_bytes.h"
+
+#include <bit>
+#include <cstring>
+
+namespace flatproxy {
+
+static_assert(std::endian::native == std::endian::little);
+
+FlowBytes to_bytes(const FlowRecord& flow, bool closed) {
+  FlowBytes to{};
+  to.packets = static_cast<double>(flow.packets[0] + flow.packets[1]);
+  to.bytes = static_cast<double>(flow.bytes[0] + flow.bytes[1]);
+  std::memcpy(to.source, flow.original.source.bytes.data(), 16);
+  std::memcpy(to.destination, flow.original.destination.bytes.data(), 16);
+  std::memcpy(to.endpoint, flow.nat_address.bytes.data(), 16);
+  to.source_port = flow.original.source_port;
+  to.destination_port = flow.original.destination_port;
+  to.endpoint_port = flow.nat_port;
+  to.ingress = flow.ingress;
+  to.service_id = flow.service;
+  to.endpoint_id = flow.endpoint;
+  to.opened_at = flow.opened_at;
+  to.last_seen = flow.last_seen;
+  to.protocol = flow.original.protocol;
+  to.family = flow.original.family;
+  to.state = static_cast<uint8_t>(flow.state);
+  to.translated = flow.translated;
+  to.closed = closed;
+  return to;
+}
+
+}  // namespace flatproxy

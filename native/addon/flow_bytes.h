@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+
+#include "conntrack/flow_record.h"
+
+namespace flatproxy {
+
+/// A flow, or an event of one, as JavaScript reads it (lib/proxy/flow-record.ts): little-endian, as is every machine
+/// that the addon is built for.
+struct FlowBytes {
+  double packets;  ///< wire segments, both directions
+  double bytes;    ///< of IP packets, both directions
+  uint8_t source[16];
+  uint8_t destination[16];
+  uint8_t endpoint[16];
+  uint16_t source_port;
+  uint16_t destination_port;
+  uint16_t endpoint_port;
+  uint16_t ingress;
+  uint32_t service_id;
+  uint32_t endpoint_id;
+  uint32_t opened_at;
+  uint32_t last_seen;
+  uint8_t protocol;
+  uint8_t family;
+  uint8_t state;
+  uint8_t translated;
+  uint8_t closed;
+  uint8_t spare[3];
+};
+static_assert(sizeof(FlowBytes) == 96);
+
+FlowBytes to_bytes(const FlowRecord& flow, bool closed = false);
+
+}  // namespace flatproxy

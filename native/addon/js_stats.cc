@@ -1,0 +1,74 @@
+#include "addon/js_stats.h"
+
+#include "addon/js_error.h"
+
+namespace flatproxy {
+namespace {
+
+uint32_t id_below(const Napi::Uint32Array& ids, size_t index, uint32_t bound) {
+  const uint32_t id = ids[index];
+  if (id >= bound) throw js_error(ids.Env(), "ERR_FLATPROXY_ARGUMENT", "there is no such id");
+  return id;
+}
+
+/// Writes one number after another.
+class Numbers {
+ public:
+  Numbers(Napi::Env env, size_t size) : array_(Napi::Float64Array::New(env, size)), next_(array_.Data()) {}
+  void add(uint64_t n) { *next_++ = static_cast<double>(n); }
+  /// The sum of what `read` gives for each lane's counters.
+  template <typename Read>
+  void add_sum(Engine& engine, Read&& read) {
+    uint64_t sum = 0;
+    for (unsigned lane = 0; lane < engine.lanes(); ++lane) sum += read(engine.counters(lane));
+    add(sum);
+  }
+  Napi::Float64Array array() const { return array_; }
+
+ private:
+  Napi::Float64Array array_;
+  double* next_;
+};
+
+void add_lanes(Numbers& to, Engine& engine) {
+  for (unsigned lane = 0; lane < engine.lanes(); ++lane) {
+    const LaneCounters& counters = engine.counters(lane);
+    to.add(counters.busy_time.read());
+    to.add(counters.flows.read());
+    to.add(counters.flow_capacity.read());
+  }
+}
+
+void add_service(Numbers& to, Engine& engine, uint32_t id) {
+  to.add_sum(engine, [id](const LaneCounters& lane) { return lane.services[id].carried.packets.read(); });
+  to.add_sum(engine, [id](const LaneCounters& lane) { return lane.services[id].carried.bytes.read(); });
+  to.add_sum(engine, [id](const LaneCounters& lane) { return lane.services[id].new_flows.read(); });
+  to.add_sum(engine, [id](const LaneCounters& lane) { return lane.services[id].active_flows.read(); });
+}
+
+}  // namespace
+
+Napi::Float64Array stats_to_js(Napi::Env env, Engine& engine, const Napi::Uint32Array& ports,
+                               const Napi::Uint32Array& services) {
+  const size_t size = 1 + 3 * engine.lanes() + 2 * kReasons + 2 * ports.ElementLength() + 4 * services.ElementLength();
+  Numbers to(env, size);
+  uint64_t lost = 0;
+  for (unsigned lane = 0; lane < engine.lanes(); ++lane) lost += engine.events(lane).lost();
+  to.add(lost);
+  add_lanes(to, engine);
+  for (size_t i = 0; i < kReasons; ++i) {
+    to.add_sum(engine, [i](const LaneCounters& lane) { return lane.reasons[i].packets.read(); });
+    to.add_sum(engine, [i](const LaneCounters& lane) { return lane.reasons[i].bytes.read(); });
+  }
+  for (size_t i = 0; i < ports.ElementLength(); ++i) {
+    const uint32_t id = id_below(ports, i, kMaxPorts);
+    to.add_sum(engine, [id](const LaneCounters& lane) { return lane.ports[id].received.packets.read(); });
+    to.add_sum(engine, [id](const LaneCounters& lane) { return lane.ports[id].sent.packets.read(); });
+  }
+  for (size_t i = 0; i < services.ElementLength(); ++i) {
+    add_service(to, engine, id_below(services, i, kMaxServices));
+  }
+  return to.array();
+}
+
+}  // namespace flatproxy

@@ -1,0 +1,86 @@
+#include "addon/session.h"
+
+#include <sys/random.h>
+
+#include "config/plan.h"
+#include "packet/error.h"
+#include "port/fault.h"
+#include "port/open_port.h"
+
+namespace flatproxy {
+namespace {
+
+HashKey random_key() {
+  HashKey key;
+  // 256 bytes or less come whole once the kernel's pool is ready, for which the call waits (getrandom(2)).
+  if (getrandom(key.words, sizeof(key.words), 0) != sizeof(key.words)) {
+    throw Error("ERR_FLATPROXY_INTERNAL", "getrandom gives no randomness");
+  }
+  return key;
+}
+
+/// The memory port that a port is, or wraps; else empty.
+std::shared_ptr<MemoryPort> memory_port_of(const std::shared_ptr<Port>& port) {
+  auto* fault = dynamic_cast<FaultPort*>(port.get());
+  auto* memory = dynamic_cast<MemoryPort*>(fault == nullptr ? port.get() : &fault->inner());
+  return memory == nullptr ? nullptr : std::shared_ptr<MemoryPort>(port, memory);
+}
+
+}  // namespace
+
+void Session::open(EngineOptions options, const std::string& plan) {
+  options.key = random_key();
+  const auto lanes = static_cast<unsigned>(options.cores.size());
+  auto snapshot = build_snapshot(plan, nullptr, port_opener(lanes));
+  engine_ = std::make_unique<Engine>(options, std::move(snapshot));
+  pump_ = std::make_unique<Pump>(*engine_, wake_);
+  pump_->set_ports(*engine_->snapshot());
+}
+
+uint64_t Session::apply(const std::string& plan) {
+  const uint64_t pause = engine_->apply(build_snapshot(plan, engine_->snapshot().get(), port_opener(engine_->lanes())));
+  pump_->set_ports(*engine_->snapshot());
+  return pause;
+}
+
+void Session::shut() {
+  pump_.reset();
+  engine_.reset();
+}
+
+Session::MemoryPorts Session::memory_ports() const {
+  MemoryPorts found;
+  const auto& ports = engine_->snapshot()->ports;
+  for (size_t id = 0; id < ports.size(); ++id) {
+    if (auto memory = memory_port_of(ports[id].port)) found.emplace_back(static_cast<uint32_t>(id), std::move(memory));
+  }
+  return found;
+}
+
+void Session::adopt_memory_ports(const MemoryPorts& ports) {
+  auto before = std::exchange(memory_ends_, {});
+  for (const auto& [id, weak] : ports) {
+    const auto port = weak.lock();
+    if (port == nullptr) continue;
+    if (sent_frames_ == nullptr) sent_frames_ = std::make_unique<Buffers>();
+    const auto known = before.find(id);
+    if (known != before.end() && known->second.port() == port) {
+      memory_ends_.insert(before.extract(known));
+    } else {
+      memory_ends_.emplace(id, MemoryEnd(port, engine_->shared(), *sent_frames_));
+    }
+  }
+}
+
+MemoryEnd* Session::memory_end(uint32_t id) {
+  const auto found = memory_ends_.find(id);
+  return found == memory_ends_.end() ? nullptr : &found->second;
+}
+
+void Session::stop() {
+  control_.stop();
+  forget_memory_ports();
+  shut();
+}
+
+}  // namespace flatproxy
