@@ -30,7 +30,8 @@ bool packet_valid(const Segment* frame) {
 
 // Sections 7.1.1 and 7.1.2, the addresses.
 bool addresses_valid(const NeighborDiscovery& message, const wire::Address& source, const wire::Address& destination) {
-  if (message.target.multicast()) return false;
+  const wire::Address& target = message.target;
+  if (target.multicast() || target.unspecified() || target.loopback() || target.is_v4()) return false;
   if (message.link_layer && (message.link_layer->multicast() || message.link_layer->zero())) return false;
   if (message.type == wire::icmp6::kNeighborAdvertisement) return !message.solicited || !destination.multicast();
   if (!source.unspecified()) return true;
