@@ -1,237 +1,143 @@
 #include "config/plan.h"
 
-#include <nlohmann/json.hpp>
-
-#include "packet/error.h"
-#include "packet/flow_hash.h"
+#include "config/contradiction.h"
+#include "config/plan_read.h"
 
 namespace flatproxy {
 namespace {
 
-using Json = nlohmann::json;
-
-[[noreturn]] void malformed(const std::string& what) {
-  throw Error("ERR_FLATPROXY_INTERNAL", "the engine cannot read its plan: " + what,
-              "this is a bug: the mesh's checker and the engine disagree");
-}
-
-wire::Address address_of(const Json& text) {
-  const auto address = wire::Address::parse(text.get_ref<const std::string&>());
-  if (!address) malformed("no address: " + text.dump());
-  return *address;
-}
-
-wire::Prefix prefix_of(const Json& text) {
-  const auto prefix = wire::Prefix::parse(text.get_ref<const std::string&>());
-  if (!prefix) malformed("no prefix: " + text.dump());
-  return *prefix;
-}
-
-/// A number below a bound: ids index tables.
-uint32_t number_below(const Json& value, uint64_t bound, const char* what) {
-  const auto n = value.get<uint64_t>();
-  if (!value.is_number_unsigned() || n >= bound) malformed(std::string(what) + " out of range: " + value.dump());
-  return static_cast<uint32_t>(n);
-}
-
-uint16_t port_number(const Json& value) { return static_cast<uint16_t>(number_below(value, 65536, "a port number")); }
-
-Balance balance_of(const std::string& name) {
-  if (name == "maglev") return Balance::maglev;
-  if (name == "roundRobin") return Balance::round_robin;
-  if (name == "leastRequest") return Balance::least_request;
-  malformed("no balance: " + name);
-}
-
-Endpoint endpoint_of(const Json& json) {
-  Endpoint endpoint;
-  endpoint.id = number_below(json.at("id"), kMaxEndpoints, "an endpoint's id");
-  endpoint.address = address_of(json.at("address"));
-  endpoint.port = port_number(json.at("port"));
-  endpoint.weight = static_cast<uint16_t>(number_below(json.at("weight"), 65536, "a weight"));
-  endpoint.drain = json.at("drain").get<bool>();
-  endpoint.name = json.at("name").get<std::string>();
-  return endpoint;
-}
-
-Picker picker_of(const Service& service, bool v4) {
-  std::vector<Picker::Candidate> candidates;
-  for (uint32_t i = 0; i < service.endpoints.size(); ++i) {
-    const Endpoint& e = service.endpoints[i];
-    if (e.address.is_v4() != v4) continue;
-    candidates.push_back({e.id, i, e.weight, e.drain, hash_end(e.address, e.port, 6, kBalanceKey)});
+void check_base(const Plan& plan, const Snapshot* base) {
+  if (plan.base && (base == nullptr || base->generation != *plan.base)) {
+    contradiction("it builds on generation " + std::to_string(*plan.base) + ", in force is " +
+                  (base == nullptr ? "none" : std::to_string(base->generation)));
   }
-  // Affinity needs a choice that depends on the hash alone.
-  const Balance balance = service.source_affinity ? Balance::maglev : service.balance;
-  return Picker(balance, service.id, std::move(candidates));
-}
-
-HealthCheck health_check_of(const Json& json) {
-  HealthCheck check;
-  check.interval = json.at("interval").get<uint32_t>();
-  check.timeout = json.at("timeout").get<uint32_t>();
-  check.healthy = json.at("healthy").get<uint16_t>();
-  check.unhealthy = json.at("unhealthy").get<uint16_t>();
-  check.jitter = json.at("jitter").get<double>();
-  return check;
-}
-
-std::shared_ptr<const Service> service_of(const Json& json) {
-  auto service = std::make_shared<Service>();
-  service->id = number_below(json.at("id"), kMaxServices, "a service's id");
-  service->name = json.at("name").get<std::string>();
-  service->protocol = json.at("protocol") == "udp" ? 17 : 6;
-  for (const Json& address : json.at("addresses")) service->addresses.push_back(address_of(address));
-  service->port = port_number(json.at("port"));
-  service->balance = balance_of(json.at("balance").get<std::string>());
-  service->source_affinity = json.at("affinity") == "source";
-  if (!json.at("healthCheck").is_null()) service->health_check = health_check_of(json.at("healthCheck"));
-  for (const Json& endpoint : json.at("endpoints")) service->endpoints.push_back(endpoint_of(endpoint));
-  service->picker_v4 = picker_of(*service, true);
-  service->picker_v6 = picker_of(*service, false);
-  return service;
-}
-
-/// What the rest of a snapshot must be built anew for.
-struct Changes {
-  bool own_addresses = false;
-  bool services = false;
-  bool virtual_addresses = false;
-};
-
-void take_services(const Json& json, Snapshot& snapshot, Changes& changes) {
-  const auto same_places = [](const Service& a, const Service& b) {
-    return a.addresses == b.addresses && a.port == b.port && a.protocol == b.protocol;
-  };
-  for (const Json& id : json.at("removed")) {
-    const uint32_t index = number_below(id, snapshot.services.size(), "a removed service");
-    snapshot.services[index].reset();
-    changes.services = changes.virtual_addresses = true;
-  }
-  for (const Json& entry : json.at("set")) {
-    auto service = service_of(entry);
-    if (service->id >= snapshot.services.size()) snapshot.services.resize(service->id + 1);
-    auto& slot = snapshot.services[service->id];
-    changes.services = true;
-    if (slot == nullptr || !same_places(*slot, *service)) changes.virtual_addresses = true;
-    slot = std::move(service);
+  if (!plan.base && (!plan.routes || !plan.workloads)) contradiction("it is not whole, but names no base");
+  if (base != nullptr && base->flows.capacity != plan.flows.capacity) {
+    throw Error("ERR_FLATPROXY_UNSUPPORTED", "flows.capacity cannot be changed while flatproxy runs",
+                "keep it at " + std::to_string(base->flows.capacity) + ", or start anew");
   }
 }
 
-void take_ports(const Json& json, const Snapshot* base, Snapshot& snapshot, Changes& changes, const OpenPort& open) {
-  snapshot.ports.clear();
-  for (const Json& entry : json) {
-    const uint32_t id = number_below(entry.at("id"), kMaxPorts, "a port's id");
-    if (id >= snapshot.ports.size()) snapshot.ports.resize(id + 1);
-    PortEntry& port = snapshot.ports[id];
-    for (const Json& own : entry.at("own")) port.own.push_back(prefix_of(own));
-    port.config = entry.at("config").dump();
-    const auto name = entry.at("name").get<std::string>();
-    const PortEntry* before = base != nullptr && id < base->ports.size() ? &base->ports[id] : nullptr;
-    if (before == nullptr || before->port == nullptr) {
-      port.port = open(static_cast<uint16_t>(id), name, port.config);
-      changes.own_addresses = true;
-      continue;
-    }
+/// What the base has open at a port's id, or nullptr.
+const PortEntry* open_already(uint16_t id, const Snapshot* base) {
+  if (base == nullptr || id >= base->ports.size() || base->ports[id].port == nullptr) return nullptr;
+  return &base->ports[id];
+}
+
+/// Before any port is opened: what would be refused after it.
+void check_ports(const Plan& plan, const Snapshot* base) {
+  std::vector<bool> seen(kMaxPorts);
+  for (const PlannedPort& port : plan.ports) {
+    if (seen[port.id]) contradiction("port " + std::to_string(port.id) + " comes twice");
+    seen[port.id] = true;
+    const PortEntry* before = open_already(port.id, base);
+    if (before == nullptr) continue;
+    if (before->name != port.name)
+      contradiction("the id of port '" + port.name + "' is that of '" + before->name + "'");
     if (before->config != port.config) {
-      throw Error("ERR_FLATPROXY_UNSUPPORTED", "port '" + name + "' cannot be changed while it is open",
+      throw Error("ERR_FLATPROXY_UNSUPPORTED", "port '" + port.name + "' cannot be changed while it is open",
                   "remove it and add it under another name");
     }
-    port.port = before->port;
-    changes.own_addresses |= before->own != port.own;
   }
-  changes.own_addresses |= base == nullptr || base->ports.size() != snapshot.ports.size();
 }
 
-std::shared_ptr<const RouteTable> routes_of(const Json& json) {
-  std::vector<Route> routes;
-  for (const Json& entry : json) {
-    Route route;
-    route.to = prefix_of(entry.at("to"));
-    route.port = static_cast<uint16_t>(number_below(entry.at("port"), kMaxPorts, "a route's port"));
-    if (entry.contains("via") && !entry.at("via").is_null()) {
-      route.has_via = true;
-      route.via = address_of(entry.at("via"));
+/// Routes and workloads, also those of the base, lead to ports that there are.
+void check_uses(const Snapshot& next, const Plan& plan) {
+  std::vector<bool> known(kMaxPorts);
+  for (const PlannedPort& port : plan.ports) known[port.id] = true;
+  for (const Route& route : plan.routes ? *plan.routes : next.routes->routes()) {
+    if (!known[route.port]) contradiction("the route to " + route.to.to_string() + " leads to no port");
+  }
+  for (const Workload& workload : *next.workloads) {
+    if (!known[workload.port]) contradiction("workload '" + workload.name + "' is on no port");
+  }
+}
+
+void open_ports(Plan& plan, const Snapshot* base, Snapshot& next, const OpenPort& open) {
+  next.ports.clear();
+  for (PlannedPort& planned : plan.ports) {
+    if (planned.id >= next.ports.size()) next.ports.resize(planned.id + 1u);
+    PortEntry& entry = next.ports[planned.id];
+    if (const PortEntry* before = open_already(planned.id, base)) {
+      entry = *before;
+    } else {
+      OpenedPort opened = open(planned.id, planned.name, planned.config);
+      if (opened.port == nullptr) contradiction("port '" + planned.name + "' was not opened");
+      entry = {
+          std::move(opened.port), std::move(planned.name), std::move(planned.config), std::move(opened.addresses), {}};
     }
-    routes.push_back(route);
+    entry.own = planned.own ? std::move(*planned.own) : entry.found;
   }
-  return std::make_shared<RouteTable>(std::move(routes));
 }
 
-std::shared_ptr<const std::vector<Workload>> workloads_of(const Json& json) {
-  auto workloads = std::make_shared<std::vector<Workload>>();
-  for (const Json& entry : json) {
-    Workload workload;
-    workload.id = entry.at("id").get<uint32_t>();
-    workload.name = entry.at("name").get<std::string>();
-    workload.port = static_cast<uint16_t>(number_below(entry.at("port"), kMaxPorts, "a workload's port"));
-    for (const Json& address : entry.at("addresses")) workload.addresses.push_back(address_of(address));
-    workloads->push_back(std::move(workload));
+/// Whether what the prefix is on is reached there directly. Link-local addresses mean another thing on every port and
+/// are never routed (RFC 4291 section 2.5.6).
+bool makes_route(const wire::Prefix& own) {
+  return own.length < (own.address.is_v4() ? 32 : 128) && !own.address.link_local();
+}
+
+/// The plan's routes, then those to where ports stand by themselves, of which the plan cannot know.
+void take_routes(Plan& plan, Snapshot& next) {
+  if (!plan.routes) return;
+  std::vector<Route> routes = std::move(*plan.routes);
+  for (const PlannedPort& planned : plan.ports) {
+    if (planned.own) continue;
+    for (const wire::Prefix& own : next.ports[planned.id].own) {
+      if (makes_route(own)) routes.push_back({own, planned.id, false, {}});
+    }
   }
-  return workloads;
+  next.routes = std::make_shared<const RouteTable>(std::move(routes));
 }
 
-FlowSettings flows_of(const Json& json) {
-  FlowSettings flows;
-  flows.capacity = json.at("capacity").get<uint32_t>();
-  flows.adopt_midstream = json.at("midstream") == "adopt";
-  flows.track_all = json.at("track") == "all";
-  const Json& times = json.at("timeouts");
-  const auto time = [&](const char* name) { return times.at(name).get<uint32_t>(); };
-  // clang-format off
-  flows.timeouts = {time("tcpSynSent"), time("tcpSynReceived"), time("tcpEstablished"), time("tcpFinWait"),
-                    time("tcpCloseWait"), time("tcpLastAck"), time("tcpTimeWait"), time("tcpClose"),
-                    time("udp"), time("udpAssured"), time("icmp"), time("fragment")};
-  // clang-format on
-  return flows;
-}
-
-void collect_own_addresses(Snapshot& snapshot) {
+std::vector<wire::Address> virtual_addresses(const Snapshot& snapshot) {
   std::vector<wire::Address> all;
   for (const auto& service : snapshot.services) {
     if (service != nullptr) all.insert(all.end(), service->addresses.begin(), service->addresses.end());
   }
-  snapshot.service_addresses = std::make_shared<AddressSet>(all);
+  return all;
+}
+
+std::vector<wire::Address> own_addresses(const Snapshot& snapshot) {
+  std::vector<wire::Address> all;
   for (const PortEntry& port : snapshot.ports) {
     for (const wire::Prefix& own : port.own) all.push_back(own.address);
   }
-  snapshot.own_addresses = std::make_shared<AddressSet>(all);
+  return all;
 }
 
-void check_base(const Json& plan, const Snapshot* base) {
-  if (plan.at("base").is_null()) return;
-  if (base == nullptr || base->generation != plan.at("base").get<uint64_t>()) malformed("it builds on another generation");
+/// Kept as they are in `next` so far, the base's, unless they have become others.
+void collect_addresses(Snapshot& next, const Snapshot* base) {
+  std::vector<wire::Address> addresses = virtual_addresses(next);
+  const std::vector<wire::Address> own = own_addresses(next);
+  const bool same_services = base != nullptr && virtual_addresses(*base) == addresses;
+  const bool same_ports = base != nullptr && own_addresses(*base) == own;
+  next.service_addresses = same_services ? base->service_addresses : std::make_shared<const AddressSet>(addresses);
+  addresses.insert(addresses.end(), own.begin(), own.end());
+  next.own_addresses =
+      same_services && same_ports ? base->own_addresses : std::make_shared<const AddressSet>(addresses);
 }
 
-std::shared_ptr<const Snapshot> build(const Json& plan, const Snapshot* base, const OpenPort& open) {
+std::shared_ptr<const Snapshot> build(Plan plan, const Snapshot* base, const OpenPort& open) {
   check_base(plan, base);
-  auto snapshot = std::make_shared<Snapshot>();
-  if (base != nullptr && !plan.at("base").is_null()) *snapshot = *base;
-  snapshot->generation = plan.at("generation").get<uint64_t>();
-  Changes changes;
-  snapshot->flows = flows_of(plan.at("flows"));
-  take_services(plan.at("services"), *snapshot, changes);
-  if (!plan.at("routes").is_null()) snapshot->routes = routes_of(plan.at("routes"));
-  if (!plan.at("workloads").is_null()) snapshot->workloads = workloads_of(plan.at("workloads"));
-  // Last, so that nothing can fail once ports have been opened.
-  take_ports(plan.at("ports"), base, *snapshot, changes, open);
-  // Both tables point at services, so they live and change with them.
-  if (changes.services) {
-    snapshot->service_table = std::make_shared<ServiceTable>(snapshot->services);
-    snapshot->endpoint_table = std::make_shared<EndpointTable>(snapshot->services);
-  }
-  if (changes.virtual_addresses || changes.own_addresses) collect_own_addresses(*snapshot);
-  return snapshot;
+  auto next = std::make_shared<Snapshot>();
+  if (plan.base) *next = *base;
+  next->generation = plan.generation;
+  next->flows = plan.flows;
+  change_services(*next, base, std::move(plan.services));
+  if (plan.workloads) next->workloads = std::make_shared<const std::vector<Workload>>(std::move(*plan.workloads));
+  check_uses(*next, plan);
+  check_ports(plan, base);
+  // Nothing but an opening itself can fail from here.
+  open_ports(plan, base, *next, open);
+  take_routes(plan, *next);
+  collect_addresses(*next, base);
+  return next;
 }
 
 }  // namespace
 
 std::shared_ptr<const Snapshot> build_snapshot(std::string_view plan, const Snapshot* base, const OpenPort& open) {
-  try {
-    return build(Json::parse(plan), base, open);
-  } catch (const Json::exception& e) {
-    malformed(e.what());
-  }
+  return build(read_plan(plan), base, open);
 }
 
 }  // namespace flatproxy

@@ -1,21 +1,37 @@
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "config/snapshot.h"
 
 namespace flatproxy {
 
-/// Opens a port that a plan names for the first time. @param config its JSON in the mesh. Throws Error.
-using OpenPort =
-    std::function<std::shared_ptr<Port>(uint16_t id, const std::string& name, const std::string& config)>;
+/// A port that has just been opened, with the addresses that it has by itself: its `own` ones when the mesh names none.
+struct OpenedPort {
+  template <std::derived_from<Port> AnyPort>
+  OpenedPort(std::shared_ptr<AnyPort> opened, std::vector<wire::Prefix> its_addresses = {})
+      : port(std::move(opened)), addresses(std::move(its_addresses)) {}
 
-/// Builds a snapshot from a plan: the mesh's JSON after it was checked, with names resolved to ids. What the plan leaves
-/// out is shared with `base` (null: the plan is whole). Ports that exist already are kept; a changed port is refused.
-/// Throws Error; nothing is changed then, and ports that were opened on the way are closed.
+  std::shared_ptr<Port> port;
+  std::vector<wire::Prefix> addresses;
+};
+
+/// Opens a port that a plan names for the first time. @param config its JSON in the plan. Throws Error.
+using OpenPort = std::function<OpenedPort(uint16_t id, const std::string& name, const std::string& config)>;
+
+/// Builds a snapshot from a plan: what the mesh's planner (lib/mesh/plan.ts) makes of a checked mesh, as JSON with
+/// names resolved to ids. What the plan leaves out is shared with `base`, the snapshot in force (null: there is none);
+/// of what it names, so are ports with the same config and services that are the same after all. Ports are opened last.
+/// Throws Error; nothing has changed then, and ports that were opened on the way are closed:
+/// - ERR_FLATPROXY_INTERNAL: the plan contradicts itself, the base or its format; the message names the place.
+/// - ERR_FLATPROXY_UNSUPPORTED: it changes what is fixed while it is in use: an open port's config, the flow capacity.
+/// - whatever `open` throws.
 std::shared_ptr<const Snapshot> build_snapshot(std::string_view plan, const Snapshot* base, const OpenPort& open);
 
 }  // namespace flatproxy

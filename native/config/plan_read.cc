@@ -1,0 +1,184 @@
+#include "config/plan_read.h"
+
+#include "config/plan_value.h"
+#include "wire/protocol.h"
+
+namespace flatproxy {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kDeepest = 64;                               // levels of nesting: what reads it may recurse
+constexpr uint64_t kHighestGeneration = (1ull << 53) - 1;  // what JavaScript counts up to
+constexpr uint64_t kHighestFlowCapacity = 1u << 24;        // what an expiry wheel and a flow index can name
+constexpr uint64_t kHighest32 = 0xffff'ffff;
+
+wire::Address read_address(const PlanValue& value) {
+  const auto address = wire::Address::parse(value.text());
+  if (!address) value.wrong("an IP address");
+  return *address;
+}
+
+wire::Prefix read_prefix(const PlanValue& value) {
+  const auto prefix = wire::Prefix::parse(value.text());
+  if (!prefix) value.wrong("an IP prefix");
+  return *prefix;
+}
+
+std::vector<wire::Address> read_addresses(const PlanValue& value) {
+  std::vector<wire::Address> addresses;
+  value.each([&](const PlanValue& each) { addresses.push_back(read_address(each)); });
+  return addresses;
+}
+
+uint16_t read_port_id(const PlanValue& value) { return value.number_as<uint16_t>(0, kMaxPorts - 1); }
+
+PlannedPort read_port(const PlanValue& value) {
+  PlannedPort port;
+  port.id = read_port_id(value.at("id"));
+  port.name = value.at("name").text();
+  const PlanValue own = value.at("own");
+  if (!own.null()) {
+    port.own.emplace();
+    own.each([&](const PlanValue& each) { port.own->push_back(read_prefix(each)); });
+  }
+  port.config = value.at("config").object_text();
+  value.members(4);
+  return port;
+}
+
+Route read_route(const PlanValue& value) {
+  Route route;
+  route.to = read_prefix(value.at("to"));
+  route.port = read_port_id(value.at("port"));
+  route.has_via = value.has("via");
+  if (route.has_via) {
+    route.via = read_address(value.at("via"));
+    if (route.via.is_v4() != route.to.address.is_v4()) value.at("via").wrong("an address of the prefix's family");
+  }
+  value.members(route.has_via ? 3 : 2);
+  return route;
+}
+
+Workload read_workload(const PlanValue& value) {
+  Workload workload;
+  workload.id = value.at("id").number_as<uint32_t>(0, kHighest32);
+  workload.name = value.at("name").text();
+  workload.port = read_port_id(value.at("port"));
+  workload.addresses = read_addresses(value.at("addresses"));
+  value.members(4);
+  return workload;
+}
+
+HealthCheck read_health_check(const PlanValue& value) {
+  HealthCheck check;
+  check.interval = value.at("interval").number_as<uint32_t>(1, kHighest32);
+  check.timeout = value.at("timeout").number_as<uint32_t>(1, kHighest32);
+  check.healthy = value.at("healthy").number_as<uint16_t>(1, 0xffff);
+  check.unhealthy = value.at("unhealthy").number_as<uint16_t>(1, 0xffff);
+  check.jitter = value.at("jitter").share();
+  value.members(5);
+  return check;
+}
+
+Endpoint read_endpoint(const PlanValue& value) {
+  Endpoint endpoint;
+  endpoint.id = value.at("id").number_as<uint32_t>(0, kMaxEndpoints - 1);
+  endpoint.address = read_address(value.at("address"));
+  endpoint.port = value.at("port").number_as<uint16_t>(1, 0xffff);
+  endpoint.weight = value.at("weight").number_as<uint16_t>(0, 0xffff);
+  endpoint.drain = value.at("drain").flag();
+  endpoint.name = value.at("name").text();
+  value.members(6);
+  return endpoint;
+}
+
+std::shared_ptr<Service> read_service(const PlanValue& value) {
+  auto service = std::make_shared<Service>();
+  service->id = value.at("id").number_as<uint32_t>(0, kMaxServices - 1);
+  service->name = value.at("name").text();
+  service->protocol =
+      value.at("protocol").one_of<uint8_t>({{"tcp", wire::protocol::kTcp}, {"udp", wire::protocol::kUdp}});
+  service->addresses = read_addresses(value.at("addresses"));
+  service->port = value.at("port").number_as<uint16_t>(1, 0xffff);
+  service->balance = value.at("balance").one_of<Balance>(
+      {{"maglev", Balance::maglev}, {"roundRobin", Balance::round_robin}, {"leastRequest", Balance::least_request}});
+  service->source_affinity = value.at("affinity").one_of<bool>({{"none", false}, {"source", true}});
+  const PlanValue check = value.at("healthCheck");
+  if (!check.null()) service->health_check = read_health_check(check);
+  value.at("endpoints").each([&](const PlanValue& each) { service->endpoints.push_back(read_endpoint(each)); });
+  value.members(9);
+  return service;
+}
+
+FlowTimeouts read_timeouts(const PlanValue& value) {
+  const auto time = [&](const char* name) { return value.at(name).number_as<uint32_t>(1, kHighest32); };
+  FlowTimeouts timeouts;
+  timeouts.tcp_syn_sent = time("tcpSynSent");
+  timeouts.tcp_syn_received = time("tcpSynReceived");
+  timeouts.tcp_established = time("tcpEstablished");
+  timeouts.tcp_fin_wait = time("tcpFinWait");
+  timeouts.tcp_close_wait = time("tcpCloseWait");
+  timeouts.tcp_last_ack = time("tcpLastAck");
+  timeouts.tcp_time_wait = time("tcpTimeWait");
+  timeouts.tcp_close = time("tcpClose");
+  timeouts.udp = time("udp");
+  timeouts.udp_assured = time("udpAssured");
+  timeouts.icmp = time("icmp");
+  timeouts.fragment = time("fragment");
+  value.members(12);
+  return timeouts;
+}
+
+FlowSettings read_flows(const PlanValue& value) {
+  FlowSettings flows;
+  flows.capacity = value.at("capacity").number_as<uint32_t>(1, kHighestFlowCapacity);
+  flows.adopt_midstream = value.at("midstream").one_of<bool>({{"adopt", true}, {"reject", false}});
+  flows.track_all = value.at("track").one_of<bool>({{"all", true}, {"services", false}});
+  flows.timeouts = read_timeouts(value.at("timeouts"));
+  value.members(4);
+  return flows;
+}
+
+template <typename T>
+std::optional<std::vector<T>> read_changed(const PlanValue& value, T (*read)(const PlanValue&)) {
+  if (value.null()) return std::nullopt;
+  std::vector<T> all;
+  value.each([&](const PlanValue& each) { all.push_back(read(each)); });
+  return all;
+}
+
+Plan read(const PlanValue& value) {
+  Plan plan;
+  plan.generation = value.at("generation").number(0, kHighestGeneration);
+  if (!value.at("base").null()) plan.base = value.at("base").number(0, kHighestGeneration);
+  value.at("ports").each([&](const PlanValue& each) { plan.ports.push_back(read_port(each)); });
+  plan.routes = read_changed(value.at("routes"), read_route);
+  plan.workloads = read_changed(value.at("workloads"), read_workload);
+  const PlanValue services = value.at("services");
+  services.at("set").each([&](const PlanValue& each) { plan.services.set.push_back(read_service(each)); });
+  services.at("removed").each(
+      [&](const PlanValue& each) { plan.services.removed.push_back(each.number_as<uint32_t>(0, kMaxServices - 1)); });
+  services.members(2);
+  plan.flows = read_flows(value.at("flows"));
+  value.members(7);
+  return plan;
+}
+
+bool within_depth(int depth, Json::parse_event_t, Json&) {
+  if (depth > kDeepest) malformed_plan("it is nested too deeply");
+  return true;
+}
+
+}  // namespace
+
+Plan read_plan(std::string_view json) {
+  try {
+    const Json parsed = Json::parse(json, within_depth);
+    return read(PlanValue(parsed));
+  } catch (const Json::exception& error) {
+    malformed_plan(error.what());
+  }
+}
+
+}  // namespace flatproxy

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/service_build.h"
+#include "config/snapshot.h"
+
+namespace flatproxy {
+
+struct PlannedPort {
+  uint16_t id = 0;
+  std::string name;
+  std::optional<std::vector<wire::Prefix>> own;  ///< nothing: those that the port has by itself
+  std::string config;                            ///< JSON
+};
+
+/// A plan, read: ids and shapes are within their limits, addresses are addresses. What its parts say of each other and
+/// of the snapshot before is not checked yet.
+struct Plan {
+  uint64_t generation = 0;
+  std::optional<uint64_t> base;  ///< nothing: the plan is whole
+  std::vector<PlannedPort> ports;
+  std::optional<std::vector<Route>> routes;        ///< nothing: unchanged
+  std::optional<std::vector<Workload>> workloads;  ///< nothing: unchanged
+  ServiceChanges services;
+  FlowSettings flows;
+};
+
+/// Reads the planner's JSON. Throws Error ERR_FLATPROXY_INTERNAL that names the first place that is not as it should
+/// be.
+Plan read_plan(std::string_view json);
+
+}  // namespace flatproxy
