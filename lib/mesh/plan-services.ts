@@ -69,6 +69,7 @@ export class ServicePlanner {
       text.add(separator)
       separator = ','
       yield* write(name, planned, text)
+      yield
     }
     text.add(separator === ',' ? '],"removed":[' : '{"set":[],"removed":[')
     separator = ''

@@ -99,10 +99,10 @@ describe('a change', () => {
   it('removes and adds ports', async () => {
     await proxy.patch({ ports: { extra: { type: 'memory', own: ['10.0.2.1/24'] } } })
     const extra = proxy.port('extra')
+    await new Host(proxy.port('extra'), '02:00:00:00:00:0c', '10.0.2.10', '10.0.2.1').join()
     const ended = (async () => {
       for await (const frames of extra) void frames
     })()
-    await new Host(proxy.port('extra'), '02:00:00:00:00:0c', '10.0.2.10', '10.0.2.1').join()
     await proxy.patch({ ports: { extra: null } })
     await ended
     assert.throws(() => proxy.port('extra'), { code: 'ERR_FLATPROXY_ARGUMENT' })

@@ -196,8 +196,9 @@ describe('events', () => {
     }
     await counted
     const batch = (await slow.next()).value!
-    assert.equal(batch.events.length, 8192)
-    assert.ok(batch.lost >= count - 8192)
+    assert.ok(batch.events.length <= 8192)
+    assert.ok(batch.events.length + batch.lost >= count)
+    assert.ok((await proxy.stats()).lostEvents <= batch.lost)
     await slow.return!()
     await proxy.close()
   })
