@@ -52,7 +52,8 @@ Segment* TapQueue::take(uint32_t bytes) {
 
 void TapQueue::receive(QueueContext& context, Burst& burst) {
   into_[0] = {&header_, sizeof(header_)};
-  while (!burst.full() && prepare(context.buffers)) {
+  uint32_t bytes = 0;
+  while (bytes < kBurstBytes && !burst.full() && prepare(context.buffers)) {
     const ssize_t n = readv(fd_, into_.data(), static_cast<int>(into_.size()));
     if (n < 0) {
       if (errno == EINTR) continue;
@@ -67,6 +68,7 @@ void TapQueue::receive(QueueContext& context, Burst& burst) {
       head->flags = 0;
       head->gso_size = 0;
     }
+    bytes += head->frame_length;
     burst.push(head);
   }
   put_back();
