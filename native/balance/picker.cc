@@ -32,8 +32,9 @@ std::vector<uint32_t> interleave(const std::vector<Picker::Candidate>& candidate
   std::vector<uint64_t> seen(candidates.size());
   std::vector<std::pair<double, uint32_t>> keyed;
   for (const uint32_t i : order) {
-    const double share = static_cast<double>(candidates[i].weight);
-    keyed.emplace_back((static_cast<double>(seen[i]++) + 0.5) / share, i);
+    // When its next turn is due; each begins at another point of its own period, or all would come at once.
+    const double begin = (i + 0.5) / static_cast<double>(candidates.size());
+    keyed.emplace_back((static_cast<double>(seen[i]++) + begin) / static_cast<double>(candidates[i].weight), i);
   }
   std::stable_sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::transform(keyed.begin(), keyed.end(), order.begin(), [](const auto& k) { return k.second; });
@@ -44,11 +45,12 @@ std::vector<uint32_t> interleave(const std::vector<Picker::Candidate>& candidate
 
 Picker::Picker(Balance balance, uint32_t service_id, std::vector<Candidate> candidates)
     : balance_(balance), service_id_(service_id), candidates_(std::move(candidates)) {
+  const size_t with_drained = candidates_.size();
   std::erase_if(candidates_, [](const Candidate& c) { return c.drain || c.weight == 0; });
   if (balance_ == Balance::maglev) {
     std::vector<Maglev::Entry> entries;
     for (const Candidate& c : candidates_) entries.push_back({c.name_hash, c.weight});
-    maglev_ = Maglev(entries);
+    maglev_ = Maglev(entries, with_drained);
   }
   if (balance_ == Balance::round_robin) turns_ = interleave(candidates_);
 }
@@ -69,7 +71,8 @@ uint32_t Picker::pick(uint64_t hash, const LaneBalance& lane) const {
 uint32_t Picker::pick_maglev(uint64_t hash, const LaneBalance& lane) const {
   for (uint32_t attempt = 0; attempt < kMaglevAttempts; ++attempt) {
     const Candidate& c = candidates_[maglev_.at(hash, attempt)];
-    if (lane.health.healthy(c.id)) [[likely]] return c.index;
+    if (lane.health.healthy(c.id)) [[likely]]
+      return c.index;
   }
   const size_t start = hash % candidates_.size();
   for (size_t i = 0; i < candidates_.size(); ++i) {
@@ -86,6 +89,7 @@ uint32_t Picker::pick_round_robin(const LaneBalance& lane) const {
     const Candidate& c = candidates_[turns_[position]];
     if (lane.health.healthy(c.id)) return c.index;
   }
+  if (++position >= turns_.size()) position = 0;
   return candidates_[turns_[position]].index;
 }
 
@@ -95,8 +99,9 @@ uint32_t Picker::pick_least_request(uint64_t hash, const LaneBalance& lane) cons
   const auto consider = [&](const Candidate& c) {
     const bool healthy = lane.health.healthy(c.id);
     if (best != nullptr) {
-      const uint64_t load = uint64_t{lane.open_flows[c.id]} * best->weight;
-      const uint64_t best_load = uint64_t{lane.open_flows[best->id]} * c.weight;
+      // With the flow to come counted in, so that weights matter among the idle, too.
+      const uint64_t load = (uint64_t{lane.open_flows[c.id]} + 1) * best->weight;
+      const uint64_t best_load = (uint64_t{lane.open_flows[best->id]} + 1) * c.weight;
       if (healthy < best_healthy || (healthy == best_healthy && load >= best_load)) return;
     }
     best = &c;

@@ -24,20 +24,26 @@ class EndpointHealth {
 
 /// What a lane keeps for balancing: its own round robin positions (by service id) and open flows (by endpoint id).
 struct LaneBalance {
-  uint32_t* next_in_turn;   ///< by service id
-  uint32_t* open_flows;     ///< by endpoint id
+  uint32_t* next_in_turn;  ///< by service id
+  uint32_t* open_flows;    ///< by endpoint id
   const EndpointHealth& health;
 };
 
 /// Chooses an endpoint of one service and one address family. Built with the snapshot, immutable, shared by all lanes;
 /// what changes while it is used stands in LaneBalance and EndpointHealth.
+/// - maglev: by the hash alone (maglev.h). Flows of an unhealthy endpoint are spread over the others by further hashes;
+///   nobody else's move.
+/// - round robin: in turn, on each lane for itself, as often as the weight says and evenly interleaved. Weights whose
+///   sum, divided by what they have in common, is above 4096 are rounded to shares of that.
+/// - least request: the fewest flows open on this lane for its weight, out of all up to 64 candidates, out of two drawn
+///   by the hash above that ("power of two choices", Mitzenmacher 2001).
 class Picker {
  public:
   struct Candidate {
-    uint32_t id;      ///< endpoint id
-    uint32_t index;   ///< index in Service::endpoints
-    uint16_t weight;  ///< 0: never chosen
-    bool drain;       ///< never chosen for a new flow; with Maglev its share goes to the others
+    uint32_t id;         ///< endpoint id
+    uint32_t index;      ///< index in Service::endpoints
+    uint16_t weight;     ///< 0: never chosen
+    bool drain;          ///< never chosen for a new flow; with Maglev its share goes to the others
     uint64_t name_hash;  ///< of address and port: places in the Maglev table depend on nothing else
   };
   static constexpr uint32_t kNone = ~0u;
@@ -60,7 +66,7 @@ class Picker {
   uint32_t service_id_ = 0;
   std::vector<Candidate> candidates_;  // those that may be chosen: not drained, weight above 0
   Maglev maglev_;
-  std::vector<uint32_t> turns_;        // round robin: indexes into candidates_, as often as their weight says
+  std::vector<uint32_t> turns_;  // round robin: indexes into candidates_, as often as their weight says
 };
 
 }  // namespace flatproxy

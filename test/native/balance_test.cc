@@ -1,0 +1,313 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <vector>
+
+#include "balance/maglev.h"
+#include "balance/picker.h"
+#include "packet/flow_hash.h"
+
+namespace flatproxy {
+namespace {
+
+uint64_t nth_hash(uint64_t n) {
+  return fold_multiply(n + 1, 0x9e3779b97f4a7c15u) ^ fold_multiply(n, 0xd6e8feb86659fd93u);
+}
+
+std::vector<Picker::Candidate> candidates(uint32_t n, uint16_t weight = 1) {
+  std::vector<Picker::Candidate> all;
+  for (uint32_t i = 0; i < n; ++i) all.push_back({i, i, weight, false, nth_hash(1000 + i)});
+  return all;
+}
+
+std::vector<Maglev::Entry> entries(uint32_t n, uint16_t weight = 1) {
+  std::vector<Maglev::Entry> all;
+  for (uint32_t i = 0; i < n; ++i) all.push_back({nth_hash(1000 + i), weight});
+  return all;
+}
+
+std::vector<uint32_t> shares(const Maglev& table, size_t n) {
+  std::vector<uint32_t> count(n);
+  for (uint32_t i = 0; i < table.size(); ++i) ++count[table.place(i)];
+  return count;
+}
+
+/// A lane's state for endpoint ids and service ids below 20000.
+struct World {
+  std::vector<uint32_t> next_in_turn = std::vector<uint32_t>(4);
+  std::vector<uint32_t> open_flows = std::vector<uint32_t>(20000);
+  EndpointHealth health{20000};
+  LaneBalance lane{next_in_turn.data(), open_flows.data(), health};
+};
+
+// ---- Maglev
+
+TEST(Maglev, SharesAreEven) {
+  for (const uint32_t n : {1u, 2u, 3u, 10u, 20u, 21u, 100u, 700u, 5000u}) {
+    const Maglev table(entries(n), n);
+    const double ideal = static_cast<double>(table.size()) / n;
+    for (const uint32_t share : shares(table, n)) EXPECT_NEAR(share, ideal, 1.0) << n;
+  }
+}
+
+TEST(Maglev, SharesFollowWeights) {
+  std::vector<Maglev::Entry> all = entries(12);
+  const std::vector<uint16_t> weights = {1, 1, 2, 3, 5, 8, 100, 100, 50, 50, 10, 10};
+  uint32_t total = 0;
+  for (size_t i = 0; i < all.size(); ++i) total += all[i].weight = weights[i];
+  const Maglev table(all, all.size());
+  const auto count = shares(table, all.size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    const double ideal = static_cast<double>(table.size()) * weights[i] / total;
+    EXPECT_NEAR(count[i], ideal, std::max(1.0, 0.03 * ideal)) << "weight " << weights[i];
+  }
+}
+
+TEST(Maglev, EvenTheLightestHasAPlace) {
+  std::vector<Maglev::Entry> all = entries(2);
+  all[1].weight = 65535;
+  EXPECT_EQ(shares(Maglev(all, 2), 2)[0], 1u);
+}
+
+TEST(Maglev, OrderHasNoInfluence) {
+  std::vector<Maglev::Entry> all = entries(50);
+  for (size_t i = 0; i < all.size(); ++i) all[i].weight = static_cast<uint16_t>(1 + i % 3);
+  std::vector<Maglev::Entry> turned(all.rbegin(), all.rend());
+  const Maglev a(all, 50);
+  const Maglev b(turned, 50);
+  for (uint32_t i = 0; i < a.size(); ++i) ASSERT_EQ(a.place(i), 49 - b.place(i));
+}
+
+/// Places that belong to another one than before, without those of the one that comes or goes.
+uint32_t moved(const std::vector<Maglev::Entry>& before, const std::vector<Maglev::Entry>& after, uint64_t changed) {
+  const Maglev a(before, std::max(before.size(), after.size()));
+  const Maglev b(after, std::max(before.size(), after.size()));
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < a.size(); ++i) {
+    const uint64_t was = before[a.place(i)].name_hash;
+    const uint64_t is = after[b.place(i)].name_hash;
+    if (was != changed && is != changed && was != is) ++count;
+  }
+  return count;
+}
+
+TEST(Maglev, LittleMovesWhenOneGoesOrComes) {
+  for (const uint32_t n : {3u, 10u, 20u, 100u, 120u, 300u, 600u}) {
+    const std::vector<Maglev::Entry> all = entries(n);
+    const double ideal = static_cast<double>(Maglev(all, n).size()) / n;
+    for (const uint32_t gone : {0u, n / 2, n - 1}) {
+      std::vector<Maglev::Entry> fewer = all;
+      fewer.erase(fewer.begin() + gone);
+      EXPECT_LE(moved(all, fewer, all[gone].name_hash), 2 * ideal) << n << " without " << gone;
+      EXPECT_LE(moved(fewer, all, all[gone].name_hash), 2 * ideal) << n << " with " << gone;
+    }
+  }
+}
+
+TEST(Maglev, AChangedWeightMovesLittle) {
+  std::vector<Maglev::Entry> all = entries(20, 100);
+  std::vector<Maglev::Entry> lighter = all;
+  lighter[7].weight = 50;
+  const double ideal = static_cast<double>(Maglev(all, 20).size()) / 20;
+  EXPECT_LE(moved(all, lighter, all[7].name_hash), 2 * ideal);
+}
+
+TEST(Maglev, MoreThanFitInto16Bits) {
+  const uint32_t n = 70000;
+  const Maglev table(entries(n), n);
+  const auto count = shares(table, n);
+  EXPECT_EQ(*std::min_element(count.begin(), count.end()), table.size() / n);
+}
+
+// ---- health, drain, panic; common to all
+
+class EveryBalance : public testing::TestWithParam<Balance> {};
+INSTANTIATE_TEST_SUITE_P(All, EveryBalance,
+                         testing::Values(Balance::maglev, Balance::round_robin, Balance::least_request));
+
+TEST_P(EveryBalance, NothingToChooseFrom) {
+  World world;
+  EXPECT_EQ(Picker().pick(1, world.lane), Picker::kNone);
+  EXPECT_EQ(Picker(GetParam(), 0, {}).pick(1, world.lane), Picker::kNone);
+  auto all = candidates(3);
+  all[0].drain = all[1].drain = true;
+  all[2].weight = 0;
+  const Picker picker(GetParam(), 0, all);
+  EXPECT_TRUE(picker.empty());
+  EXPECT_EQ(picker.pick(1, world.lane), Picker::kNone);
+}
+
+TEST_P(EveryBalance, GivesTheIndexAndPassesOverTheUnhealthyAndDrained) {
+  for (const uint32_t n : {5u, 200u}) {
+    World world;
+    auto all = candidates(n);
+    for (auto& c : all) c.index = c.id + 7;
+    all[1].drain = true;
+    all[2].weight = 0;
+    const Picker picker(GetParam(), 0, all);
+    world.health.set(3, false);
+    std::map<uint32_t, unsigned> seen;
+    for (uint64_t i = 0; i < 20000; ++i) ++seen[picker.pick(nth_hash(i), world.lane)];
+    EXPECT_EQ(seen.size(), n - 3);
+    for (const auto& [index, count] : seen) {
+      EXPECT_TRUE(index >= 7 && index < n + 7);
+      EXPECT_TRUE(index != 8 && index != 9 && index != 10) << index;
+    }
+  }
+}
+
+TEST_P(EveryBalance, WhenAllAreUnhealthyAllCount) {
+  World world;
+  const Picker picker(GetParam(), 0, candidates(4));
+  for (uint32_t i = 0; i < 4; ++i) world.health.set(i, false);
+  std::map<uint32_t, unsigned> seen;
+  for (uint64_t i = 0; i < 4000; ++i) ++seen[picker.pick(nth_hash(i), world.lane)];
+  EXPECT_EQ(seen.size(), 4u);
+  EXPECT_EQ(seen.count(Picker::kNone), 0u);
+}
+
+TEST_P(EveryBalance, FindsTheOnlyHealthyOne) {
+  for (const uint32_t n : {40u, 300u}) {
+    World world;
+    const Picker picker(GetParam(), 0, candidates(n));
+    for (uint32_t i = 0; i < n; ++i) world.health.set(i, i == 17);
+    for (uint64_t i = 0; i < 200; ++i) ASSERT_EQ(picker.pick(nth_hash(i), world.lane), 17u);
+  }
+}
+
+// ---- Maglev in use
+
+TEST(PickMaglev, OthersStayWhenOneIsUnhealthy) {
+  World world;
+  const Picker picker(Balance::maglev, 0, candidates(10));
+  std::vector<uint32_t> before;
+  for (uint64_t i = 0; i < 20000; ++i) before.push_back(picker.pick(nth_hash(i), world.lane));
+  world.health.set(4, false);
+  std::map<uint32_t, unsigned> heirs;
+  for (uint64_t i = 0; i < before.size(); ++i) {
+    const uint32_t now = picker.pick(nth_hash(i), world.lane);
+    if (before[i] != 4) {
+      ASSERT_EQ(now, before[i]);
+    } else {
+      ++heirs[now];
+    }
+  }
+  EXPECT_EQ(heirs.size(), 9u);
+  for (const auto& [index, count] : heirs) EXPECT_NEAR(count, 20000 / 10 / 9, 60) << index;
+  world.health.set(4, true);
+  for (uint64_t i = 0; i < before.size(); ++i) ASSERT_EQ(picker.pick(nth_hash(i), world.lane), before[i]);
+}
+
+TEST(PickMaglev, DrainingMovesLittle) {
+  World world;
+  auto all = candidates(10);
+  const Picker before(Balance::maglev, 0, all);
+  all[4].drain = true;
+  const Picker after(Balance::maglev, 0, all);
+  unsigned others = 0;
+  for (uint64_t i = 0; i < 20000; ++i) {
+    const uint32_t was = before.pick(nth_hash(i), world.lane);
+    const uint32_t is = after.pick(nth_hash(i), world.lane);
+    EXPECT_NE(is, 4u);
+    if (was != 4 && was != is) ++others;
+  }
+  EXPECT_LE(others, 2 * 20000u / 10);
+}
+
+// ---- round robin
+
+std::vector<uint32_t> turns(const Picker& picker, World& world, unsigned n) {
+  std::vector<uint32_t> picked;
+  for (unsigned i = 0; i < n; ++i) picked.push_back(picker.pick(0, world.lane));
+  return picked;
+}
+
+TEST(PickRoundRobin, InTurn) {
+  World world;
+  const Picker picker(Balance::round_robin, 2, candidates(4));
+  const auto picked = turns(picker, world, 8);
+  for (unsigned i = 0; i < 8; ++i) EXPECT_EQ(picked[i], (picked[0] + i) % 4);
+}
+
+TEST(PickRoundRobin, ServicesTakeTheirOwnTurns) {
+  World world;
+  const Picker a(Balance::round_robin, 0, candidates(3));
+  const Picker b(Balance::round_robin, 1, candidates(3));
+  const uint32_t first = a.pick(0, world.lane);
+  EXPECT_EQ(b.pick(0, world.lane), first);
+  EXPECT_NE(a.pick(0, world.lane), first);
+}
+
+TEST(PickRoundRobin, WeightsAreInterleaved) {
+  World world;
+  auto all = candidates(3);
+  all[0].weight = 500;
+  all[1].weight = 100;
+  all[2].weight = 100;
+  const Picker picker(Balance::round_robin, 0, all);
+  const auto picked = turns(picker, world, 70);
+  EXPECT_EQ(std::count(picked.begin(), picked.end(), 0u), 50);
+  EXPECT_EQ(std::count(picked.begin(), picked.end(), 1u), 10);
+  for (size_t i = 0; i + 5 <= picked.size(); ++i) {
+    EXPECT_LT(std::count(picked.begin() + static_cast<long>(i), picked.begin() + static_cast<long>(i) + 5, 0u), 5) << i;
+  }
+}
+
+TEST(PickRoundRobin, FineWeightsAreRounded) {
+  World world;
+  auto all = candidates(2);
+  all[0].weight = 65521;
+  all[1].weight = 32749;
+  const Picker picker(Balance::round_robin, 0, all);
+  const auto picked = turns(picker, world, 30000);
+  EXPECT_NEAR(static_cast<double>(std::count(picked.begin(), picked.end(), 0u)), 30000 * 65521.0 / 98270, 60);
+}
+
+TEST(PickRoundRobin, HeirsOfTheUnhealthyTakeEqualShares) {
+  World world;
+  const Picker picker(Balance::round_robin, 0, candidates(4));
+  world.health.set(1, false);
+  const auto picked = turns(picker, world, 300);
+  for (const uint32_t i : {0u, 2u, 3u}) EXPECT_EQ(std::count(picked.begin(), picked.end(), i), 100);
+}
+
+// ---- least request
+
+TEST(PickLeastRequest, TheOneWithTheFewestFlows) {
+  World world;
+  for (uint32_t i = 0; i < 5; ++i) world.open_flows[i] = 10;
+  world.open_flows[3] = 9;
+  const Picker picker(Balance::least_request, 0, candidates(5));
+  for (uint64_t i = 0; i < 100; ++i) ASSERT_EQ(picker.pick(nth_hash(i), world.lane), 3u);
+}
+
+TEST(PickLeastRequest, EqualsShare) {
+  World world;
+  const Picker picker(Balance::least_request, 0, candidates(4));
+  std::map<uint32_t, unsigned> seen;
+  for (uint64_t i = 0; i < 4000; ++i) ++seen[picker.pick(nth_hash(i), world.lane)];
+  for (uint32_t i = 0; i < 4; ++i) EXPECT_NEAR(seen[i], 1000, 150);
+}
+
+TEST(PickLeastRequest, FlowsSettleByWeight) {
+  World world;
+  auto all = candidates(3);
+  all[0].weight = 2;
+  const Picker picker(Balance::least_request, 0, all);
+  for (uint64_t i = 0; i < 400; ++i) ++world.open_flows[picker.pick(nth_hash(i), world.lane)];
+  EXPECT_NEAR(world.open_flows[0], 200, 2);
+  EXPECT_NEAR(world.open_flows[1], 100, 2);
+}
+
+TEST(PickLeastRequest, TwoChoicesKeepManyLevel) {
+  World world;
+  const Picker picker(Balance::least_request, 0, candidates(1000));
+  for (uint64_t i = 0; i < 100000; ++i) ++world.open_flows[picker.pick(nth_hash(i), world.lane)];
+  const auto most = *std::max_element(world.open_flows.begin(), world.open_flows.begin() + 1000);
+  EXPECT_LE(most, 105u);  // 1000 at random would give about 135
+}
+
+}  // namespace
+}  // namespace flatproxy
