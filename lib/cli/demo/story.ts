@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Flow } from '../../api.js'
 import { FlatProxyError } from '../../errors.js'
 import type { FlatProxy } from '../../proxy/flat-proxy.js'
 import { flowLines } from '../flow-lines.js'
@@ -14,11 +15,13 @@ import { meshOf, service, shops, type Container, type Joint } from './town.js'
 /** Milliseconds after a change of the mesh until requests that were on their way before have ended. */
 const settling = 200
 const sceneTime = 2_000
+const flowsShown = 6
 
 /** What the demo shows, scene by scene, under load that never stops. */
 export class Story {
   private readonly shortcomings: string[] = []
   private readonly drained: Container[] = []
+  private download: Download | undefined
 
   constructor(
     private readonly proxy: FlatProxy,
@@ -63,10 +66,7 @@ export class Story {
     const { answers } = await this.watch()
     this.expect(!answers.has(name), `${name} gets no new connection`)
     const { whole, bytes, server } = await download.done
-    this.expect(
-      whole && server === name,
-      `the download that ${name} had begun is whole: ${(bytes / 1e6).toFixed(1)} MB`,
-    )
+    this.expect(whole && server === name, `the download that ${name} had begun is whole: ${megabytes(bytes)}`)
   }
 
   private async add(): Promise<void> {
@@ -75,19 +75,26 @@ export class Story {
     await makeContainer(container, this.joint)
     this.shops.push(await openShop(container))
     await this.change()
+    this.download = startDownload()
     const { answers } = await this.watch()
     this.expect(answers.has(container.name), `${container.name} answers`)
   }
 
   private async look(): Promise<void> {
     scene('Look', 'the flow table, live')
-    const flows = []
-    for await (const flow of this.proxy.flows({ service: service.name, limit: 6, signal: this.signal }))
-      flows.push(flow)
-    say(...indented(flowLines(flows, paint)))
+    const flows: Flow[] = []
+    for await (const flow of this.proxy.flows({ service: service.name, signal: this.signal })) flows.push(flow)
+    // Those that carry something first, then the newest.
+    flows.sort((a, b) => b.packets - a.packets || b.openedAt - a.openedAt)
+    say(
+      ...indented(flowLines(flows.slice(0, flowsShown), paint)),
+      paint.dim(`     and ${flows.length - flowsShown} more`),
+    )
     this.expect(flows.length > 0, 'the flows of the service are listed')
     scene('Count', 'every packet ends in one verdict with a reason')
     say(...indented(statsLines(await this.proxy.stats(), undefined, paint)))
+    const { whole, bytes, server } = await this.download!.done
+    this.expect(whole, `the download from ${server} is whole: ${megabytes(bytes)}`)
   }
 
   /** The shop that sends the download. */
@@ -140,3 +147,5 @@ export class Story {
 }
 
 const indented = (lines: readonly string[]) => lines.map((line) => `     ${line}`.trimEnd())
+
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`
