@@ -45,7 +45,7 @@ describe('a change', () => {
       [{ ports: { tap: { type: 'tap', netns: 'no-such-namespace' } } }, /^ERR_FLATPROXY_/],
     ] as const
     for (const [patch, code] of bad) {
-      await assert.rejects(proxy.patch(patch as never), (error: Error & { code: string }) => {
+      await assert.rejects(proxy.patch(patch), (error: Error & { code: string }) => {
         assert.match(error.code, typeof code === 'string' ? new RegExp(`^${code}$`) : code)
         return true
       })
@@ -90,7 +90,7 @@ describe('a change', () => {
     const listen = (message: unknown) => told.push(message)
     subscribe('flatproxy:apply', listen)
     const applied = await proxy.patch({ forward: [] })
-    await assert.rejects(proxy.patch({ ports: null } as never))
+    await assert.rejects(proxy.patch({ ports: null }))
     unsubscribe('flatproxy:apply', listen)
     assert.equal((told[0] as { applied: unknown }).applied, applied)
     assert.equal((told[1] as { error: { code: string } }).error.code, 'ERR_FLATPROXY_MESH')

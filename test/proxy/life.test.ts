@@ -18,6 +18,36 @@ const folder = mkdtempSync(join(tmpdir(), 'flatproxy-life-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 const refused = (code: string) => ({ code: `ERR_FLATPROXY_${code}` })
 
+const library = JSON.stringify(join(process.cwd(), 'dist/index.js'))
+const starts = `const { FlatProxy } = require(${library}); const mesh = ${JSON.stringify(mesh)};
+  const started = FlatProxy.start({ mesh }); `
+const asWorker = (body: string) =>
+  `new (require('node:worker_threads').Worker)(${JSON.stringify(body)}, { eval: true })`
+
+function run(script: string): Promise<{ code: number | null; signal: string | null; output: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 20_000 })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    child.on('close', (code, signal) => resolve({ code, signal, output }))
+  })
+}
+
+describe('the library', () => {
+  it('does not load the addon before it is needed', async () => {
+    const script = `const lib = require(${library}); process.stdout.write(String(lib.versions.flatproxy.length > 0))
+      if (process.report.getReport().sharedObjects.some((path) => path.endsWith('.node'))) process.exit(9)`
+    assert.deepEqual(await run(script), { code: 0, signal: null, output: 'true' })
+  })
+
+  it('is one instance, required or imported', async () => {
+    const script = `import(${JSON.stringify(join(process.cwd(), 'dist/index.mjs'))}).then((lib) =>
+      console.log(lib.FlatProxy === require(${library}).FlatProxy))`
+    assert.deepEqual(await run(script), { code: 0, signal: null, output: 'true\n' })
+  })
+})
+
 describe('start', () => {
   it('tells every problem of a mesh', async () => {
     await assert.rejects(FlatProxy.start({ mesh: { ports: { a: { type: 'nope' } } } as never }), MeshError)
@@ -195,7 +225,7 @@ describe('events', () => {
       while (client.send(frame) === 0) await new Promise((done) => setImmediate(done))
     }
     await counted
-    const batch = (await slow.next()).value!
+    const batch = (await slow.next()).value as { events: unknown[]; lost: number }
     assert.ok(batch.events.length <= 8192)
     assert.ok(batch.events.length + batch.lost >= count)
     assert.ok((await proxy.stats()).lostEvents <= batch.lost)
@@ -203,22 +233,6 @@ describe('events', () => {
     await proxy.close()
   })
 })
-
-const library = JSON.stringify(join(process.cwd(), 'dist/index.js'))
-const starts = `const { FlatProxy } = require(${library}); const mesh = ${JSON.stringify(mesh)};
-  const started = FlatProxy.start({ mesh }); `
-const asWorker = (body: string) =>
-  `new (require('node:worker_threads').Worker)(${JSON.stringify(body)}, { eval: true })`
-
-function run(script: string): Promise<{ code: number | null; signal: string | null; output: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 20_000 })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
-    child.on('close', (code, signal) => resolve({ code, signal, output }))
-  })
-}
 
 describe('a process with a proxy', () => {
   const quiet = (code: number) => ({ code, signal: null, output: '' })
