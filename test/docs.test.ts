@@ -49,7 +49,7 @@ describe('README.md', () => {
       writeFileSync(join(folder, 'example.mjs'), example!)
       const { status, stdout, stderr } = spawnSync(process.execPath, ['example.mjs'], { cwd: folder, encoding: 'utf8' })
       assert.equal(status, 0, stderr)
-      const [shown] = blocks('README.md', 'text').filter((block) => block.includes('10.96.0.10'))
+      const [shown] = blocks('README.md', 'text')
       assert.equal(stdout, shown)
     } finally {
       rmSync(folder, { recursive: true })
