@@ -71,11 +71,11 @@ bool parse_v6(std::string_view text, uint8_t* out) {
 }
 
 // The longest run of two or more zero groups, the first of equal ones (RFC 5952 section 4.2).
-std::pair<int, int> longest_zero_run(const uint8_t* bytes) {
-  int best = 0;
-  int best_length = 1;
-  for (int i = 0; i < 8; ++i) {
-    int end = i;
+std::pair<size_t, size_t> longest_zero_run(const uint8_t* bytes) {
+  size_t best = 0;
+  size_t best_length = 1;
+  for (size_t i = 0; i < 8; ++i) {
+    size_t end = i;
     while (end < 8 && load16(bytes + 2 * end) == 0) ++end;
     if (end - i > best_length) {
       best = i;
@@ -83,13 +83,13 @@ std::pair<int, int> longest_zero_run(const uint8_t* bytes) {
     }
     i = std::max(i, end - 1);
   }
-  return best_length > 1 ? std::pair{best, best + best_length} : std::pair{8, 8};
+  return best_length > 1 ? std::pair{best, best + best_length} : std::pair<size_t, size_t>{8, 8};
 }
 
 std::string format_v6(const uint8_t* bytes) {
   const auto [zeros, zeros_end] = longest_zero_run(bytes);
   std::string text;
-  for (int i = 0; i < 8; ++i) {
+  for (size_t i = 0; i < 8; ++i) {
     if (i == zeros) {
       text += "::";
       i = zeros_end - 1;

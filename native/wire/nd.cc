@@ -11,7 +11,7 @@ uint8_t option_type(uint8_t message) { return message == icmp6::kNeighborSolicit
 bool read_options(Bytes options, NeighborDiscovery& into) {
   while (!options.empty()) {
     if (options.size() < 8) return false;
-    const size_t length = options[1] * 8u;
+    const size_t length = size_t{options[1]} * 8;
     if (length == 0 || length > options.size()) return false;
     if (options[0] == option_type(into.type)) {
       if (length != NeighborDiscovery::kOptionSize) return false;  // not Ethernet's
