@@ -2,10 +2,12 @@
 
 #include "addon/eal.h"
 #include "addon/engine_api.h"
+#include "addon/unblock.h"
 
 static Napi::Object init_addon(Napi::Env env, Napi::Object exports) {
   flatproxy::export_eal(env, exports);
   flatproxy::export_engine(env, exports);
+  flatproxy::export_unblock(env, exports);
   return exports;
 }
 

@@ -5,7 +5,6 @@
 #include "config/plan.h"
 #include "packet/error.h"
 #include "port/fault.h"
-#include "port/open_port.h"
 
 namespace flatproxy {
 namespace {
@@ -30,15 +29,23 @@ std::shared_ptr<MemoryPort> memory_port_of(const std::shared_ptr<Port>& port) {
 
 void Session::open(EngineOptions options, const std::string& plan) {
   options.key = random_key();
-  const auto lanes = static_cast<unsigned>(options.cores.size());
-  auto snapshot = build_snapshot(plan, nullptr, port_opener(lanes));
+  auto snapshot = build_snapshot(plan, nullptr, claims_.opener(static_cast<unsigned>(options.cores.size())));
+  claims_.claim(*snapshot);
   engine_ = std::make_unique<Engine>(options, std::move(snapshot));
   pump_ = std::make_unique<Pump>(*engine_, wake_);
   pump_->set_ports(*engine_->snapshot());
 }
 
 uint64_t Session::apply(const std::string& plan) {
-  const uint64_t pause = engine_->apply(build_snapshot(plan, engine_->snapshot().get(), port_opener(engine_->lanes())));
+  const Snapshot& before = *engine_->snapshot();
+  auto next = build_snapshot(plan, &before, claims_.opener(engine_->lanes()));
+  try {
+    claims_.claim(*next);
+  } catch (...) {
+    claims_.claim(before);
+    throw;
+  }
+  const uint64_t pause = engine_->apply(std::move(next));
   pump_->set_ports(*engine_->snapshot());
   return pause;
 }

@@ -10,6 +10,7 @@
 
 #include "addon/control_thread.h"
 #include "addon/memory_end.h"
+#include "addon/port_claims.h"
 #include "addon/pump.h"
 #include "lane/engine.h"
 
@@ -54,6 +55,7 @@ class Session {
   std::function<void()> wake_;
   // What JavaScript sends is released wherever it ends: the memory goes last.
   std::unique_ptr<Buffers> sent_frames_;
+  PortClaims claims_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Pump> pump_;
   std::map<uint32_t, MemoryEnd> memory_ends_;

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <napi.h>
+
+namespace flatproxy {
+
+// Adds to `exports`: unblock(interface: string): number, which is and throws what unblock() does (port/iface_unblock.h).
+void export_unblock(Napi::Env env, Napi::Object exports);
+
+}  // namespace flatproxy
