@@ -81,7 +81,7 @@ std::pair<size_t, size_t> longest_zero_run(const uint8_t* bytes) {
       best = i;
       best_length = end - i;
     }
-    i = std::max(i, end - 1);
+    if (end > i) i = end - 1;
   }
   return best_length > 1 ? std::pair{best, best + best_length} : std::pair<size_t, size_t>{8, 8};
 }
