@@ -1,5 +1,8 @@
 #include "port/iface_session.h"
 
+#include <linux/if_packet.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
@@ -13,7 +16,6 @@
 namespace flatproxy {
 namespace {
 
-constexpr uint32_t kQueueLength = 1000;  // frames that wait in the kernel for a lane
 constexpr uint32_t kMaxTapMtu = 65521;
 
 LinkInfo find(Netlink& netlink, const std::string& name) {
@@ -21,6 +23,17 @@ LinkInfo find(Netlink& netlink, const std::string& name) {
   if (link) return *link;
   throw Error("ERR_FLATPROXY_NOT_FOUND", "no interface '" + name + "' in this network namespace",
               "ip link shows those that there are");
+}
+
+// Neighbour solicitations for addresses that are not the kernel's go to multicast groups that it has not joined. Needs
+// CAP_NET_RAW, and only interfaces that filter by themselves need it: without it there is none. Goes with the process.
+Fd receive_all_multicast(uint32_t index) {
+  Fd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+  packet_mreq request{};
+  request.mr_ifindex = static_cast<int>(index);
+  request.mr_type = PACKET_MR_ALLMULTI;
+  if (fd) setsockopt(fd.get(), SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request, sizeof(request));
+  return fd;
 }
 
 [[noreturn]] void throw_load_error(int error, const std::string& log) {
@@ -40,10 +53,8 @@ LinkInfo find(Netlink& netlink, const std::string& name) {
 // Down, silent and known to nobody: the kernel would otherwise speak into a new interface by itself.
 TapDevice IfaceSession::create_tap(const LinkInfo& link) {
   TapDevice tap = TapDevice::create("flatp%d", lanes_);
-  netlink_.set_link(tap.index, {.mac = local_mac(link.name + "/" + tap.name),
-                                .mtu = std::min(link.mtu, kMaxTapMtu),
-                                .queue_length = kQueueLength,
-                                .quiet = true});
+  netlink_.set_link(
+      tap.index, {.mac = local_mac(link.name + "/" + tap.name), .mtu = std::min(link.mtu, kMaxTapMtu), .quiet = true});
   // Where /proc/sys cannot be written, not to have a link-local address must do.
   std::ofstream("/proc/sys/net/ipv6/conf/" + tap.name + "/disable_ipv6") << "1";
   remove_queueing(netlink_, tap.index);
@@ -99,6 +110,7 @@ IfaceSession::IfaceSession(const IfaceConfig& config, unsigned lanes)
     : link_(find(netlink_, config.interface)), lock_(lock_interface(link_.name, link_.index)), lanes_(lanes) {
   if (lanes == 0 || lanes > kMaxLanes)
     throw Error("ERR_FLATPROXY_CONFIG", "an interface takes 1 to 64 lanes", "use fewer lanes");
+  multicast_ = receive_all_multicast(link_.index);
   wire_tap_ = create_tap(link_);
   if (config.take == Take::all) host_tap_ = create_tap(link_);
   try {

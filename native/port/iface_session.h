@@ -65,6 +65,7 @@ class IfaceSession {
   Netlink netlink_;
   LinkInfo link_;
   Fd lock_;
+  Fd multicast_;
   unsigned lanes_;
   TapDevice wire_tap_;
   TapDevice host_tap_;

@@ -116,7 +116,6 @@ void Netlink::set_link(uint32_t index, const LinkChange& change) {
   NetlinkRequest request(RTM_NEWLINK, NLM_F_ACK, body);
   if (change.mac) request.attribute(IFLA_ADDRESS, change.mac->bytes.data(), 6);
   if (change.mtu) request.attribute(IFLA_MTU, *change.mtu);
-  if (change.queue_length) request.attribute(IFLA_TXQLEN, *change.queue_length);
   if (change.quiet) {
     const uint8_t none = 1;  // IN6_ADDR_GEN_MODE_NONE: no link-local address, so no DAD, RS or MLD
     const size_t families = request.open(IFLA_AF_SPEC | NLA_F_NESTED);

@@ -69,7 +69,6 @@ struct LinkInfo {
 struct LinkChange {
   std::optional<wire::Mac> mac = {};
   std::optional<uint32_t> mtu = {};
-  std::optional<uint32_t> queue_length = {};  ///< packets
   std::optional<bool> up = {};
   bool quiet = false;  ///< no ARP, no IPv6 addresses of the kernel's own making
 };

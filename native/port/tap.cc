@@ -10,8 +10,6 @@
 namespace flatproxy {
 namespace {
 
-constexpr uint32_t kQueueLength = 1000;  // frames that wait in the kernel for a lane
-
 class TapPort final : public Port {
  public:
   TapPort(PortInfo info, TapDevice device) : Port(std::move(info)), device_(std::move(device)) {
@@ -33,9 +31,7 @@ class TapPort final : public Port {
 TapDevice create(const TapConfig& config, unsigned lanes) {
   TapDevice device = TapDevice::create(config.name, lanes);
   Netlink netlink;
-  netlink.set_link(device.index, {.mac = local_mac(config.netns + "/" + device.name + "/kernel"),
-                                  .mtu = config.mtu,
-                                  .queue_length = kQueueLength});
+  netlink.set_link(device.index, {.mac = local_mac(config.netns + "/" + device.name + "/kernel"), .mtu = config.mtu});
   // The device's own ring is the queue: a queueing discipline before it only costs time.
   remove_queueing(netlink, device.index);
   for (const auto& address : config.addresses) netlink.add_address(device.index, address);

@@ -103,8 +103,10 @@ TEST_P(Iface, DescribesTheInterfaceAndLeavesNothingBehind) {
     EXPECT_EQ(ports.claims, nullptr);
     EXPECT_GE(ports.kernel_addresses.size(), 2u);
     EXPECT_TRUE(ports.wire->queue(0).wants_heartbeat());
+    EXPECT_TRUE(cluster_.node.run("ip -d link show w0 | grep 'allmulti 1'"));
     EXPECT_FALSE(untouched());
   }
+  EXPECT_TRUE(cluster_.node.run("ip -d link show w0 | grep 'allmulti 0'"));
   EXPECT_TRUE(untouched());
 }
 
