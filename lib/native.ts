@@ -54,6 +54,8 @@ export const recordBytes = 96
 export interface Addon {
   /** The version of DPDK. */
   dpdkVersion(): string
+  /** Removes what a dead process left on an interface: a block, filters, pins. Gives how many there were. */
+  unblock(name: string): number
   /** Every way that a packet may end, in the order of {@link statsOf}' counters. */
   readonly reasons: readonly { readonly name: string; readonly verdict: string }[]
   /** The states of flows, in the order of the records' numbers. */

@@ -1,4 +1,4 @@
-import { loadAddon, nativeError, type Addon } from '../native.js'
+import { loadAddon, nativeError } from '../native.js'
 import { paint, print, type Command } from './command.js'
 
 export const unblock: Command = {
@@ -24,7 +24,7 @@ Exit codes: 0 traffic passes (also when nothing was blocked), 4 a capability is 
 /** Removes what keeps the traffic of an interface; false: there was nothing. */
 function unblockInterface(name: string): boolean {
   try {
-    return (loadAddon() as Addon & { unblock(name: string): number }).unblock(name) > 0
+    return loadAddon().unblock(name) > 0
   } catch (error) {
     throw nativeError(error)
   }

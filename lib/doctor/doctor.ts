@@ -1,7 +1,8 @@
 import type { Diagnosis } from '../api.js'
 import type { FlatProxyError } from '../errors.js'
-import { loadAddon, type Addon as Native } from '../native.js'
+import { loadAddon } from '../native.js'
 import { examine, type Addon } from './checks.js'
+import { builtInDrivers } from './drivers.js'
 import { readMachine } from './machine.js'
 
 /**
@@ -9,13 +10,13 @@ import { readMachine } from './machine.js'
  * Changes nothing, and needs no privilege.
  */
 export async function doctor(): Promise<Diagnosis> {
-  return examine(await readMachine(), inspectAddon())
+  return examine(await readMachine(), await inspectAddon())
 }
 
-function inspectAddon(): Addon {
+async function inspectAddon(): Promise<Addon> {
   try {
-    const addon = loadAddon() as Native & { drivers?(): readonly string[] }
-    return { dpdk: addon.dpdkVersion(), drivers: addon.drivers?.() ?? [] }
+    const dpdk = loadAddon().dpdkVersion()
+    return { dpdk: `DPDK ${dpdk}`, drivers: await builtInDrivers() }
   } catch (error) {
     const { message, remedy } = error as FlatProxyError
     return { problem: message.split('\n')[0]!, ...(remedy !== undefined && { remedy }) }
