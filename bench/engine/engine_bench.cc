@@ -53,6 +53,27 @@ void send_batch(Rig& rig, MemoryPort& port, uint32_t count, Write&& write) {
   port.inject_burst(0, frames, count);
 }
 
+/// Passes until nothing waits: an ARP answer in between makes a burst's last frame wait for the next one.
+uint32_t settle(Rig& rig) {
+  uint32_t came = 0;
+  for (int i = 0; i < 3; ++i) {
+    rig.pass();
+    came += rig.drain();
+  }
+  return came;
+}
+
+wire::Address v4(uint32_t host_order) {
+  const uint32_t network_order = __builtin_bswap32(host_order);
+  return wire::Address::from_v4(&network_order);
+}
+
+/// What the endpoint of flow i answers with.
+Tuple reply_of(const FlowTable& table, uint32_t i) {
+  const Tuple original{v4(client_address(i)), v4(kVirtualAddress), client_port(i), 80, 6, 4};
+  return table.reply(table.find(original, flow_hash(original, table.key())).id);
+}
+
 /// Opens flows by their handshakes.
 void establish(Rig& rig, uint32_t flows) {
   const FlowTable& table = rig.lane().flows().conntrack().table();
@@ -61,20 +82,17 @@ void establish(Rig& rig, uint32_t flows) {
     send_batch(rig, rig.left(), count, [&](uint8_t* to, uint32_t i) {
       write_frame(to, true, client_address(first + i), client_port(first + i), kVirtualAddress, 80, 0x02, 100, 0);
     });
-    rig.pass();
-    rig.drain();
+    settle(rig);
     send_batch(rig, rig.right(), count, [&](uint8_t* to, uint32_t i) {
-      const Tuple reply = table.reply(first + i);
+      const Tuple reply = reply_of(table, first + i);
       write_frame(to, false, __builtin_bswap32(reply.source.v4()), 8080, client_address(first + i),
                   client_port(first + i), 0x12, 500, 101);
     });
-    rig.pass();
-    rig.drain();
+    settle(rig);
     send_batch(rig, rig.left(), count, [&](uint8_t* to, uint32_t i) {
       write_frame(to, true, client_address(first + i), client_port(first + i), kVirtualAddress, 80, 0x10, 101, 501);
     });
-    rig.pass();
-    rig.drain();
+    settle(rig);
   }
   if (table.size() != flows) {
     std::fprintf(stderr, "engine_bench: %u of %u flows stand\n", table.size(), flows);
@@ -83,7 +101,7 @@ void establish(Rig& rig, uint32_t flows) {
 }
 
 /// Runs batches for a while and returns packets per second. Every packet must come out, or the run is void.
-double rate(const std::function<void(uint64_t)>& batch, const std::function<uint32_t()>& drain, double duration) {
+double rate(Rig& rig, double duration, const std::function<void(uint64_t)>& batch) {
   uint64_t sent = 0;
   uint64_t came = 0;
   const double start = seconds();
@@ -92,13 +110,18 @@ double rate(const std::function<void(uint64_t)>& batch, const std::function<uint
     for (int i = 0; i < 64; ++i) {
       batch(sent);
       sent += kBatch;
-      came += drain();
+      came += rig.drain();
     }
     now = seconds();
   } while (now - start < duration);
+  came += settle(rig);
   if (came != sent) {
     std::fprintf(stderr, "engine_bench: %llu sent, %llu came out\n", static_cast<unsigned long long>(sent),
                  static_cast<unsigned long long>(came));
+    for (size_t r = 0; r < kReasons; ++r) {
+      const uint64_t packets = rig.lane().counters().reasons[r].packets.read();
+      if (packets != 0) std::fprintf(stderr, "  %s %llu\n", info(static_cast<Reason>(r)).name.data(), static_cast<unsigned long long>(packets));
+    }
     std::exit(1);
   }
   return static_cast<double>(sent) / (now - start);
@@ -116,14 +139,12 @@ void send_established(Rig& rig, uint64_t sent, uint32_t flows) {
 double floor_rate(Rig& rig, uint32_t flows, double duration) {
   QueueContext context{rig.buffers(), 0};
   Burst burst;
-  return rate(
-      [&](uint64_t sent) {
-        send_established(rig, sent, flows);
-        rig.left().queue(0).receive(context, burst);
-        rig.right().queue(0).send(context, burst);
-        burst.count = 0;
-      },
-      [&] { return rig.drain(); }, duration);
+  return rate(rig, duration, [&](uint64_t sent) {
+    send_established(rig, sent, flows);
+    rig.left().queue(0).receive(context, burst);
+    rig.right().queue(0).send(context, burst);
+    burst.count = 0;
+  });
 }
 
 struct Row {
@@ -156,31 +177,29 @@ void forward(int rounds) {
   Row row{"forward", "packets/s", true, {}, {}};
   for (int i = 0; i < rounds; ++i) {
     row.floors.push_back(floor_rate(rig, 10000, kDuration));
-    row.rounds.push_back(rate(
+    row.rounds.push_back(rate(rig, kDuration,
         [&](uint64_t sent) {
           send_batch(rig, rig.left(), kBatch, [&](uint8_t* to, uint32_t k) {
             const auto flow = static_cast<uint32_t>((sent + k) * 2654435761u % 10000);
             write_frame(to, true, client_address(flow), client_port(flow), kFirstServer + flow % kServers, 80, 0x10, 101, 501);
           });
           rig.pass();
-        },
-        [&] { return rig.drain(); }, kDuration));
+        }));
   }
   print(row);
 }
 
 void established(const char* name, uint32_t flows, int rounds) {
-  Rig rig(service(), flows, true);
+  Rig rig(service(), flows + flows / 4, true);
   establish(rig, flows);
   Row row{name, "packets/s", true, {}, {}};
   for (int i = 0; i < rounds; ++i) {
     row.floors.push_back(floor_rate(rig, flows, kDuration));
-    row.rounds.push_back(rate(
+    row.rounds.push_back(rate(rig, kDuration,
         [&](uint64_t sent) {
           send_established(rig, sent, flows);
           rig.pass();
-        },
-        [&] { return rig.drain(); }, kDuration));
+        }));
   }
   print(row);
 }
@@ -192,15 +211,14 @@ void fresh(int rounds) {
   Row row{"flow-new", "flows/s", true, {}, {}};
   uint32_t next = 0;
   for (int i = 0; i < rounds; ++i) {
-    row.rounds.push_back(rate(
+    row.rounds.push_back(rate(rig, kDuration,
         [&](uint64_t) {
           send_batch(rig, rig.left(), kBatch, [&](uint8_t* to, uint32_t) {
             const uint32_t flow = next++ & 0x3ffffff;
             write_frame(to, true, client_address(flow), client_port(flow), kVirtualAddress, 80, 0x02, 100, 0);
           });
           rig.pass();
-        },
-        [&] { return rig.drain(); }, kDuration));
+        }));
   }
   print(row);
 }

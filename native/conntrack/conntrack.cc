@@ -125,16 +125,15 @@ FlowId Conntrack::open(const Tuple& tuple, uint64_t hash, const Segment* head, D
       return kNoFlow;
     }
   }
-  if (table_.full()) {
+  FlowId id = table_.full() ? kNoFlow : table_.open(tuple, hash, translation);
+  // One flow goes for the table, one for each of the two places in the index, at most.
+  for (int given_up = 0; id == kNoFlow && given_up < 3; ++given_up) {
     const FlowId victim = table_.victim();
-    if (victim == kNoFlow) {
-      why = Reason::flow_table_full;
-      return kNoFlow;
-    }
+    if (victim == kNoFlow) break;
     close(victim);
     ++evicted_;
+    id = table_.open(tuple, hash, translation);
   }
-  const FlowId id = table_.open(tuple, hash, translation);
   if (id == kNoFlow) {
     why = Reason::flow_table_full;
     return kNoFlow;

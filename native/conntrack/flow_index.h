@@ -33,6 +33,15 @@ class FlowIndex {
     if (found != kNoFlow || one.displaced == 0) [[likely]] return found;
     return find_in(buckets_[second(hash)], tag(hash), is_it);
   }
+  /// Calls visit(id) for every entry in the two buckets of a hash.
+  template <typename Visit>
+  void for_each_near(uint64_t hash, Visit&& visit) const {
+    for (const Bucket* bucket : {&buckets_[first(hash)], &buckets_[second(hash)]}) {
+      for (const uint32_t entry : bucket->entries) {
+        if (entry != 0) visit(id_of(entry));
+      }
+    }
+  }
   /// False: both buckets are full. Filling to the capacity with translated flows meets that about 4 times in 100,000.
   bool insert(uint64_t hash, FlowId id);
   /// The entry must be there.

@@ -93,6 +93,7 @@ FlowId FlowTable::open(const Tuple& t, uint64_t hash, const Translation* transla
     addresses6_[id].destination = t.destination;
   }
   bool indexed = index_.insert(hash, id);
+  if (!indexed) crowded_ = hash;
   if (indexed && translation != nullptr) {
     f.flags |= kFlowTranslated;
     f.nat_port = translation->destination_port;
@@ -102,8 +103,12 @@ FlowId FlowTable::open(const Tuple& t, uint64_t hash, const Translation* transla
     } else {
       addresses6_[id].nat_address = translation->destination;
     }
-    indexed = index_.insert(flow_hash(reply(id), key_), id);
-    if (!indexed) index_.remove(hash, id);
+    const uint64_t reply_hash = flow_hash(reply(id), key_);
+    indexed = index_.insert(reply_hash, id);
+    if (!indexed) {
+      crowded_ = reply_hash;
+      index_.remove(hash, id);
+    }
   }
   if (!indexed) {
     f.flags = 0;
@@ -113,6 +118,15 @@ FlowId FlowTable::open(const Tuple& t, uint64_t hash, const Translation* transla
   }
   ++used_;
   return id;
+}
+
+FlowId FlowTable::victim() const {
+  if (full()) return unassured_.nearest();
+  FlowId found = kNoFlow;
+  index_.for_each_near(crowded_, [&](FlowId id) {
+    if ((hot_[id].flags & kFlowAssured) == 0) found = id;
+  });
+  return found;
 }
 
 void FlowTable::close(FlowId id) {

@@ -49,8 +49,9 @@ class FlowTable {
   FlowId open(const Tuple& tuple, uint64_t hash, const Translation* translation);
   /// What a reply to a translated packet of this tuple looks like when it arrives.
   static Tuple reply_to(const Tuple& tuple, const Translation& translation);
-  /// The flow to give up when the table is full, or kNoFlow.
-  FlowId victim() const { return unassured_.nearest(); }
+  /// The flow to give up so that open() finds room: when the table is full the unassured one that is nearest to its
+  /// end, when a part of its index is, an unassured one there. kNoFlow: all of them are assured.
+  FlowId victim() const;
   bool full() const { return used_ == capacity_; }
   void close(FlowId id);
 
@@ -90,6 +91,7 @@ class FlowTable {
   uint32_t fresh_ = 0;      // ids [fresh_, capacity_) were never used
   FlowId free_ = kNoFlow;   // list of freed ids, through FlowCold::next
   HashKey key_;
+  uint64_t crowded_ = 0;    // the hash that open() found no room for
   FlowIndex index_;
   Region<FlowHot> hot_;
   Region<FlowCold> cold_;

@@ -154,14 +154,25 @@ void Gateway::learn_from(Segment* copy) {
 }
 
 void Gateway::carry(Segment* frame, Reason reason) {
-  if (is_ours(wire::destination_of(frame))) {
+  const wire::Address destination = wire::destination_of(frame);
+  ExitCache::Entry& known = exits_.at(destination);
+  Reason why;
+  if (known.destination == destination && known.epoch == epoch()) [[likely]] {
+    if (!lives_on(frame)) return;
+    if (send_by(frame, known.exit, reason, why)) [[likely]] return;
+    reject(frame, why);
+    return;
+  }
+  if (is_ours(destination)) {
     answer(frame);
     return;
   }
   if (!lives_on(frame)) return;
-  Reason why;
   const uint16_t exit = resolve(frame, why);
-  if (exit != kNoExit && send_by(frame, exit, reason, why)) [[likely]] return;
+  if (exit != kNoExit) {
+    known = {destination, epoch(), exit};
+    if (send_by(frame, exit, reason, why)) return;
+  }
   reject(frame, why);
 }
 

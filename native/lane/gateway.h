@@ -1,6 +1,7 @@
 #pragma once
 
 #include "config/snapshot.h"
+#include "l3/exit_cache.h"
 #include "l3/icmp_error.h"
 #include "l3/neighbor_message.h"
 #include "l3/neighbor_table.h"
@@ -65,6 +66,7 @@ class Gateway : private NeighborActions {
   Egress& egress_;
   const Snapshot* snapshot_ = nullptr;
   NeighborTable neighbors_;
+  ExitCache exits_;
   IcmpErrorLimiter errors_;
   Nanoseconds now_ = 0;
   uint32_t snapshot_epoch_ = 0;

@@ -7,10 +7,23 @@
 
 namespace flatproxy {
 
-/// Secret of the flow hash, drawn once per engine: whoever chooses addresses and ports cannot choose buckets.
+/// Secret of the flow hash, 64 random bits each, drawn once per engine: whoever chooses addresses and ports cannot choose buckets.
 struct HashKey {
   uint64_t words[4];
 };
+
+/// A key out of a seed (splitmix64): what a simulation replays. Each word must look random, or flows crowd together.
+constexpr HashKey hash_key(uint64_t seed) {
+  HashKey key{};
+  for (uint64_t& word : key.words) {
+    seed += 0x9e3779b97f4a7c15u;
+    uint64_t z = seed;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    word = z ^ z >> 31;
+  }
+  return key;
+}
 
 /// Multiplies to 128 bits and folds: every input bit reaches every output bit.
 inline uint64_t fold_multiply(uint64_t a, uint64_t b) {

@@ -57,6 +57,13 @@ struct alignas(8) Address {
   bool loopback() const;     ///< 127.0.0.0/8 or ::1
   bool link_local() const;   ///< 169.254.0.0/16 or fe80::/10
   std::string to_string() const;
+  bool operator==(const Address& other) const {
+    uint64_t a[2];
+    uint64_t b[2];
+    std::memcpy(a, bytes.data(), 16);
+    std::memcpy(b, other.bytes.data(), 16);
+    return ((a[0] ^ b[0]) | (a[1] ^ b[1])) == 0;
+  }
   auto operator<=>(const Address&) const = default;
 
  private:

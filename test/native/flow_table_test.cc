@@ -125,8 +125,24 @@ TEST(FlowTable, HoldsItsWholeCapacityOfTranslatedFlows) {
   EXPECT_GE(opened, kCapacity - 20);
 }
 
+TEST(FlowTable, OffersAnUnassuredFlowWhereItsIndexIsCrowded) {
+  constexpr uint32_t kCapacity = 100000;
+  FlowTable table(kCapacity, kKey);
+  uint32_t refused = 0;
+  for (uint32_t i = 0; i < kCapacity; ++i) {
+    const Tuple t = udp(0x0a000000 + (i >> 16), static_cast<uint16_t>(i));
+    const Translation to{v4(0x0b000001), 99, static_cast<uint16_t>(i)};
+    if (open(table, t, &to) != kNoFlow) continue;
+    ++refused;
+    ASSERT_NE(table.victim(), kNoFlow);
+    table.close(table.victim());
+    ASSERT_NE(open(table, t, &to), kNoFlow);
+  }
+  EXPECT_GT(refused, 0u) << "the case did not come up";
+}
+
 TEST(FlowTable, OffersTheUnassuredFlowNearestToItsEnd) {
-  FlowTable table(8, kKey);
+  FlowTable table(2, kKey);
   const FlowId old = open(table, udp(1, 1), nullptr, 0);
   const FlowId young = open(table, udp(1, 2), nullptr, 5000);
   EXPECT_EQ(table.victim(), old);

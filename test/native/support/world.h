@@ -8,6 +8,7 @@
 #include "lane/lane.h"
 #include "port/memory.h"
 #include "support/frames.h"
+#include "support/plans.h"
 
 namespace flatproxy::test {
 
@@ -39,18 +40,15 @@ class World {
   uint32_t flows() const;
   Lane& lane(unsigned i) { return *lanes_[i]; }
   LaneShared& shared() { return *shared_; }
-  static wire::Mac own_mac(unsigned port) { return {{2, 0, 0, 0, 0, static_cast<uint8_t>(port + 1)}}; }
-  static wire::Mac peer_mac(unsigned port) { return {{2, 0, 0, 1, 0, static_cast<uint8_t>(port)}}; }
   Buffers& buffers() { return buffers_; }
   Nanoseconds now() const { return now_; }
 
  private:
-  std::string plan(uint64_t generation, bool whole, const std::string& services) const;
   void pass_until_quiet();
   bool collect(unsigned port);
-  bool answer_neighbor(unsigned port, const Segment* frame);
 
   Options options_;
+  Plan plan_;
   Buffers buffers_{16384, 512};
   std::vector<std::shared_ptr<MemoryPort>> ports_;
   std::shared_ptr<const Snapshot> snapshot_;
@@ -60,9 +58,5 @@ class World {
   std::vector<Segment*> handed_out_;
   Nanoseconds now_ = 1'000'000'000;
 };
-
-/// One service for plans: `{"10.1.1.1", "10.1.1.2"}` behind `address`, ports 80 -> 8080.
-std::string service_json(const std::vector<std::string>& endpoints, const std::string& address = "10.9.9.9",
-                         const std::string& protocol = "tcp", const std::string& more = "");
 
 }  // namespace flatproxy::test
