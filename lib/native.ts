@@ -56,7 +56,7 @@ export interface Addon {
   dpdkVersion(): string
   /** Removes what a dead process left on an interface: a block, filters, pins. Gives how many there were. */
   unblock(name: string): number
-  /** Every way that a packet may end, in the order of {@link statsOf}' counters. */
+  /** Every way that a packet may end, in the order of the counters of {@link Addon.stats}. */
   readonly reasons: readonly { readonly name: string; readonly verdict: string }[]
   /** The states of flows, in the order of the records' numbers. */
   readonly states: readonly string[]
@@ -98,11 +98,6 @@ let loaded: Addon | undefined
  */
 export function loadAddon(): Addon {
   return (loaded ??= load())
-}
-
-/** The addon if it was loaded already. */
-export function loadedAddon(): Addon | undefined {
-  return loaded
 }
 
 function load(): Addon {

@@ -1,7 +1,7 @@
 import type { EventMap, FlatProxyEvent } from '../api.js'
 
 /** Events that a listener may be behind; more are lost, and counted. */
-export const maxPendingEvents = 8192
+const maxPendingEvents = 8192
 
 type EventType = keyof EventMap
 type Batch<T extends EventType> = { events: FlatProxyEvent<T>[]; lost: number }

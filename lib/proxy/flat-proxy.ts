@@ -22,6 +22,8 @@ import { checkMeshSliced } from '../mesh/check.js'
 import type { Duration } from '../mesh/duration.js'
 import { mergeSteps } from '../mesh/patch.js'
 import { Planner } from '../mesh/plan.js'
+import { flows as flowsSchema } from '../mesh/schema/flows.js'
+import { settle } from '../mesh/settle.js'
 import { runSliced } from '../mesh/steps.js'
 import type { Mesh } from '../mesh/types.js'
 import { unsupported } from '../mesh/unsupported.js'
@@ -31,8 +33,6 @@ import { releaseCores, takeCores } from './lanes.js'
 import { notBuilt } from './not-built.js'
 import { checkDrain, checkEventTypes, checkFunctions, checkOptions, checkStart } from './options.js'
 
-/** Flows of a lane where the mesh does not say. */
-const defaultFlowCapacity = 262_144
 const applyChannel = channel('flatproxy:apply')
 
 /**
@@ -220,8 +220,8 @@ export class FlatProxy implements View {
     const cores = takeCores(lanes)
     try {
       const plan = await this.planner.plan(mesh, options)
-      const flowCapacity = mesh.flows?.capacity ?? defaultFlowCapacity
-      this.engine = await Engine.open({ cores, busy: poll === 'busy', flowCapacity }, this.planner, plan, this.portLost)
+      const made = { cores, busy: poll === 'busy', flowCapacity: flowCapacityOf(mesh) }
+      this.engine = await Engine.open(made, this.planner, plan, this.portLost)
       this.planner.commit()
     } catch (error) {
       releaseCores(cores)
@@ -287,12 +287,11 @@ export class FlatProxy implements View {
     const problems = await checkMeshSliced(mesh, before, options)
     if (problems.length > 0) throw new MeshError(problems)
     const refused = unsupported(mesh)
-    const capacity = mesh.flows?.capacity ?? defaultFlowCapacity
-    if (before && capacity !== (before.flows?.capacity ?? defaultFlowCapacity))
+    if (before && flowCapacityOf(mesh) !== flowCapacityOf(before))
       refused.push({
         path: ['flows', 'capacity'],
         message: 'the capacity of a running proxy cannot be changed',
-        expected: String(before.flows?.capacity ?? defaultFlowCapacity),
+        expected: String(flowCapacityOf(before)),
         hint: 'start another proxy with it',
       })
     if (refused.length > 0) throw new UnsupportedError(refused)
@@ -316,4 +315,9 @@ export class FlatProxy implements View {
   private assertOpen(): void {
     if (this.closing) throw closed('the proxy is closed')
   }
+}
+
+/** Flows of a lane. */
+function flowCapacityOf(mesh: Mesh): number {
+  return (settle(flowsSchema, mesh.flows ?? {}) as { capacity: number }).capacity
 }

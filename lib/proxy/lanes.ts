@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { FlatProxyError } from '../errors.js'
 
 /** Lanes of a proxy, at most: as many as the owner directory and the steering maps have room for. */
-export const maxLanes = 64
+const maxLanes = 64
 
 /** How many lanes of this thread's proxies are pinned to each core. */
 const pinned = new Map<number, number>()
