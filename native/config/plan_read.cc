@@ -1,6 +1,7 @@
 #include "config/plan_read.h"
 
 #include "config/plan_value.h"
+#include "conntrack/flow_index.h"
 #include "wire/protocol.h"
 
 namespace flatproxy {
@@ -10,7 +11,6 @@ using Json = nlohmann::json;
 
 constexpr int kDeepest = 64;                               // levels of nesting: what reads it may recurse
 constexpr uint64_t kHighestGeneration = (1ull << 53) - 1;  // what JavaScript counts up to
-constexpr uint64_t kHighestFlowCapacity = 1u << 24;        // what an expiry wheel and a flow index can name
 constexpr uint64_t kHighest32 = 0xffff'ffff;
 
 wire::Address read_address(const PlanValue& value) {
@@ -132,7 +132,7 @@ FlowTimeouts read_timeouts(const PlanValue& value) {
 
 FlowSettings read_flows(const PlanValue& value) {
   FlowSettings flows;
-  flows.capacity = value.at("capacity").number_as<uint32_t>(1, kHighestFlowCapacity);
+  flows.capacity = value.at("capacity").number_as<uint32_t>(1, FlowIndex::kMaxFlows);
   flows.adopt_midstream = value.at("midstream").one_of<bool>({{"adopt", true}, {"reject", false}});
   flows.track_all = value.at("track").one_of<bool>({{"all", true}, {"services", false}});
   flows.timeouts = read_timeouts(value.at("timeouts"));

@@ -341,6 +341,8 @@ TEST_F(ConfigPlan, EveryCutAndEveryWrongValueIsRefused) {
   }
   std::string more = whole;
   refusal(more.insert(1, "\"extra\":1,"));
+  std::string flows = whole;
+  refusal(flows.replace(flows.find("1024"), 4, std::to_string((1u << 22) + 1)));
   std::string deep = plan.text();
   const std::string nest(100'000, '[');
   refusal(deep.replace(deep.find("\"memory\""), 8, nest + std::string(100'000, ']')));
