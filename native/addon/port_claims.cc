@@ -1,23 +1,13 @@
 #include "addon/port_claims.h"
 
-#include <string>
-#include <variant>
-
 #include "port/open_port.h"
 
 namespace flatproxy {
 
 OpenPort PortClaims::opener(unsigned lanes) {
-  // A plan names `host` last.
-  const auto host = std::make_shared<std::shared_ptr<Port>>();
-  return [this, lanes, host](uint16_t id, const std::string& name, const std::string& config) -> OpenedPort {
-    const PortSpec spec = parse_port_spec(config);
-    if (std::holds_alternative<HostSpec>(spec) && *host != nullptr) return OpenedPort(*host);
-    const OpenedPorts opened = open_port(id, name, spec, lanes);
-    if (*host == nullptr) *host = opened.host;
+  return port_opener(lanes, [this](const OpenedPorts& opened) {
     if (opened.claims != nullptr) claiming_.push_back({opened.port, opened.claims});
-    return OpenedPort(opened.port, opened.addresses);
-  };
+  });
 }
 
 void PortClaims::claim(const Snapshot& snapshot) {

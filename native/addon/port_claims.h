@@ -12,8 +12,7 @@ namespace flatproxy {
 /// Opens an engine's ports, and tells those that take only what is claimed (iface, take: 'matched') what that is.
 class PortClaims {
  public:
-  /// Opens the ports of one plan. The port `host` is the node's own stack behind the first of the plan's `iface` ports
-  /// that takes all.
+  /// Opens the ports of one plan.
   OpenPort opener(unsigned lanes);
 
   /// Claims the services of a snapshot, and nothing else, on each of its ports that wants claims.
