@@ -28,6 +28,9 @@ const volatile struct steer_config config = {};
 // CLOCK_MONOTONIC, ns; written through the process's own mapping of this map.
 volatile __u64 heartbeat = 0;
 
+// Nobody reads the host tap: the node's stack keeps its own way out, and learns its neighbours beside us.
+volatile __u32 host_closed = 0;
+
 // Held by the process alone: the kernel empties it when the process is gone, and the stubs fall through.
 struct {
   __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -47,9 +50,24 @@ static __always_inline int leave_own(struct __sk_buff* skb) {
   return TC_ACT_UNSPEC;
 }
 
+static __always_inline int neighbor_discovery(struct __sk_buff* skb) {
+  if (skb->protocol == bpf_htons(ETH_P_ARP)) return 1;
+  struct {
+    struct ipv6hdr ip;
+    __u8 type;
+  } packet;
+  if (skb->protocol != bpf_htons(ETH_P_IPV6)) return 0;
+  if (bpf_skb_load_bytes(skb, ETH_HLEN, &packet, sizeof(struct ipv6hdr) + 1) < 0) return 0;
+  return packet.ip.nexthdr == IPPROTO_ICMPV6 && (packet.type == 135 || packet.type == 136);
+}
+
+static __always_inline int match_all(struct __sk_buff* skb) {
+  return host_closed && neighbor_discovery(skb) ? TAKE_COPY : TAKE_IT;
+}
+
 SEC("tc") int wire_ingress(struct __sk_buff* skb) {
   if (skb->mark == STEER_MARK) return leave_own(skb);
-  const int take = config.matched ? match(skb) : TAKE_IT;
+  const int take = config.matched ? match(skb) : match_all(skb);
   if (take == TAKE_NOT) return TC_ACT_UNSPEC;
   if (take == TAKE_COPY) {
     if (alive()) bpf_clone_redirect(skb, config.wire_tap, 0);
@@ -60,7 +78,8 @@ SEC("tc") int wire_ingress(struct __sk_buff* skb) {
 
 SEC("tc") int host_egress(struct __sk_buff* skb) {
   if (skb->mark == STEER_MARK) return leave_own(skb);
-  return alive() ? bpf_redirect(config.host_tap, 0) : without_lanes();
+  if (!alive()) return without_lanes();
+  return host_closed ? TC_ACT_UNSPEC : bpf_redirect(config.host_tap, 0);
 }
 
 SEC("tc") int wire_tap_ingress(struct __sk_buff* skb) {

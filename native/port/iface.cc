@@ -28,10 +28,13 @@ class IfaceQueue final : public TapQueue {
 class IfacePort final : public Port {
  public:
   IfacePort(PortInfo info, std::shared_ptr<IfaceSession> session, const TapDevice& tap, bool beats)
-      : Port(std::move(info)), session_(std::move(session)) {
+      : Port(std::move(info)), session_(std::move(session)), tap_(tap) {
     for (unsigned lane = 0; lane < tap.queues.size(); ++lane) {
       queues_.push_back(std::make_unique<IfaceQueue>(tap.queues[lane].get(), *session_, lane, beats));
     }
+  }
+  ~IfacePort() override {
+    if (&tap_ == &session_->host_tap()) session_->close_host();
   }
   PortQueue& queue(unsigned lane) override { return *queues_[lane]; }
   std::string loss_reason() const override {
@@ -42,6 +45,7 @@ class IfacePort final : public Port {
 
  private:
   std::shared_ptr<IfaceSession> session_;
+  const TapDevice& tap_;
   std::vector<std::unique_ptr<IfaceQueue>> queues_;
 };
 

@@ -49,6 +49,9 @@ class IfaceSession {
   std::optional<wire::Mac> peer_mac();
   const LinkMonitor& monitor() const { return *monitor_; }
 
+  /// The host port is gone: what the node's stack sends leaves by the interface itself.
+  void close_host() { std::atomic_ref<__u32>(const_cast<__u32&>(*programs_.host_closed)).store(1); }
+
   /// From each lane's thread. The programs see the oldest of the lanes' last beats.
   void beat(unsigned lane, Nanoseconds now);
 

@@ -25,6 +25,7 @@ static void size_maps(struct steer* skeleton, const struct steer_config* config,
 static void describe(struct steer_loaded* loaded, struct steer* skeleton) {
   loaded->skeleton = skeleton;
   loaded->heartbeat = &skeleton->bss->heartbeat;
+  loaded->host_closed = &skeleton->bss->host_closed;
   loaded->wire_ingress = skeleton->progs.wire_ingress.prog_fd;
   loaded->host_egress = skeleton->progs.host_egress.prog_fd;
   loaded->wire_tap_ingress = skeleton->progs.wire_tap_ingress.prog_fd;

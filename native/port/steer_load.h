@@ -13,7 +13,8 @@ struct steer;
 /// The loaded steering programs of one interface; descriptors belong to `skeleton`.
 struct steer_loaded {
   struct steer* skeleton;
-  volatile __u64* heartbeat;  ///< mapped: a store is all it takes to beat
+  volatile __u64* heartbeat;    ///< mapped: a store is all it takes to beat
+  volatile __u32* host_closed;  ///< mapped: not 0 leaves the node's own stack alone
   int wire_ingress, host_egress, wire_tap_ingress, host_tap_ingress;
   int stub_ingress, stub_egress;
   int programs;  ///< the stubs' PROG_ARRAY: 0 ingress, 1 egress

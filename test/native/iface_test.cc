@@ -92,6 +92,29 @@ TEST_P(Iface, TheNodesOwnStackIsAPort) {
   EXPECT_GT(bridge.stop().frames(), 100u) << "all of it crossed the ports";
 }
 
+TEST_P(Iface, WithoutAHostPortTheNodeSendsByItself) {
+  auto ports = cluster_.open(config());
+  ports.host.reset();
+  const auto other = cluster_.open(config(OnExit::release, "s0"));
+  test::RunningBridge bridge(test::Pairs{{&ports.wire->queue(0), &other.wire->queue(0)}});
+  std::this_thread::sleep_for(20ms);
+  for (const std::string ip : {"10.8.0.1", "fd08::1"}) {
+    socklen_t length;
+    const auto to = test::socket_address(ip, 6000, &length);
+    const Fd receiver = cluster_.workload.in([&] {
+      Fd fd(socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+      EXPECT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&to), length), 0);
+      return fd;
+    });
+    cluster_.node.in([&] {
+      const Fd fd(socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+      EXPECT_EQ(sendto(fd.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&to), length), 1);
+    });
+    pollfd wait{receiver.get(), POLLIN, 0};
+    EXPECT_EQ(poll(&wait, 1, 3000), 1) << ip << ": sent, and its neighbour was resolved";
+  }
+}
+
 TEST_P(Iface, DescribesTheInterfaceAndLeavesNothingBehind) {
   {
     const auto ports = cluster_.open(config());
