@@ -9,3 +9,18 @@ foreach(group core lanes)
     target_precompile_headers(${group}_tests PRIVATE <gtest/gtest.h>)
   endif()
 endforeach()
+
+# dpdk_tests: the ports over DPDK's drivers, linked like the addon.
+flatproxy_sources(test_sources test/native/tests.txt dpdk)
+flatproxy_sources(dpdk_sources native/sources.txt dpdk)
+execute_process(COMMAND ${NODE} scripts/lib/dpdk.mjs cflags WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+  OUTPUT_VARIABLE dpdk_cflags RESULT_VARIABLE no_dpdk ERROR_QUIET)
+if(NOT no_dpdk AND NOT SANITIZE AND NOT FUZZ)
+  execute_process(COMMAND ${NODE} scripts/lib/dpdk.mjs ldflags WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+    OUTPUT_VARIABLE dpdk_ldflags COMMAND_ERROR_IS_FATAL ANY)
+  separate_arguments(dpdk_cflags UNIX_COMMAND "${dpdk_cflags}")
+  separate_arguments(dpdk_ldflags UNIX_COMMAND "${dpdk_ldflags}")
+  add_executable(dpdk_tests ${test_sources} ${dpdk_sources})
+  target_compile_options(dpdk_tests PRIVATE "SHELL:$<JOIN:${dpdk_cflags}, >")
+  target_link_libraries(dpdk_tests PRIVATE core GTest::gtest GTest::gtest_main ${dpdk_ldflags} ${CMAKE_DL_LIBS})
+endif()

@@ -63,6 +63,18 @@ uint32_t settle(Rig& rig) {
   return came;
 }
 
+/// A void run: says where the packets went.
+[[noreturn]] void fail(Rig& rig, const char* what, uint64_t expected, uint64_t got) {
+  std::fprintf(stderr, "engine_bench: %s: %llu expected, %llu found\n", what, static_cast<unsigned long long>(expected),
+               static_cast<unsigned long long>(got));
+  for (size_t r = 0; r < kReasons; ++r) {
+    const uint64_t packets = rig.lane().counters().reasons[r].packets.read();
+    const char* name = info(static_cast<Reason>(r)).name.data();
+    if (packets != 0) std::fprintf(stderr, "  %s %llu\n", name, static_cast<unsigned long long>(packets));
+  }
+  std::exit(1);
+}
+
 wire::Address v4(uint32_t host_order) {
   const uint32_t network_order = __builtin_bswap32(host_order);
   return wire::Address::from_v4(&network_order);
@@ -79,10 +91,12 @@ void establish(Rig& rig, uint32_t flows) {
   const FlowTable& table = rig.lane().flows().conntrack().table();
   for (uint32_t first = 0; first < flows; first += kBatch) {
     const uint32_t count = std::min(kBatch, flows - first);
+    const uint32_t before = table.size();
     send_batch(rig, rig.left(), count, [&](uint8_t* to, uint32_t i) {
       write_frame(to, true, client_address(first + i), client_port(first + i), kVirtualAddress, 80, 0x02, 100, 0);
     });
     settle(rig);
+    if (table.size() != before + count) fail(rig, "flows opened", before + count, table.size());
     send_batch(rig, rig.right(), count, [&](uint8_t* to, uint32_t i) {
       const Tuple reply = reply_of(table, first + i);
       write_frame(to, false, __builtin_bswap32(reply.source.v4()), 8080, client_address(first + i),
@@ -94,10 +108,7 @@ void establish(Rig& rig, uint32_t flows) {
     });
     settle(rig);
   }
-  if (table.size() != flows) {
-    std::fprintf(stderr, "engine_bench: %u of %u flows stand\n", table.size(), flows);
-    std::exit(1);
-  }
+  if (table.size() != flows) fail(rig, "established flows", flows, table.size());
 }
 
 /// Runs batches for a while and returns packets per second. Every packet must come out, or the run is void.
@@ -115,15 +126,7 @@ double rate(Rig& rig, double duration, const std::function<void(uint64_t)>& batc
     now = seconds();
   } while (now - start < duration);
   came += settle(rig);
-  if (came != sent) {
-    std::fprintf(stderr, "engine_bench: %llu sent, %llu came out\n", static_cast<unsigned long long>(sent),
-                 static_cast<unsigned long long>(came));
-    for (size_t r = 0; r < kReasons; ++r) {
-      const uint64_t packets = rig.lane().counters().reasons[r].packets.read();
-      if (packets != 0) std::fprintf(stderr, "  %s %llu\n", info(static_cast<Reason>(r)).name.data(), static_cast<unsigned long long>(packets));
-    }
-    std::exit(1);
-  }
+  if (came != sent) fail(rig, "packets that came out", sent, came);
   return static_cast<double>(sent) / (now - start);
 }
 
@@ -237,6 +240,7 @@ int main(int argc, char** argv) {
   const auto wanted = [&](const char* name) { return ("," + rows + ",").find("," + std::string(name) + ",") != std::string::npos; };
   if (wanted("forward")) forward(rounds);
   if (wanted("flow-10k")) established("flow-10k", 10000, rounds);
+  if (wanted("flow-100")) established("flow-100", 100, rounds);
   if (wanted("flow-1m")) established("flow-1m", 1000000, rounds);
   if (wanted("flow-new")) fresh(rounds);
   if (wanted("flow-bytes")) print({"flow-bytes", "bytes", false, {static_cast<double>(flatproxy::kFlowBytesV4)}, {}});

@@ -1,6 +1,7 @@
 #include "conntrack/flow_index.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace flatproxy {
 
@@ -10,15 +11,20 @@ FlowIndex::FlowIndex(uint32_t capacity)
 bool FlowIndex::insert(uint64_t hash, FlowId id) {
   const uint32_t entry = tag(hash) << 22 | id;
   Bucket& one = buckets_[first(hash)];
-  if (const uint32_t empty = matches(one, 0); empty != 0) {
-    one.entries[__builtin_ctz(empty)] = entry;
+  Bucket& two = buckets_[second(hash)];
+  const uint32_t empty_one = matches(one, 0);
+  if (std::popcount(empty_one) > kSpare) [[likely]] {
+    one.entries[std::countr_zero(empty_one)] = entry;
     return true;
   }
-  Bucket& two = buckets_[second(hash)];
-  const uint32_t empty = matches(two, 0);
-  if (empty == 0) return false;
-  two.entries[__builtin_ctz(empty)] = entry;
-  ++one.displaced;
+  const uint32_t empty_two = matches(two, 0);
+  if (std::popcount(empty_two) > std::popcount(empty_one)) {
+    two.entries[std::countr_zero(empty_two)] = entry;
+    ++one.displaced;
+    return true;
+  }
+  if (empty_one == 0) return false;
+  one.entries[std::countr_zero(empty_one)] = entry;
   return true;
 }
 

@@ -8,9 +8,9 @@
 
 namespace flatproxy {
 
-/// Hash -> flow ids, as cache-line buckets of 15 tagged entries. An entry that does not fit its first bucket goes to a
-/// second one, and the first bucket counts how many did, so that a miss mostly costs one line. Memory: 16 bytes for
-/// each flow of the capacity, which holds the two entries of a translated flow at half load.
+/// Hash -> flow ids, as cache-line buckets of 15 tagged entries. An entry whose first bucket is nearly full goes to a
+/// second one if that is emptier, and the first bucket counts how many did, so that a miss mostly costs one line.
+/// Memory: 16 bytes for each flow of the capacity, which holds the two entries of a translated flow at half load.
 class FlowIndex {
  public:
   static constexpr uint32_t kIndexBytesPerFlow = 16;
@@ -42,13 +42,14 @@ class FlowIndex {
       }
     }
   }
-  /// False: both buckets are full. Filling to the capacity with translated flows meets that about 4 times in 100,000.
+  /// False: both buckets are full; at the whole capacity of translated flows that is rarer than one in a million.
   bool insert(uint64_t hash, FlowId id);
   /// The entry must be there.
   void remove(uint64_t hash, FlowId id);
 
  private:
   static constexpr uint32_t kEntries = 15;
+  static constexpr int kSpare = 3;  // free entries below which the second bucket is considered
   struct alignas(64) Bucket {
     uint32_t entries[kEntries];  // tag << 22 | id; a tag is never 0, so 0 is empty
     uint32_t displaced;          // entries whose first bucket this is and which stand in their second
@@ -87,9 +88,11 @@ namespace flatproxy {
 inline uint32_t FlowIndex::matches(const Bucket& bucket, uint32_t tag) {
   const __m128i want = _mm_set1_epi32(static_cast<int>(tag));
   const auto* lines = reinterpret_cast<const __m128i*>(bucket.entries);
-  __m128i equal[4];
-  for (int i = 0; i < 4; ++i) equal[i] = _mm_cmpeq_epi32(_mm_srli_epi32(_mm_load_si128(lines + i), 22), want);
-  const __m128i packed = _mm_packs_epi16(_mm_packs_epi32(equal[0], equal[1]), _mm_packs_epi32(equal[2], equal[3]));
+  const __m128i a = _mm_cmpeq_epi32(_mm_srli_epi32(_mm_load_si128(lines), 22), want);
+  const __m128i b = _mm_cmpeq_epi32(_mm_srli_epi32(_mm_load_si128(lines + 1), 22), want);
+  const __m128i c = _mm_cmpeq_epi32(_mm_srli_epi32(_mm_load_si128(lines + 2), 22), want);
+  const __m128i d = _mm_cmpeq_epi32(_mm_srli_epi32(_mm_load_si128(lines + 3), 22), want);
+  const __m128i packed = _mm_packs_epi16(_mm_packs_epi32(a, b), _mm_packs_epi32(c, d));
   return static_cast<uint32_t>(_mm_movemask_epi8(packed)) & 0x7fff;
 }
 #else

@@ -26,24 +26,8 @@ FlowTable::FlowTable(uint32_t capacity, const HashKey& key)
       unassured_(cold_.data()),
       assured_(cold_.data()) {}
 
-bool FlowTable::matches(FlowId id, const Tuple& t, Direction& direction) const {
+bool FlowTable::matches_v6(FlowId id, const Tuple& t, Direction& direction) const {
   const FlowHot& f = hot_[id];
-  if (f.protocol != t.protocol) return false;
-  const bool translated = (f.flags & kFlowTranslated) != 0;
-  const uint16_t back_port = translated ? f.nat_port : f.destination_port;
-  if (t.family == 4) {
-    if ((f.flags & kFlowV6) != 0) return false;
-    const uint32_t source = t.source.v4();
-    const uint32_t destination = t.destination.v4();
-    if (source == f.source && destination == f.destination && t.source_port == f.source_port &&
-        t.destination_port == f.destination_port) {
-      direction = kOriginal;
-      return true;
-    }
-    direction = kReply;
-    return destination == f.source && source == (translated ? f.nat_address : f.destination) &&
-           t.destination_port == f.nat_source_port && t.source_port == back_port;
-  }
   if ((f.flags & kFlowV6) == 0) return false;
   const FlowAddresses6& a = addresses6_[id];
   if (t.source == a.source && t.destination == a.destination && t.source_port == f.source_port &&
@@ -51,15 +35,10 @@ bool FlowTable::matches(FlowId id, const Tuple& t, Direction& direction) const {
     direction = kOriginal;
     return true;
   }
+  const bool translated = (f.flags & kFlowTranslated) != 0;
   direction = kReply;
   return t.destination == a.source && t.source == (translated ? a.nat_address : a.destination) &&
-         t.destination_port == f.nat_source_port && t.source_port == back_port;
-}
-
-FlowMatch FlowTable::find(const Tuple& tuple, uint64_t hash) const {
-  FlowMatch match;
-  match.id = index_.find(hash, [&](FlowId id) { return matches(id, tuple, match.direction); });
-  return match;
+         t.destination_port == f.nat_source_port && t.source_port == (translated ? f.nat_port : f.destination_port);
 }
 
 Tuple FlowTable::reply_to(const Tuple& tuple, const Translation& translation) {

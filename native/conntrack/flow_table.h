@@ -42,7 +42,11 @@ class FlowTable {
     __builtin_prefetch(&cold_[id], 1);
   }
 
-  FlowMatch find(const Tuple& tuple, uint64_t hash) const;
+  FlowMatch find(const Tuple& tuple, uint64_t hash) const {
+    FlowMatch match;
+    match.id = index_.find(hash, [&](FlowId id) { return matches(id, tuple, match.direction); });
+    return match;
+  }
 
   /// Opens a flow for a tuple that find() did not find. @param translation nullptr: none
   /// kNoFlow: the table, or the part of its index where the flow belongs, is full. The caller schedules the flow.
@@ -83,7 +87,24 @@ class FlowTable {
   const HashKey& key() const { return key_; }
 
  private:
-  bool matches(FlowId id, const Tuple& tuple, Direction& direction) const;
+  bool matches(FlowId id, const Tuple& t, Direction& direction) const {
+    const FlowHot& f = hot_[id];
+    if (f.protocol != t.protocol) return false;
+    if (t.family != 4) return matches_v6(id, t, direction);
+    if ((f.flags & kFlowV6) != 0) return false;
+    const uint32_t source = t.source.v4();
+    const uint32_t destination = t.destination.v4();
+    if (source == f.source && destination == f.destination && t.source_port == f.source_port &&
+        t.destination_port == f.destination_port) {
+      direction = kOriginal;
+      return true;
+    }
+    const bool translated = (f.flags & kFlowTranslated) != 0;
+    direction = kReply;
+    return destination == f.source && source == (translated ? f.nat_address : f.destination) &&
+           t.destination_port == f.nat_source_port && t.source_port == (translated ? f.nat_port : f.destination_port);
+  }
+  bool matches_v6(FlowId id, const Tuple& t, Direction& direction) const;
   ExpiryWheel& wheel(FlowId id) { return (hot_[id].flags & kFlowAssured) != 0 ? assured_ : unassured_; }
 
   uint32_t capacity_;

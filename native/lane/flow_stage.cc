@@ -119,9 +119,18 @@ void FlowStage::forward(FlowMatch match, Segment* frame, Reason reason) {
 void FlowStage::translate_packet(FlowId id, Direction direction, Segment* frame, bool back) {
   const FlowTable& table = conntrack_.table();
   const FlowHot& flow = table.hot(id);
+  const bool source_port_moved = flow.nat_source_port != flow.source_port;
+  const bool ordinary = frame->family == 4 && (frame->flags & (kLaterFragment | kNeedsChecksum)) == 0;
+  if (ordinary && !source_port_moved && !back) [[likely]] {
+    if (direction == kOriginal) {
+      translate_v4(frame, End::destination, flow.nat_address, flow.nat_port);
+    } else {
+      translate_v4(frame, End::source, flow.destination, flow.destination_port);
+    }
+    return;
+  }
   const Tuple original = table.original(id);
   const wire::Address endpoint = table.nat_address(id);
-  const bool source_port_moved = flow.nat_source_port != flow.source_port;
   if (direction == kOriginal) {
     if (back) {
       translate(frame, End::destination, original.destination, flow.destination_port);

@@ -23,6 +23,8 @@ class ChecksumDelta {
       sum_ += to;
     }
   }
+  /// A word of 32 bits, as it lies in memory.
+  void replace32(uint32_t from, uint32_t to) { sum_ += uint64_t{static_cast<uint32_t>(~from)} + to; }
   void replace(uint16_t from, uint16_t to) { sum_ += uint32_t{static_cast<uint16_t>(~from)} + to; }
   void add(const ChecksumDelta& other) { sum_ += other.sum_; }
 
