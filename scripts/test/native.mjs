@@ -1,4 +1,4 @@
-// The GoogleTest binaries: plain, under ASAN+UBSAN, and those with several threads under TSAN.
+// The GoogleTest binaries: plain, under ASAN+UBSAN (but those over DPDK), and those with several threads under TSAN.
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { cmakeBuild } from '../build/cmake.mjs'
@@ -61,7 +61,7 @@ async function runVariant(report, variant, wanted) {
 }
 
 export async function native(report) {
-  await runVariant(report, 'native', ['core', 'lanes'])
+  await runVariant(report, 'native', ['core', 'lanes', 'dpdk'])
   await report.attempt('each header compiles alone', () => cmakeBuild('native', ['headers']))
 }
 

@@ -1,5 +1,7 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -187,18 +189,24 @@ TEST_F(Ethdev, DISABLED_Echo) {
   }
 }
 
-/// Two veth ends in the process's own namespace, with nobody else on them.
+/// Two veth ends in a network namespace of the test's own.
 class EthdevVeth : public Ethdev {
  protected:
   void SetUp() override {
-    if (geteuid() != 0 || !run("ip link add fpte0 type veth peer name fpte1")) GTEST_SKIP() << "veth pairs need root";
+    outside = ::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "a network namespace needs root";
+    ASSERT_TRUE(run("ip link add fpte0 type veth peer name fpte1"));
     for (const char* end : {"fpte0", "fpte1"}) {
       run(std::string("sysctl -w net.ipv6.conf.") + end + ".disable_ipv6=1");
       run(std::string("ethtool -K ") + end + " tx off tso off gso off");
       run(std::string("ip link set ") + end + " up");
     }
   }
-  void TearDown() override { run("ip link del fpte0"); }
+  void TearDown() override {
+    setns(outside, CLONE_NEWNET);
+    close(outside);
+  }
+  int outside = -1;
 
   void wake_up(Port& a, Port& b) {
     const int fd = b.queue(0).wait_fd();
