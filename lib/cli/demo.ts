@@ -116,8 +116,11 @@ function isAlive(pid: number): boolean {
  * lifeline does, so also when we are killed; the one that we ask in vain is killed.
  */
 async function play(unshare: readonly string[], joint: Joint, folder: string, values: Values): Promise<Exit> {
+  const flags = [values['keep'] && '--keep', unshare.includes('--user') && '--user'].filter(
+    (flag) => typeof flag === 'string',
+  )
   const inside = [join(__dirname, 'demo/inside.js'), '--joint', joint, '--control', join(folder, 'control.sock')]
-  const child = spawn('unshare', [...unshare, process.execPath, ...inside, ...(values['keep'] ? ['--keep'] : [])], {
+  const child = spawn('unshare', [...unshare, process.execPath, ...inside, ...flags], {
     stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
   })
   const lifeline = child.stdio[3] as NodeJS.WritableStream

@@ -19,7 +19,12 @@ import { client, meshOf, service, shops, type Joint } from './town.js'
  */
 async function main(): Promise<Exit> {
   const { values } = parseArgs({
-    options: { joint: { type: 'string' }, control: { type: 'string' }, keep: { type: 'boolean' } },
+    options: {
+      joint: { type: 'string' },
+      control: { type: 'string' },
+      keep: { type: 'boolean' },
+      user: { type: 'boolean' },
+    },
   })
   const joint = values.joint as Joint
   const control = values.control!
@@ -40,7 +45,7 @@ async function main(): Promise<Exit> {
   say(...drawTown(joint, opening, paint))
   const story = new Story(proxy, joint, opened, new Load(), stop.signal)
   const good = await story.tell()
-  if (values.keep) await keep(joint, control, stop.signal)
+  if (values.keep) await keep(values.user === true, control, stop.signal)
   await proxy.close()
   return good ? 'ok' : 'failed'
 }
@@ -50,13 +55,13 @@ function headline(joint: Joint): string {
   return `${how}, Linux ${release()}, Node ${process.version}`
 }
 
-/** Leaves everything up until it is interrupted. */
-async function keep(joint: Joint, control: string, signal: AbortSignal): Promise<void> {
+/** Leaves everything up until it is interrupted. @param ofUser in a user namespace, made without root */
+async function keep(ofUser: boolean, control: string, signal: AbortSignal): Promise<void> {
   // Our number in the process namespace of who reads this: /proc is still the one of outside.
   const me = readlinkSync('/proc/self')
-  const enter = joint === 'iface' ? 'sudo nsenter' : `nsenter -U --preserve-credentials -t ${me}`
+  const enter = ofUser ? `nsenter -U --preserve-credentials -t ${me}` : 'sudo nsenter'
   const inClient = `${enter} --net=/proc/${me}/root/run/netns/${client.name}`
-  const sudo = joint === 'iface' ? 'sudo ' : ''
+  const sudo = ofUser ? '' : 'sudo '
   say(
     '',
     paint.bold('It stays up until Ctrl-C. In another terminal:'),
