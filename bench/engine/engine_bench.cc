@@ -180,14 +180,14 @@ void forward(int rounds) {
   Row row{"forward", "packets/s", true, {}, {}};
   for (int i = 0; i < rounds; ++i) {
     row.floors.push_back(floor_rate(rig, 10000, kDuration));
-    row.rounds.push_back(rate(rig, kDuration,
-        [&](uint64_t sent) {
-          send_batch(rig, rig.left(), kBatch, [&](uint8_t* to, uint32_t k) {
-            const auto flow = static_cast<uint32_t>((sent + k) * 2654435761u % 10000);
-            write_frame(to, true, client_address(flow), client_port(flow), kFirstServer + flow % kServers, 80, 0x10, 101, 501);
-          });
-          rig.pass();
-        }));
+    row.rounds.push_back(rate(rig, kDuration, [&](uint64_t sent) {
+      send_batch(rig, rig.left(), kBatch, [&](uint8_t* to, uint32_t k) {
+        const auto flow = static_cast<uint32_t>((sent + k) * 2654435761u % 10000);
+        write_frame(to, true, client_address(flow), client_port(flow), kFirstServer + flow % kServers, 80, 0x10, 101,
+                    501);
+      });
+      rig.pass();
+    }));
   }
   print(row);
 }
@@ -198,11 +198,10 @@ void established(const char* name, uint32_t flows, int rounds) {
   Row row{name, "packets/s", true, {}, {}};
   for (int i = 0; i < rounds; ++i) {
     row.floors.push_back(floor_rate(rig, flows, kDuration));
-    row.rounds.push_back(rate(rig, kDuration,
-        [&](uint64_t sent) {
-          send_established(rig, sent, flows);
-          rig.pass();
-        }));
+    row.rounds.push_back(rate(rig, kDuration, [&](uint64_t sent) {
+      send_established(rig, sent, flows);
+      rig.pass();
+    }));
   }
   print(row);
 }
@@ -214,14 +213,13 @@ void fresh(int rounds) {
   Row row{"flow-new", "flows/s", true, {}, {}};
   uint32_t next = 0;
   for (int i = 0; i < rounds; ++i) {
-    row.rounds.push_back(rate(rig, kDuration,
-        [&](uint64_t) {
-          send_batch(rig, rig.left(), kBatch, [&](uint8_t* to, uint32_t) {
-            const uint32_t flow = next++ & 0x3ffffff;
-            write_frame(to, true, client_address(flow), client_port(flow), kVirtualAddress, 80, 0x02, 100, 0);
-          });
-          rig.pass();
-        }));
+    row.rounds.push_back(rate(rig, kDuration, [&](uint64_t) {
+      send_batch(rig, rig.left(), kBatch, [&](uint8_t* to, uint32_t) {
+        const uint32_t flow = next++ & 0x3ffffff;
+        write_frame(to, true, client_address(flow), client_port(flow), kVirtualAddress, 80, 0x02, 100, 0);
+      });
+      rig.pass();
+    }));
   }
   print(row);
 }
@@ -237,7 +235,9 @@ int main(int argc, char** argv) {
     if (std::strcmp(argv[i], "--rounds") == 0) rounds = std::max(1, std::atoi(argv[i + 1]));
     if (std::strcmp(argv[i], "--rows") == 0) rows = argv[i + 1];
   }
-  const auto wanted = [&](const char* name) { return ("," + rows + ",").find("," + std::string(name) + ",") != std::string::npos; };
+  const auto wanted = [&](const char* name) {
+    return ("," + rows + ",").find("," + std::string(name) + ",") != std::string::npos;
+  };
   if (wanted("forward")) forward(rounds);
   if (wanted("flow-10k")) established("flow-10k", 10000, rounds);
   if (wanted("flow-100")) established("flow-100", 100, rounds);

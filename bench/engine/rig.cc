@@ -72,7 +72,8 @@ Rig::Rig(const std::string& services, uint32_t flows, bool track_all) {
 
 void Rig::teach_neighbors() {
   send_arp(*left_, buffers_, kRequest, kClientMac, 0xc0000202, 0xc0000201);
-  for (unsigned i = 0; i < kServers; ++i) send_arp(*right_, buffers_, kRequest, kServerMac, kFirstServer + i, 0xc6336401);
+  for (unsigned i = 0; i < kServers; ++i)
+    send_arp(*right_, buffers_, kRequest, kServerMac, kFirstServer + i, 0xc6336401);
   pass();
   drain();
 }

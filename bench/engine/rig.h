@@ -47,8 +47,8 @@ constexpr uint32_t kVirtualAddress = 0xcb007101;
 constexpr uint32_t kFirstServer = 0xc6336410;
 constexpr unsigned kServers = 8;
 
-/// A 64-byte TCP frame as it arrives. Addresses and ports in host order; the IP header's checksum is right, the TCP one is
-/// the endpoints' business.
+/// A 64-byte TCP frame as it arrives. Addresses and ports in host order; the IP header's checksum is right, the TCP one
+/// is the endpoints' business.
 void write_frame(uint8_t* to, bool from_left, uint32_t source, uint16_t source_port, uint32_t destination,
                  uint16_t destination_port, uint8_t flags, uint32_t sequence, uint32_t ack);
 

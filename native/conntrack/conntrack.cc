@@ -26,9 +26,7 @@ TcpSegment read_tcp(const Segment* head) {
   return s;
 }
 
-bool is_shorter(FlowState state) {
-  return state >= FlowState::tcp_fin_wait && state <= FlowState::tcp_close;
-}
+bool is_shorter(FlowState state) { return state >= FlowState::tcp_fin_wait && state <= FlowState::tcp_close; }
 
 }  // namespace
 

@@ -32,8 +32,8 @@ class ExpiryWheel {
 
   FlowCold* flows_;
   uint32_t size_ = 0;
-  uint32_t base_ = 0;       // milliseconds, a multiple of kTick: its slot is the next to be emptied
-  uint64_t summary_ = 0;    // bit w: occupied_[w] is not zero
+  uint32_t base_ = 0;     // milliseconds, a multiple of kTick: its slot is the next to be emptied
+  uint64_t summary_ = 0;  // bit w: occupied_[w] is not zero
   std::array<uint64_t, kWords> occupied_{};
   std::array<FlowId, kSlots> heads_;
 };

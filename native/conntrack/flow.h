@@ -26,7 +26,8 @@ enum class FlowState : uint8_t {
 };
 const char* name(FlowState state);
 
-/// One side of a TCP connection as window tracking sees it (van Rooij, "Real Stateful TCP Packet Filtering in IP Filter").
+/// One side of a TCP connection as window tracking sees it (van Rooij, "Real Stateful TCP Packet Filtering in IP
+/// Filter").
 struct TcpSide {
   uint32_t end;         ///< highest sequence number sent, plus one
   uint32_t max_end;     ///< highest sequence number that the other side's window allows
@@ -35,8 +36,8 @@ struct TcpSide {
 
 enum FlowFlag : uint16_t {
   kFlowV6 = 1 << 0,
-  kFlowTranslated = 1 << 1,   ///< the destination is rewritten to nat_address:nat_port
-  kFlowAssured = 1 << 2,      ///< both sides have spoken: never evicted
+  kFlowTranslated = 1 << 1,  ///< the destination is rewritten to nat_address:nat_port
+  kFlowAssured = 1 << 2,     ///< both sides have spoken: never evicted
   kFlowReplySeen = 1 << 3,
   kFlowAdopted = 1 << 4,      ///< taken up in mid-stream: windows are learned
   kFlowScaleKnown = 1 << 5,   ///< both SYNs were seen, so the window scales are right
@@ -44,7 +45,7 @@ enum FlowFlag : uint16_t {
   kFlowFinReply = 1 << 7,
   kFlowInDirectory = 1 << 8,  ///< the owner directory has an entry for its reply tuple
   kFlowInUse = 1 << 9,
-  kFlowClaimed = 1 << 10,     ///< a port was told to take its replies (take: 'matched')
+  kFlowClaimed = 1 << 10,  ///< a port was told to take its replies (take: 'matched')
 };
 
 /// Index of a flow in its table.
@@ -65,11 +66,11 @@ struct alignas(64) FlowHot {
   FlowState state;
   uint8_t window_scale[2];  ///< by direction
   uint32_t last_seen;
-  TcpSide tcp[2];           ///< by direction of the sender
-  uint16_t exit[2];         ///< cached neighbour index by direction of the packet; valid while exit_epoch is the lane's
+  TcpSide tcp[2];    ///< by direction of the sender
+  uint16_t exit[2];  ///< cached neighbour index by direction of the packet; valid while exit_epoch is the lane's
   uint32_t exit_epoch;
-  uint16_t ingress;         ///< port id that the flow's first packet came from
-  uint16_t nat_source_port; ///< source port towards the endpoint; another than source_port where that one was taken
+  uint16_t ingress;          ///< port id that the flow's first packet came from
+  uint16_t nat_source_port;  ///< source port towards the endpoint; another than source_port where that one was taken
 };
 static_assert(sizeof(FlowHot) == 64);
 
@@ -79,11 +80,11 @@ struct FlowCold {
   uint64_t packets_0 : 48;    ///< wire segments, original direction
   uint64_t service_low : 16;  ///< service id
   uint64_t packets_1 : 48;
-  uint64_t wheel_slot : 16;   ///< list of the expiry wheel that it stands in
-  uint32_t next, previous;    ///< in that list
-  uint32_t endpoint : 24;     ///< endpoint id + 1; 0: none
+  uint64_t wheel_slot : 16;  ///< list of the expiry wheel that it stands in
+  uint32_t next, previous;   ///< in that list
+  uint32_t endpoint : 24;    ///< endpoint id + 1; 0: none
   uint32_t spare : 8;
-  uint32_t opened_at;         ///< milliseconds on the lane's clock
+  uint32_t opened_at;  ///< milliseconds on the lane's clock
 };
 static_assert(sizeof(FlowCold) == 48);
 

@@ -6,7 +6,8 @@
 namespace flatproxy {
 
 FlowIndex::FlowIndex(uint32_t capacity)
-    : buckets_count_(std::max(capacity / static_cast<uint32_t>(sizeof(Bucket) / kIndexBytesPerFlow), 4u)), buckets_(buckets_count_) {}
+    : buckets_count_(std::max(capacity / static_cast<uint32_t>(sizeof(Bucket) / kIndexBytesPerFlow), 4u)),
+      buckets_(buckets_count_) {}
 
 bool FlowIndex::insert(uint64_t hash, FlowId id) {
   const uint32_t entry = tag(hash) << 22 | id;

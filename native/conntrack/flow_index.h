@@ -30,7 +30,8 @@ class FlowIndex {
   FlowId find(uint64_t hash, IsIt&& is_it) const {
     const Bucket& one = buckets_[first(hash)];
     const FlowId found = find_in(one, tag(hash), is_it);
-    if (found != kNoFlow || one.displaced == 0) [[likely]] return found;
+    if (found != kNoFlow || one.displaced == 0) [[likely]]
+      return found;
     return find_in(buckets_[second(hash)], tag(hash), is_it);
   }
   /// Calls visit(id) for every entry in the two buckets of a hash.

@@ -18,8 +18,8 @@ struct FlowRecord {
   uint32_t endpoint = kNone;  ///< endpoint id
   uint32_t opened_at = 0;     ///< milliseconds on the lane's clock
   uint32_t last_seen = 0;
-  uint64_t packets[2] = {};   ///< wire segments, by direction
-  uint64_t bytes[2] = {};     ///< of IP packets
+  uint64_t packets[2] = {};  ///< wire segments, by direction
+  uint64_t bytes[2] = {};    ///< of IP packets
   FlowState state = FlowState::udp;
   bool translated = false;
   bool assured = false;

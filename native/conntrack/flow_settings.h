@@ -13,7 +13,8 @@ struct FlowSettings {
   uint32_t capacity = 262144;   ///< flows of a lane
   bool adopt_midstream = true;  ///< a TCP segment without a flow, not a SYN, opens one
   bool track_all = true;        ///< false: only what a service takes is tracked, the rest is routed without state
-  FlowTimeouts timeouts{30'000, 30'000, 7'440'000, 120'000, 60'000, 30'000, 120'000, 10'000, 30'000, 180'000, 30'000, 30'000};
+  FlowTimeouts timeouts{30'000,  30'000, 7'440'000, 120'000, 60'000, 30'000,
+                        120'000, 10'000, 30'000,    180'000, 30'000, 30'000};
 };
 
 }  // namespace flatproxy

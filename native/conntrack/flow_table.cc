@@ -10,8 +10,9 @@ wire::Address v4_address(uint32_t network_order) { return wire::Address::from_v4
 }  // namespace
 
 const char* name(FlowState state) {
-  static constexpr const char* kNames[] = {"syn_sent", "syn_received", "established", "fin_wait", "close_wait", "last_ack",
-                                           "time_wait", "close", "udp", "udp_assured", "icmp"};
+  static constexpr const char* kNames[] = {"syn_sent",   "syn_received", "established", "fin_wait",
+                                           "close_wait", "last_ack",     "time_wait",   "close",
+                                           "udp",        "udp_assured",  "icmp"};
   static_assert(std::size(kNames) == static_cast<size_t>(FlowState::count));
   return kNames[static_cast<size_t>(state)];
 }

@@ -109,10 +109,10 @@ class FlowTable {
 
   uint32_t capacity_;
   uint32_t used_ = 0;
-  uint32_t fresh_ = 0;      // ids [fresh_, capacity_) were never used
-  FlowId free_ = kNoFlow;   // list of freed ids, through FlowCold::next
+  uint32_t fresh_ = 0;     // ids [fresh_, capacity_) were never used
+  FlowId free_ = kNoFlow;  // list of freed ids, through FlowCold::next
   HashKey key_;
-  uint64_t crowded_ = 0;    // the hash that open() found no room for
+  uint64_t crowded_ = 0;  // the hash that open() found no room for
   FlowIndex index_;
   Region<FlowHot> hot_;
   Region<FlowCold> cold_;

@@ -29,8 +29,12 @@ FragmentTable::Key FragmentTable::key_of(const Segment* fragment) {
 }
 
 size_t FragmentTable::Hash::operator()(const Key& key) const {
-  const Tuple t{key.source, key.destination, static_cast<uint16_t>(key.identification >> 16),
-                static_cast<uint16_t>(key.identification), key.protocol, 6};
+  const Tuple t{key.source,
+                key.destination,
+                static_cast<uint16_t>(key.identification >> 16),
+                static_cast<uint16_t>(key.identification),
+                key.protocol,
+                6};
   return flow_hash(t, kBalanceKey);
 }
 

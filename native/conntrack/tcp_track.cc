@@ -51,7 +51,8 @@ void advance(TcpSide& sender, TcpSide& receiver, const TcpSegment& s, uint32_t w
 
 void learn_scale(FlowHot& flow, const TcpSegment& s, Direction direction) {
   // RFC 7323 section 2.3: shifts above 14 are taken as 14.
-  flow.window_scale[direction] = s.window_scale == kNoWindowScale ? kNoWindowScale : std::min<uint8_t>(s.window_scale, 14);
+  flow.window_scale[direction] =
+      s.window_scale == kNoWindowScale ? kNoWindowScale : std::min<uint8_t>(s.window_scale, 14);
 }
 
 /// Both SYNs are known: scaling is on only if both carried the option (RFC 7323 section 1.3).
@@ -77,7 +78,7 @@ TcpJudgement on_syn(FlowHot& flow, const TcpSegment& s, Direction direction) {
     // A SYN in a synchronized state: the endpoint answers with a challenge ACK (RFC 5961 section 4); only one that
     // repeats the first is let through to it.
     return (flow.flags & kFlowScaleKnown) != 0 && in_window(sender, receiver, s) ? TcpJudgement::accepted
-                                                                               : TcpJudgement::out_of_window;
+                                                                                 : TcpJudgement::out_of_window;
   }
   if (direction == kOriginal) {
     // The client begins anew before it was answered, perhaps with another sequence number.
@@ -169,13 +170,17 @@ void tcp_open(FlowHot& flow, const TcpSegment& segment, Direction direction, boo
 }
 
 TcpJudgement tcp_track(FlowHot& flow, const TcpSegment& s, Direction direction) {
-  if ((s.flags & kTcpSyn) != 0) [[unlikely]] return on_syn(flow, s, direction);
-  if ((s.flags & kTcpRst) != 0) [[unlikely]] return on_reset(flow, s, direction);
+  if ((s.flags & kTcpSyn) != 0) [[unlikely]]
+    return on_syn(flow, s, direction);
+  if ((s.flags & kTcpRst) != 0) [[unlikely]]
+    return on_reset(flow, s, direction);
   TcpSide& sender = flow.tcp[direction];
   TcpSide& receiver = flow.tcp[1 - direction];
   // RFC 9293 section 3.10.7: every other segment carries an acknowledgement.
-  if ((s.flags & kTcpAck) == 0) [[unlikely]] return TcpJudgement::wrong_state;
-  if (flow.state == FlowState::tcp_syn_sent) [[unlikely]] return TcpJudgement::wrong_state;
+  if ((s.flags & kTcpAck) == 0) [[unlikely]]
+    return TcpJudgement::wrong_state;
+  if (flow.state == FlowState::tcp_syn_sent) [[unlikely]]
+    return TcpJudgement::wrong_state;
 
   if ((flow.flags & kFlowAdopted) != 0) {
     if (sender.max_window == 0) {
@@ -188,7 +193,8 @@ TcpJudgement tcp_track(FlowHot& flow, const TcpSegment& s, Direction direction) 
     receiver.end = later(receiver.end, s.acknowledgement);
   }
   const uint32_t window = scaled_window(flow, s, direction);
-  if (!in_window(sender, receiver, s)) [[unlikely]] return TcpJudgement::out_of_window;
+  if (!in_window(sender, receiver, s)) [[unlikely]]
+    return TcpJudgement::out_of_window;
   advance(sender, receiver, s, window);
   if ((s.flags & kTcpFin) != 0) [[unlikely]] {
     // What its acknowledgement says of the other side's FIN, the states before it have said.

@@ -12,10 +12,10 @@
 namespace flatproxy {
 
 struct EngineOptions {
-  std::vector<int> cores;             ///< one lane for each; -1: not pinned
-  bool busy = false;                  ///< lanes spin instead of sleeping
-  uint32_t flow_capacity = 262144;    ///< flows of each lane; fixed for the engine's life
-  HashKey key{};                      ///< random, drawn by the caller
+  std::vector<int> cores;           ///< one lane for each; -1: not pinned
+  bool busy = false;                ///< lanes spin instead of sleeping
+  uint32_t flow_capacity = 262144;  ///< flows of each lane; fixed for the engine's life
+  HashKey key{};                    ///< random, drawn by the caller
 };
 
 /// All lanes of one handle, and how the control side speaks to them. Its methods block; they are for control threads,

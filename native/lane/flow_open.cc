@@ -34,7 +34,8 @@ bool FlowStage::restore(const Tuple& reply, Opening& opening) const {
     const Service& service = *ref.service;
     for (const wire::Address& address : service.addresses) {
       if (found || address.is_v4() != reply.source.is_v4()) continue;
-      const Tuple original{reply.destination, address, reply.destination_port, service.port, reply.protocol, reply.family};
+      const Tuple original{reply.destination, address,        reply.destination_port,
+                           service.port,      reply.protocol, reply.family};
       const bool by_hash = service.balance == Balance::maglev || service.source_affinity;
       found = by_hash ? service.picker(reply.family).pick(balance_hash(service, original), balance_) == ref.endpoint
                       : single && service.addresses.size() == 1;
@@ -63,7 +64,8 @@ FlowId FlowStage::open(const Opening& opening, Segment* frame) {
 FlowId FlowStage::open_translated(const Opening& opening, Segment* frame, Reason& why) {
   const Service& service = *opening.service;
   uint32_t chosen = opening.endpoint;
-  if (chosen == Picker::kNone) chosen = service.picker(frame->family).pick(balance_hash(service, opening.original), balance_);
+  if (chosen == Picker::kNone)
+    chosen = service.picker(frame->family).pick(balance_hash(service, opening.original), balance_);
   if (chosen == Picker::kNone) {
     why = Reason::no_endpoint;
     return kNoFlow;
@@ -81,8 +83,7 @@ FlowId FlowStage::open_translated(const Opening& opening, Segment* frame, Reason
     why = Reason::owner_directory_full;
     return kNoFlow;
   }
-  const FlowId id =
-      conntrack_.open(opening.original, opening.hash, frame, opening.direction, &translation, now_, why);
+  const FlowId id = conntrack_.open(opening.original, opening.hash, frame, opening.direction, &translation, now_, why);
   if (id == kNoFlow) {
     if (several_lanes) shared_.directory.remove(reply_hash, lane_);
     return kNoFlow;

@@ -41,7 +41,8 @@ void pin(int core) {
 LaneThread::LaneThread(std::unique_ptr<Lane> lane, Options options) : lane_(std::move(lane)), options_(options) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   if (epoll_ < 0) {
-    throw Error("ERR_FLATPROXY_RESOURCE", "no file descriptor is left for a lane", "raise the limit of open files (ulimit -n)");
+    throw Error("ERR_FLATPROXY_RESOURCE", "no file descriptor is left for a lane",
+                "raise the limit of open files (ulimit -n)");
   }
 }
 

@@ -68,7 +68,7 @@ class LaneThread {
   std::atomic<uint64_t> longest_pause_{0};
   const Snapshot* waits_for_ = nullptr;  // whose ports stand in the epoll set
   int epoll_ = -1;
-  bool must_poll_ = false;      // a port has nothing to wait on
+  bool must_poll_ = false;  // a port has nothing to wait on
   bool virtual_time_ = false;
   Nanoseconds virtual_now_ = 0;
   unsigned idle_passes_ = 0;

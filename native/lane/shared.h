@@ -33,9 +33,7 @@ struct LaneShared {
 
   unsigned lanes() const { return handover.lanes(); }
   /// Where a flow lives that nobody has opened yet. Both directions of an untranslated one lead here.
-  unsigned home(uint64_t hash) const {
-    return static_cast<unsigned>(((hash & 0xffffffffu) * lanes()) >> 32);
-  }
+  unsigned home(uint64_t hash) const { return static_cast<unsigned>(((hash & 0xffffffffu) * lanes()) >> 32); }
 };
 
 }  // namespace flatproxy

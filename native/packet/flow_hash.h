@@ -7,7 +7,8 @@
 
 namespace flatproxy {
 
-/// Secret of the flow hash, 64 random bits each, drawn once per engine: whoever chooses addresses and ports cannot choose buckets.
+/// Secret of the flow hash, 64 random bits each, drawn once per engine: whoever chooses addresses and ports cannot
+/// choose buckets.
 struct HashKey {
   uint64_t words[4];
 };

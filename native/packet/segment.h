@@ -12,31 +12,31 @@ constexpr Nanoseconds kNever = ~Nanoseconds{0};
 
 /// What a frame's head says about its checksums and size; mirrors what virtio and NICs express.
 enum FrameFlag : uint16_t {
-  kNeedsChecksum = 1 << 0,      ///< the L4 checksum field holds the pseudo-header sum only; see checksum_start/_offset
-  kChecksumValid = 1 << 1,      ///< the device has verified the L4 checksum
-  kGsoTcp4 = 1 << 2,            ///< a TCP/IPv4 frame of several wire segments of gso_size payload bytes
-  kGsoTcp6 = 1 << 3,            ///< likewise TCP/IPv6
-  kGsoEcn = 1 << 4,             ///< with one of the flags above: CWR belongs to the first wire segment only (RFC 3168)
-  kHandedOver = 1 << 5,         ///< came from another lane; is never handed on again
-  kFirstFragment = 1 << 6,      ///< IP fragment with offset 0 and more to come
-  kLaterFragment = 1 << 7,      ///< IP fragment with offset > 0: has no L4 header
-  kFragmentPlaced = 1 << 8,     ///< a fragment that its fragment table has seen: l4_ports are known
+  kNeedsChecksum = 1 << 0,   ///< the L4 checksum field holds the pseudo-header sum only; see checksum_start/_offset
+  kChecksumValid = 1 << 1,   ///< the device has verified the L4 checksum
+  kGsoTcp4 = 1 << 2,         ///< a TCP/IPv4 frame of several wire segments of gso_size payload bytes
+  kGsoTcp6 = 1 << 3,         ///< likewise TCP/IPv6
+  kGsoEcn = 1 << 4,          ///< with one of the flags above: CWR belongs to the first wire segment only (RFC 3168)
+  kHandedOver = 1 << 5,      ///< came from another lane; is never handed on again
+  kFirstFragment = 1 << 6,   ///< IP fragment with offset 0 and more to come
+  kLaterFragment = 1 << 7,   ///< IP fragment with offset > 0: has no L4 header
+  kFragmentPlaced = 1 << 8,  ///< a fragment that its fragment table has seen: l4_ports are known
 };
 
 /// One piece of a frame: a reference-counted buffer with room in front. A frame is a chain of segments, and its first
 /// segment, the head, carries what is known about the whole frame. Protocol code sees frames through this type only,
 /// whether the memory is a lane's pool, malloc (tests, fuzzers) or a DPDK mbuf (ethdev ports).
 struct alignas(64) Segment {
-  uint8_t* data;             ///< first byte of the content
-  uint32_t length;           ///< bytes of content in this segment
-  uint32_t frame_length;     ///< head: bytes in the whole chain
-  Segment* next;             ///< the chain; nullptr at its end
-  SegmentPool* pool;         ///< home: where release() brings the segment back to
-  uint8_t* buffer;           ///< first byte of the storage
-  uint32_t capacity;         ///< bytes of storage
-  uint32_t references;       ///< holders; only the lane that holds the segment touches it
-  void* foreign;             ///< the object behind a foreign buffer (an rte_mbuf), else nullptr
-  bool away;                 ///< has crossed to another thread: release() goes through the home pool's return stack
+  uint8_t* data;          ///< first byte of the content
+  uint32_t length;        ///< bytes of content in this segment
+  uint32_t frame_length;  ///< head: bytes in the whole chain
+  Segment* next;          ///< the chain; nullptr at its end
+  SegmentPool* pool;      ///< home: where release() brings the segment back to
+  uint8_t* buffer;        ///< first byte of the storage
+  uint32_t capacity;      ///< bytes of storage
+  uint32_t references;    ///< holders; only the lane that holds the segment touches it
+  void* foreign;          ///< the object behind a foreign buffer (an rte_mbuf), else nullptr
+  bool away;              ///< has crossed to another thread: release() goes through the home pool's return stack
   uint8_t reserved[7];
 
   // Head only from here: the frame.

@@ -27,8 +27,8 @@ struct IfacePorts {
   std::shared_ptr<Port> wire;
   /// take all: the node's own stack (and what it forwards to the interface). What is sent here enters the kernel as
   /// received on the interface. Frames received here may be addressed to any MAC that the kernel has learned; frames
-  /// sent here must be addressed to the interface's. Once it is destroyed the node's stack sends by the interface itself,
-  /// while what is sent to the node still comes to `wire`. nullptr with take matched.
+  /// sent here must be addressed to the interface's. Once it is destroyed the node's stack sends by the interface
+  /// itself, while what is sent to the node still comes to `wire`. nullptr with take matched.
   std::shared_ptr<Port> host;
   /// take matched: nullptr with take all. Lives as long as `wire`.
   IfaceClaims* claims = nullptr;

@@ -22,7 +22,8 @@ using Clock = std::chrono::steady_clock;
 /// An engine on memory ports, and this thread as everything around it.
 class Running {
  public:
-  explicit Running(unsigned lanes, bool busy = false, const std::string& services = test::service_json({"10.0.1.11", "10.0.1.12"}, "10.9.9.9", "udp")) {
+  explicit Running(unsigned lanes, bool busy = false,
+                   const std::string& services = test::service_json({"10.0.1.11", "10.0.1.12"}, "10.9.9.9", "udp")) {
     const auto open = [&](uint16_t id, const std::string& name, const std::string&) -> std::shared_ptr<Port> {
       PortInfo info;
       info.id = id;

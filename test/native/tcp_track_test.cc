@@ -10,7 +10,8 @@ using enum TcpJudgement;
 /// A connection as its segments, judged one by one.
 class TcpTrack : public ::testing::Test {
  protected:
-  static TcpSegment segment(uint8_t flags, uint32_t sequence, uint32_t ack, uint32_t payload = 0, uint16_t window = 1000) {
+  static TcpSegment segment(uint8_t flags, uint32_t sequence, uint32_t ack, uint32_t payload = 0,
+                            uint16_t window = 1000) {
     return {sequence, ack, payload, window, flags, kNoWindowScale};
   }
   TcpJudgement client(const TcpSegment& s) { return tcp_track(flow_, s, kOriginal); }

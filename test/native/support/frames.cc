@@ -196,7 +196,8 @@ std::vector<uint8_t> Frame::l4() const {
     const uint8_t* p = v4 ? a->v4_bytes() : a->bytes.data();
     addresses.insert(addresses.end(), p, p + (v4 ? 4 : 16));
   }
-  const uint32_t pseudo = protocol_ == kIcmp ? 0 : pseudo_sum(addresses.data(), addresses.size(), protocol_, out.size());
+  const uint32_t pseudo =
+      protocol_ == kIcmp ? 0 : pseudo_sum(addresses.data(), addresses.size(), protocol_, out.size());
   if (needs_checksum_) {
     set16(out, field, static_cast<uint16_t>(pseudo));
     return out;
@@ -211,7 +212,8 @@ std::vector<uint8_t> Frame::packet() const {
   std::vector<uint8_t> body = l4();
   bool more = false;
   if (fragmented_) {
-    const size_t end = fragment_size_ == 0 ? body.size() : std::min<size_t>(fragment_offset_ + fragment_size_, body.size());
+    const size_t end =
+        fragment_size_ == 0 ? body.size() : std::min<size_t>(fragment_offset_ + fragment_size_, body.size());
     more = end < body.size();
     body = {body.begin() + fragment_offset_, body.begin() + static_cast<ptrdiff_t>(end)};
   }
@@ -278,7 +280,8 @@ std::vector<uint8_t> content(const Segment* frame) {
 
 std::string describe(const Segment* frame) {
   const std::vector<uint8_t> f = content(frame);
-  if (f.size() < 34 || (get16(f, 12) != 0x0800 && get16(f, 12) != 0x86dd)) return "ether " + std::to_string(get16(f, 12));
+  if (f.size() < 34 || (get16(f, 12) != 0x0800 && get16(f, 12) != 0x86dd))
+    return "ether " + std::to_string(get16(f, 12));
   const Layout l = layout(f);
   const std::string source = address_text(f, l.l3 + (l.v6 ? 8 : 12), l.v6);
   const std::string destination = address_text(f, l.l3 + (l.v6 ? 24 : 16), l.v6);
@@ -287,7 +290,8 @@ std::string describe(const Segment* frame) {
   if (l.protocol != kTcp && l.protocol != kUdp) {
     return source + ">" + destination + " icmp " + std::to_string(f[l.l4]) + "/" + std::to_string(f[l.l4 + 1]) + hops;
   }
-  std::string text = source + ":" + std::to_string(get16(f, l.l4)) + ">" + destination + ":" + std::to_string(get16(f, l.l4 + 2));
+  std::string text =
+      source + ":" + std::to_string(get16(f, l.l4)) + ">" + destination + ":" + std::to_string(get16(f, l.l4 + 2));
   if (l.protocol == kUdp) return text + " udp" + hops;
   text += " tcp ";
   for (int bit = 0; bit < 6; ++bit) {
@@ -302,8 +306,7 @@ bool checksums_right(const Segment* frame) {
   if (!l.v6 && sum(&f[14], 20) != 0xffff) return false;
   if (l.any_fragment) return true;  // whoever puts the packet together checks it
   const size_t address = l.l3 + (l.v6 ? 8 : 12);
-  const uint32_t pseudo =
-      l.protocol == kIcmp ? 0 : pseudo_sum(&f[address], l.v6 ? 32 : 8, l.protocol, l.l4_length);
+  const uint32_t pseudo = l.protocol == kIcmp ? 0 : pseudo_sum(&f[address], l.v6 ? 32 : 8, l.protocol, l.l4_length);
   if ((frame->flags & kNeedsChecksum) != 0) return get16(f, l.l4 + (l.protocol == kTcp ? 16 : 6)) == pseudo;
   if (l.protocol == kUdp && get16(f, l.l4 + 6) == 0) return !l.v6;
   if (sum(&f[l.l4], l.l4_length, pseudo) != 0xffff) return false;

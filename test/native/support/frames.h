@@ -71,7 +71,8 @@ class Frame {
 /// The content of a frame, put together.
 std::vector<uint8_t> content(const Segment* frame);
 
-/// What a frame says of itself, read by code that shares nothing with the parsers: "10.0.0.1:4000>10.0.0.2:80 tcp S ttl=63".
+/// What a frame says of itself, read by code that shares nothing with the parsers: "10.0.0.1:4000>10.0.0.2:80 tcp S
+/// ttl=63".
 std::string describe(const Segment* frame);
 
 /// Whether every checksum of the frame is right, by full recomputation: IP header, L4, ICMP and the quoted IP header.

@@ -77,8 +77,9 @@ std::string Plan::text(uint64_t generation, bool whole) const {
 
 std::string service_json(const std::vector<std::string>& endpoints, const std::string& address,
                          const std::string& protocol) {
-  std::string text = "{\"id\":0,\"name\":\"shop\",\"protocol\":\"" + protocol + "\",\"addresses\":[\"" + address +
-                     "\"],\"port\":80,\"balance\":\"maglev\",\"affinity\":\"none\",\"healthCheck\":null,\"endpoints\":[";
+  std::string text =
+      "{\"id\":0,\"name\":\"shop\",\"protocol\":\"" + protocol + "\",\"addresses\":[\"" + address +
+      "\"],\"port\":80,\"balance\":\"maglev\",\"affinity\":\"none\",\"healthCheck\":null,\"endpoints\":[";
   for (size_t i = 0; i < endpoints.size(); ++i) {
     text += std::string(i == 0 ? "" : ",") + "{\"id\":" + std::to_string(i) + ",\"address\":\"" + endpoints[i] +
             "\",\"port\":8080,\"weight\":1,\"drain\":false,\"name\":\"e" + std::to_string(i) + "\"}";

@@ -12,9 +12,9 @@ namespace flatproxy::test {
 /// The engine's plan as a test wants it: ports named a, b, c..., port i with 10.0.i.1/24 and fd00:0:0:i::1/64.
 struct Plan {
   unsigned ports = 2;
-  std::string routes = "[]";    ///< beside the connected ones
+  std::string routes = "[]";  ///< beside the connected ones
   std::string services = "[]";
-  std::string flows;            ///< members of `flows` that differ from the defaults: "\"track\":\"all\","
+  std::string flows;  ///< members of `flows` that differ from the defaults: "\"track\":\"all\","
   uint32_t capacity = 4096;
 
   /// @param whole false: it changes the plan of the generation before

@@ -16,7 +16,8 @@ World::World(Options options)
     info.name = name;
     info.mac = own_mac(id);
     info.offloads = {true, true, true};
-    ports_[id] = std::make_shared<MemoryPort>(info, options_.lanes, MemoryOptions{.ring_size = 4096, .same_thread = true});
+    ports_[id] =
+        std::make_shared<MemoryPort>(info, options_.lanes, MemoryOptions{.ring_size = 4096, .same_thread = true});
     return ports_[id];
   };
   snapshot_ = build_snapshot(plan_.text(1, true), nullptr, open);

@@ -13,15 +13,16 @@
 namespace flatproxy::test {
 
 /// A node in one thread under a clock that the test moves: some lanes, memory ports named a, b, c..., a mesh in the
-/// plan's JSON. Neighbours answer ARP and ND by themselves unless told otherwise: everyone's MAC is 02:00:00:01:00:<port>.
+/// plan's JSON. Neighbours answer ARP and ND by themselves unless told otherwise: everyone's MAC is
+/// 02:00:00:01:00:<port>.
 class World {
  public:
   struct Options {
     unsigned lanes = 1;
-    unsigned ports = 2;                ///< port i has 10.0.i.1/24 and fd00:0:0:i::1/64
-    std::string routes = "[]";         ///< beside the connected ones, as in the plan
+    unsigned ports = 2;         ///< port i has 10.0.i.1/24 and fd00:0:0:i::1/64
+    std::string routes = "[]";  ///< beside the connected ones, as in the plan
     std::string services = "[]";
-    std::string flows;                 ///< members of the plan's `flows` that differ from the defaults, "\"track\":\"all\","
+    std::string flows;  ///< members of the plan's `flows` that differ from the defaults, "\"track\":\"all\","
     uint32_t capacity = 4096;
     bool neighbors_answer = true;
   };
