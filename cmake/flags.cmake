@@ -12,7 +12,7 @@ endif()
 target_compile_options(flatproxy_flags INTERFACE ${warnings} ${hardening} ${baseline} -fvisibility=hidden)
 target_link_options(flatproxy_flags INTERFACE -Wl,-z,relro,-z,now)
 
-set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O3 -g")
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g")
 set(CMAKE_CXX_FLAGS_RELEASE "-O3 -g -DNDEBUG")
 
 if(SANITIZE STREQUAL "address")
