@@ -47,8 +47,7 @@ Exit codes: 0 stopped, 1 failed, 2 wrong arguments, 3 the mesh has problems, 4 c
     const proxy = await start(mesh, options)
     if (!proxy) return 'start'
     const control = options.control === false ? 'no control socket' : `control socket ${options.control}`
-    print(`${paint.green('running')} ${file}: ${describeMesh(mesh)}; ${control}; process ${process.pid}`)
-    return serve(proxy, file!, drain)
+    return serve(proxy, file!, drain, `${describeMesh(mesh)}; ${control}; process ${process.pid}`)
   },
 }
 
@@ -88,10 +87,13 @@ async function start(mesh: Mesh, options: ReturnType<typeof startOptions>): Prom
 }
 
 /** Until a signal ends it. A port that is lost is told, and the others go on. */
-async function serve(proxy: FlatProxy, file: string, drain: number): Promise<Exit> {
-  void tellOfPorts(proxy).catch(complain)
+async function serve(proxy: FlatProxy, file: string, drain: number, what: string): Promise<Exit> {
   process.on('SIGHUP', () => void reload(proxy, file).catch(complain))
-  const signal = await firstSignal()
+  const signalled = firstSignal()
+  void tellOfPorts(proxy).catch(complain)
+  // Who reads this may send signals from now on.
+  print(`${paint.green('running')} ${file}: ${what}`)
+  const signal = await signalled
   print(`${paint.yellow(signal)}: new flows are refused; running ones may go on for ${drain / 1000} s`)
   // Who asks twice is in a hurry.
   void firstSignal().then(() => proxy.close({ drain: 0 }))
