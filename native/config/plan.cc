@@ -1,5 +1,7 @@
 #include "config/plan.h"
 
+#include <algorithm>
+
 #include "config/contradiction.h"
 #include "config/plan_read.h"
 
@@ -17,6 +19,9 @@ void check_base(const Plan& plan, const Snapshot* base) {
                 "keep it at " + std::to_string(base->flows.capacity) + ", or start anew");
   }
 }
+
+/// The config of the port by which a plan names the node's own stack.
+constexpr std::string_view kNodePort = R"({"type":"host"})";
 
 /// What the base has open at a port's id, or nullptr.
 const PortEntry* open_already(uint16_t id, const Snapshot* base) {
@@ -55,18 +60,28 @@ void check_uses(const Snapshot& next, const Plan& plan) {
 
 void open_ports(Plan& plan, const Snapshot* base, Snapshot& next, const OpenPort& open) {
   next.ports.clear();
+  next.node_port = kNoPort;
   for (PlannedPort& planned : plan.ports) {
     if (planned.id >= next.ports.size()) next.ports.resize(planned.id + 1u);
     PortEntry& entry = next.ports[planned.id];
+    if (planned.config == kNodePort) {
+      next.node_port = planned.id;
+      continue;
+    }
     if (const PortEntry* before = open_already(planned.id, base)) {
       entry = *before;
     } else {
       OpenedPort opened = open(planned.id, planned.name, planned.config);
       if (opened.port == nullptr) contradiction("port '" + planned.name + "' was not opened");
-      entry = {
-          std::move(opened.port), std::move(planned.name), std::move(planned.config), std::move(opened.addresses), {}};
+      entry = {std::move(opened.port), std::move(planned.name), std::move(planned.config), std::move(opened.addresses), {},
+               std::move(opened.host)};
     }
     entry.own = planned.own ? std::move(*planned.own) : entry.found;
+  }
+  const auto has_host = [](const PortEntry& entry) { return entry.host != nullptr; };
+  if (next.node_port != kNoPort && std::none_of(next.ports.begin(), next.ports.end(), has_host)) {
+    throw Error("ERR_FLATPROXY_UNSUPPORTED", "the node's own stack is reached through an iface port that takes all",
+                "add one (take: 'all')");
   }
 }
 

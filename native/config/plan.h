@@ -20,6 +20,7 @@ struct OpenedPort {
 
   std::shared_ptr<Port> port;
   std::vector<wire::Prefix> addresses;
+  std::shared_ptr<Port> host;  ///< the node's own stack behind it, where there is such a thing
 };
 
 /// Opens a port that a plan names for the first time. @param config its JSON in the plan. Throws Error.

@@ -3,6 +3,7 @@
 namespace flatproxy {
 
 const wire::Address* Snapshot::own(uint16_t port, uint8_t family) const {
+  port %= kMaxPorts;
   if (port >= ports.size()) return nullptr;
   for (const wire::Prefix& prefix : ports[port].own) {
     if (prefix.address.is_v4() == (family == 4)) return &prefix.address;
@@ -11,6 +12,7 @@ const wire::Address* Snapshot::own(uint16_t port, uint8_t family) const {
 }
 
 const wire::Address* Snapshot::own_towards(uint16_t port, const wire::Address& neighbor) const {
+  port %= kMaxPorts;
   if (port >= ports.size()) return nullptr;
   for (const wire::Prefix& prefix : ports[port].own) {
     if (prefix.contains(neighbor)) return &prefix.address;

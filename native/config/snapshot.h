@@ -17,6 +17,11 @@ namespace flatproxy {
 
 /// Limit that port ids rest on; the mesh's checker enforces it with a problem that names it.
 constexpr uint32_t kMaxPorts = 256;
+/// The node's own stack behind port i has the id i + kMaxPorts.
+constexpr uint32_t kPortIds = 2 * kMaxPorts;
+constexpr uint16_t host_side(uint16_t port) { return static_cast<uint16_t>(port + kMaxPorts); }
+constexpr bool is_host_side(uint16_t port) { return port >= kMaxPorts; }
+constexpr uint16_t kNoPort = 0xffff;
 
 /// What the mesh says of a port, beside the open port itself.
 struct PortEntry {
@@ -25,6 +30,7 @@ struct PortEntry {
   std::string config;               ///< the plan's JSON: a port whose config is another is another port
   std::vector<wire::Prefix> found;  ///< addresses that it had by itself when it was opened
   std::vector<wire::Prefix> own;    ///< addresses of ours on it, with the prefix that is connected there
+  std::shared_ptr<Port> host;       ///< the node's own stack behind this port (iface, take: 'all'); else empty
 };
 
 struct Workload {
@@ -47,11 +53,18 @@ struct Snapshot {
   std::shared_ptr<const AddressSet> own_addresses = std::make_shared<AddressSet>();  ///< of all ports and services
   std::shared_ptr<const AddressSet> service_addresses = std::make_shared<AddressSet>();
   FlowSettings flows;
+  uint16_t node_port = kNoPort;  ///< the id by which routes name the node's own stack
 
   /// Whether the address is any port's own or any service's.
   bool ours(const wire::Address& address) const { return own_addresses->contains(address); }
   /// Whether the address is a service's, whatever the port.
   bool own_service_address(const wire::Address& address) const { return service_addresses->contains(address); }
+  /// The port of an id, host sides included; nullptr: there is none.
+  Port* port(uint16_t id) const {
+    const uint16_t index = id % kMaxPorts;
+    if (index >= ports.size()) return nullptr;
+    return is_host_side(id) ? ports[index].host.get() : ports[index].port.get();
+  }
   /// The first own address of a port in the family (4 or 6), or nullptr.
   const wire::Address* own(uint16_t port, uint8_t family) const;
   /// The own address of a port to speak from to a neighbour there: one whose prefix holds the neighbour, else the first

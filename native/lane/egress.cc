@@ -50,11 +50,11 @@ class Sums {
 
 void Egress::configure(const Snapshot& snapshot) {
   for (Outbound& out : outbound_) out.queue = nullptr;
-  for (size_t id = 0; id < snapshot.ports.size(); ++id) {
-    const auto& port = snapshot.ports[id].port;
+  for (uint16_t id = 0; id < kPortIds; ++id) {
+    Port* port = snapshot.port(id);
     if (port != nullptr) outbound_[id].queue = &port->queue(lane_);
   }
-  waiting_.reserve(2 * kMaxPorts);
+  waiting_.reserve(2 * kPortIds);
 }
 
 void Egress::count(const Segment* frame, Reason reason) {

@@ -53,7 +53,7 @@ class Egress {
   Buffers& buffers_;
   LaneCounters& counters_;
   Nanoseconds now_ = 0;
-  std::array<Outbound, kMaxPorts> outbound_{};
+  std::array<Outbound, kPortIds> outbound_{};
   std::vector<uint16_t> waiting_;  // ports with a burst that is not empty; may repeat
 };
 

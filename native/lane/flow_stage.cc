@@ -107,13 +107,45 @@ void FlowStage::forward(FlowMatch match, Segment* frame, Reason reason) {
   }
   uint16_t exit = flow.exit[match.direction];
   if (exit == Gateway::kNoExit) {
-    exit = gateway_.resolve(frame, why);
+    exit = exit_for(match, frame, why);
     if (flow.exit_epoch == gateway_.epoch()) flow.exit[match.direction] = exit;
+    if (exit != Gateway::kNoExit && !claim_reply(match, exit)) {
+      exit = Gateway::kNoExit;
+      why = Reason::claim_table_full;
+    }
   }
   if (exit != Gateway::kNoExit && gateway_.send_by(frame, exit, reason, why)) [[likely]] return;
   // An error quotes the packet as its sender knows it.
   if (translated) translate_packet(match.id, match.direction, frame, true);
   gateway_.reject(frame, why);
+}
+
+/// What the node's own stack has asked comes back to it the way that it came from.
+uint16_t FlowStage::exit_for(FlowMatch match, const Segment* frame, Reason& why) {
+  const uint16_t ingress = conntrack_.table().hot(match.id).ingress;
+  if (match.direction == kReply && is_host_side(ingress)) {
+    why = Reason::port_down;
+    return gateway_.exit_to_node(ingress);
+  }
+  return gateway_.resolve(frame, why);
+}
+
+/// A port that takes only what it was told of must know the reply before the first packet leaves.
+bool FlowStage::claim_reply(FlowMatch match, uint16_t exit) {
+  FlowHot& flow = conntrack_.table().hot(match.id);
+  if (match.direction != kOriginal || (flow.flags & kFlowClaimed) != 0) return true;
+  Port* port = snapshot_->port(gateway_.port_of(exit));
+  if (port == nullptr || !port->wants_claims()) return true;
+  if (!port->claim(conntrack_.table().reply(match.id))) return false;
+  flow.flags |= kFlowClaimed;
+  return true;
+}
+
+void FlowStage::unclaim_reply(FlowId id) {
+  const Tuple reply = conntrack_.table().reply(id);
+  for (const PortEntry& entry : snapshot_->ports) {
+    if (entry.port != nullptr && entry.port->wants_claims()) entry.port->unclaim(reply);
+  }
 }
 
 void FlowStage::translate_packet(FlowId id, Direction direction, Segment* frame, bool back) {
@@ -313,6 +345,7 @@ void FlowStage::report(FlowEventKind kind, FlowId id) {
 void FlowStage::flow_closing(FlowId id) {
   report(FlowEventKind::closed, id);
   const FlowHot& flow = conntrack_.table().hot(id);
+  if ((flow.flags & kFlowClaimed) != 0) unclaim_reply(id);
   if ((flow.flags & kFlowTranslated) == 0) return;
   const FlowCold& cold = conntrack_.table().cold(id);
   --open_flows_[cold.endpoint - 1];

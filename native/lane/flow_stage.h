@@ -58,6 +58,9 @@ class FlowStage : private FlowListener {
   void carry_icmp_error(Segment* frame);
   void carry_fragment(Segment* frame);
   void forward(FlowMatch match, Segment* frame, Reason reason);
+  uint16_t exit_for(FlowMatch match, const Segment* frame, Reason& why);
+  bool claim_reply(FlowMatch match, uint16_t exit);
+  void unclaim_reply(FlowId id);
   void translate_packet(FlowId id, Direction direction, Segment* frame, bool back);
 
   Opening opening_for(const Item& item) const;

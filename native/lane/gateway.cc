@@ -63,9 +63,8 @@ Gateway::Gateway(unsigned lane, LaneShared& shared, Buffers& buffers, Egress& eg
 
 void Gateway::adopt(const Snapshot& snapshot) {
   if (snapshot_ != nullptr) {
-    for (size_t id = 0; id < snapshot_->ports.size(); ++id) {
-      const bool stays = id < snapshot.ports.size() && snapshot.ports[id].port == snapshot_->ports[id].port;
-      if (!stays) neighbors_.forget_port(static_cast<uint16_t>(id), *this);
+    for (uint16_t id = 0; id < kPortIds; ++id) {
+      if (snapshot_->port(id) != nullptr && snapshot.port(id) != snapshot_->port(id)) neighbors_.forget_port(id, *this);
     }
   }
   snapshot_ = &snapshot;
@@ -77,7 +76,7 @@ bool Gateway::admit(Segment* frame) {
     egress_.drop(frame, Reason::vlan_unknown);
     return false;
   }
-  const wire::Mac& mac = snapshot_->ports[frame->port].port->info().mac;
+  const PortInfo& port = snapshot_->port(frame->port)->info();
   if (is_link_message(frame)) [[unlikely]] {
     take_link_message(frame);
     return false;
@@ -90,7 +89,7 @@ bool Gateway::admit(Segment* frame) {
     egress_.drop(frame, Reason::multicast_ignored);
     return false;
   }
-  if (mac_bits(frame->data) != mac_bits(mac.bytes.data())) [[unlikely]] {
+  if (mac_bits(frame->data) != mac_bits(port.mac.bytes.data()) && !port.takes_any_mac) [[unlikely]] {
     egress_.drop(frame, Reason::not_for_us);
     return false;
   }
@@ -110,7 +109,7 @@ NeighborOutcome Gateway::handle_link_message(Segment* frame) const {
     const Route* route = snapshot_->routes->lookup(address);
     return route != nullptr && route->port != port;
   };
-  const wire::Mac& mac = snapshot_->ports[port].port->info().mac;
+  const wire::Mac& mac = snapshot_->port(port)->info().mac;
   return frame->ether_type == wire::ether_type::kArp ? answer_arp(frame, mac, answers)
                                                      : answer_neighbor_discovery(frame, mac, answers);
 }
@@ -144,7 +143,7 @@ void Gateway::share_link_message(const Segment* frame) {
 
 void Gateway::learn_from(Segment* copy) {
   const uint16_t port = copy->port;
-  if (port >= snapshot_->ports.size() || snapshot_->ports[port].port == nullptr) {
+  if (snapshot_->port(port) == nullptr) {
     release(copy);
     return;
   }
@@ -191,17 +190,44 @@ uint16_t Gateway::resolve(const Segment* frame, Reason& why) {
     return kNoExit;
   }
   why = Reason::neighbor_table_full;
+  if (route->port == snapshot_->node_port) return exit_to_node(node_side(frame->port));
   return neighbors_.find_or_create(route->port, route->has_via ? route->via : destination, now_, *this);
+}
+
+uint16_t Gateway::node_side(uint16_t port) const {
+  const uint16_t near = host_side(port % kMaxPorts);
+  if (snapshot_->port(near) != nullptr) return near;
+  for (uint16_t id = kMaxPorts; id < kPortIds; ++id) {
+    if (snapshot_->port(id) != nullptr) return id;
+  }
+  return kNoPort;
+}
+
+uint16_t Gateway::exit_to_node(uint16_t side) {
+  const Port* port = snapshot_->port(side);
+  if (port == nullptr) return kNoExit;
+  const NeighborIndex index = neighbors_.find_or_create(side, wire::Address{}, now_, *this);
+  if (index != kNoExit && !neighbors_.at(index).usable()) confirm_node(side);
+  return index;
+}
+
+void Gateway::confirm_node(uint16_t side) {
+  const Port* port = snapshot_->port(side);
+  if (port == nullptr) return;
+  NeighborNews news;
+  news.mac = port->info().only_peer;
+  news.solicited = true;
+  neighbors_.learn(side, news, now_, *this);
 }
 
 bool Gateway::send_by(Segment* frame, uint16_t exit, Reason reason, Reason& why) {
   const Neighbor& neighbor = neighbors_.use(exit, now_);
-  const PortEntry& entry = snapshot_->ports[neighbor.port];
-  if (entry.port == nullptr) [[unlikely]] {
+  const Port* port = snapshot_->port(neighbor.port);
+  if (port == nullptr) [[unlikely]] {
     why = Reason::port_down;
     return false;
   }
-  if (wire_packet_size(frame) > entry.port->info().mtu) [[unlikely]] {
+  if (wire_packet_size(frame) > port->info().mtu) [[unlikely]] {
     frame->exit = neighbor.port;
     why = Reason::packet_too_big;
     return false;
@@ -217,7 +243,7 @@ bool Gateway::send_by(Segment* frame, uint16_t exit, Reason reason, Reason& why)
     return true;
   }
   std::memcpy(frame->data, neighbor.mac.bytes.data(), 6);
-  std::memcpy(frame->data + 6, entry.port->info().mac.bytes.data(), 6);
+  std::memcpy(frame->data + 6, port->info().mac.bytes.data(), 6);
   egress_.send(frame, neighbor.port, reason);
   return true;
 }
@@ -225,6 +251,13 @@ bool Gateway::send_by(Segment* frame, uint16_t exit, Reason reason, Reason& why)
 void Gateway::answer(Segment* frame) {
   const uint16_t port = frame->port;
   const bool service = snapshot_->own_service_address(wire::destination_of(frame));
+  // What is the node's and no service's, its own stack answers.
+  if (!service && !is_host_side(port) && snapshot_->port(host_side(port)) != nullptr) {
+    Reason why = Reason::neighbor_table_full;
+    const uint16_t exit = exit_to_node(host_side(port));
+    if (exit == kNoExit || !send_by(frame, exit, Reason::forwarded, why)) reject(frame, why);
+    return;
+  }
   if (is_echo_request(frame)) {
     make_echo_reply(frame);
     egress_.send(frame, port, Reason::echo_answered);
@@ -250,7 +283,7 @@ Segment* Gateway::error_for(const Segment* frame, Reason why) {
       return make_icmp_error(buffers_, frame, IcmpError::time_exceeded, source);
     case Reason::packet_too_big:
       return make_icmp_error(buffers_, frame, IcmpError::packet_too_big, source,
-                             snapshot_->ports[frame->exit].port->info().mtu);
+                             snapshot_->port(frame->exit)->info().mtu);
     case Reason::no_route:
       return make_icmp_error(buffers_, frame, IcmpError::net_unreachable, source);
     case Reason::neighbor_unresolved:
@@ -262,15 +295,23 @@ Segment* Gateway::error_for(const Segment* frame, Reason why) {
   return make_icmp_error(buffers_, frame, IcmpError::port_unreachable, is_ours(destination) ? destination : source);
 }
 
-void Gateway::tick() { neighbors_.tick(now_, *this); }
+void Gateway::tick() {
+  neighbors_.tick(now_, *this);
+  for (const uint16_t side : confirm_) confirm_node(side);
+  confirm_.clear();
+}
 
 void Gateway::solicit(const Neighbor& neighbor) {
-  const PortEntry& entry = snapshot_->ports[neighbor.port];
-  if (entry.port == nullptr) return;
+  const Port* port = snapshot_->port(neighbor.port);
+  if (port == nullptr) return;
+  if (is_host_side(neighbor.port)) {
+    confirm_.push_back(neighbor.port);
+    return;
+  }
   const bool v4 = neighbor.address.is_v4();
   const wire::Address* own = snapshot_->own(neighbor.port, v4 ? 4 : 6);
   if (own == nullptr) return;  // without an address nobody can answer us
-  const Solicitor from{entry.port->info().mac, *own};
+  const Solicitor from{port->info().mac, *own};
   const wire::Mac known = neighbor.state == NeighborState::probe ? neighbor.mac : wire::kBroadcastMac;
   Segment* frame = v4 ? make_arp_request(buffers_, from, neighbor.address, known)
                       : make_neighbor_solicitation(buffers_, from, neighbor.address, known);
@@ -279,13 +320,13 @@ void Gateway::solicit(const Neighbor& neighbor) {
 
 void Gateway::deliver(Segment* frame, NeighborIndex index) {
   const Neighbor& neighbor = neighbors_.at(index);
-  const PortEntry& entry = snapshot_->ports[neighbor.port];
-  if (entry.port == nullptr) {
+  const Port* port = snapshot_->port(neighbor.port);
+  if (port == nullptr) {
     egress_.drop(frame, Reason::port_down);
     return;
   }
   std::memcpy(frame->data, neighbor.mac.bytes.data(), 6);
-  std::memcpy(frame->data + 6, entry.port->info().mac.bytes.data(), 6);
+  std::memcpy(frame->data + 6, port->info().mac.bytes.data(), 6);
   egress_.send(frame, neighbor.port, static_cast<Reason>(frame->reason));
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "config/snapshot.h"
 #include "l3/exit_cache.h"
 #include "l3/icmp_error.h"
@@ -43,6 +45,9 @@ class Gateway : private NeighborActions {
   bool lives_on(Segment* frame);
   /// The exit for the packet's destination, or kNoExit: `why` tells. Good for as long as epoch() stays.
   uint16_t resolve(const Segment* frame, Reason& why);
+  /// The exit to the node's own stack behind a port's host side.
+  uint16_t exit_to_node(uint16_t side);
+  uint16_t port_of(uint16_t exit) const { return neighbors_.at(exit).port; }
   /// Sends a packet by its exit. False: it is the caller's still, `why` tells.
   bool send_by(Segment* frame, uint16_t exit, Reason reason, Reason& why);
   uint32_t epoch() const { return snapshot_epoch_ + neighbors_.epoch(); }
@@ -51,6 +56,8 @@ class Gateway : private NeighborActions {
   bool is_ours(const wire::Address& address) const { return snapshot_->ours(address); }
 
  private:
+  uint16_t node_side(uint16_t port) const;
+  void confirm_node(uint16_t side);
   void take_link_message(Segment* frame);
   NeighborOutcome handle_link_message(Segment* frame) const;
   void share_link_message(const Segment* frame);
@@ -67,6 +74,7 @@ class Gateway : private NeighborActions {
   const Snapshot* snapshot_ = nullptr;
   NeighborTable neighbors_;
   ExitCache exits_;
+  std::vector<uint16_t> confirm_;  // host sides whose one neighbour, the node, is to be confirmed: it needs no question
   IcmpErrorLimiter errors_;
   Nanoseconds now_ = 0;
   uint32_t snapshot_epoch_ = 0;

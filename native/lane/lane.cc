@@ -30,9 +30,9 @@ void Lane::adopt(const Snapshot& snapshot, Nanoseconds now) {
   gateway_.adopt(snapshot);
   flows_.adopt(snapshot);
   inbound_.clear();
-  for (size_t id = 0; id < snapshot.ports.size(); ++id) {
-    Port* port = snapshot.ports[id].port.get();
-    if (port != nullptr) inbound_.push_back({static_cast<uint16_t>(id), port, &port->queue(id_)});
+  for (uint16_t id = 0; id < kPortIds; ++id) {
+    Port* port = snapshot.port(id);
+    if (port != nullptr) inbound_.push_back({id, port, &port->queue(id_)});
   }
   snapshot_ = &snapshot;
   next_beat_ = now;

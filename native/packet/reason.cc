@@ -47,6 +47,7 @@ constexpr std::array<ReasonInfo, kReasons> kTable{{
     {"flow_table_full", Verdict::drop},
     {"owner_directory_full", Verdict::drop},
     {"source_ports_taken", Verdict::reject},
+    {"claim_table_full", Verdict::drop},
     {"handover_full", Verdict::drop},
     {"ttl_exceeded", Verdict::reject},
     {"no_route", Verdict::reject},

@@ -22,7 +22,7 @@ enum class Reason : uint8_t {
   fragment_invalid, fragment_unmatched, fragment_table_full,
   tcp_truncated, tcp_header_invalid, udp_truncated, udp_length_invalid, icmp_truncated, icmp_malformed, icmp_checksum_bad,
   icmp_unrelated,
-  tcp_out_of_window, tcp_state_invalid, tcp_no_flow, flow_table_full, owner_directory_full, source_ports_taken, handover_full,
+  tcp_out_of_window, tcp_state_invalid, tcp_no_flow, flow_table_full, owner_directory_full, source_ports_taken, claim_table_full, handover_full,
   ttl_exceeded, no_route, packet_too_big, neighbor_unresolved, neighbor_table_full, neighbor_queue_full,
   no_service, no_endpoint, draining, port_unreachable, multicast_ignored,
   buffers_exhausted, port_queue_full, port_down, port_rejected,

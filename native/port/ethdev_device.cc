@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 
 #include "packet/error.h"
 #include "port/ethdev_eal.h"
@@ -20,6 +22,8 @@ namespace {
 constexpr uint16_t kDescriptors = 1024;
 constexpr uint32_t kMbufs = 4096;
 constexpr uint32_t kMbufsPerQueue = 4096;
+constexpr unsigned kXdpAttempts = 10;
+constexpr std::chrono::milliseconds kXdpPause{50};
 
 /// "0000:03:00.0", "03:00.0" or "pci:...", arguments aside.
 bool is_pci(const std::string& devargs) {
@@ -83,18 +87,29 @@ std::string log_lines() {
 
 EthdevDevice::EthdevDevice(PortInfo& info, const std::string& devargs, unsigned lanes) : name_(info.name) {
   eal_start({.memory_mb = 256, .pci = is_pci(devargs)});
-  const std::vector<int> before = packet_sockets();
-  try {
-    // Busy polling defers what would wake a sleeping lane.
-    plug(devargs.starts_with("net_af_xdp") ? add_argument(devargs, "busy_budget", "0") : devargs);
-    configure(info, lanes);
-    pool_ = MbufPool::create(name_, kMbufs + kMbufsPerQueue * receive_queues_);
-    start();
-    find_wait_fds(before);
-  } catch (...) {
-    unplug();
-    throw;
+  const bool xdp = devargs.starts_with("net_af_xdp");
+  for (unsigned attempt = 1;; ++attempt) {
+    try {
+      // Busy polling defers what would wake a sleeping lane.
+      open(info, xdp ? add_argument(devargs, "busy_budget", "0") : devargs, lanes);
+      return;
+    } catch (const Error&) {
+      // The kernel frees a queue some time after its last AF_XDP socket was closed.
+      const bool again = xdp && plugged_ && attempt < kXdpAttempts;
+      unplug();
+      if (!again) throw;
+    }
+    std::this_thread::sleep_for(kXdpPause);
   }
+}
+
+void EthdevDevice::open(PortInfo& info, const std::string& devargs, unsigned lanes) {
+  const std::vector<int> before = packet_sockets();
+  plug(devargs);
+  configure(info, lanes);
+  pool_ = MbufPool::create(name_, kMbufs + kMbufsPerQueue * receive_queues_);
+  start();
+  find_wait_fds(before);
 }
 
 EthdevDevice::~EthdevDevice() { unplug(); }
@@ -208,7 +223,7 @@ void EthdevDevice::unplug() {
   if (started_) rte_eth_dev_stop(id_);
   rte_eth_dev_close(id_);
   if (known.device != nullptr) rte_dev_remove(known.device);
-  plugged_ = false;
+  plugged_ = started_ = false;
 }
 
 }  // namespace flatproxy

@@ -34,6 +34,7 @@ class EthdevDevice {
   bool lost() const { return lost_.load(std::memory_order_relaxed); }
 
  private:
+  void open(PortInfo& info, const std::string& devargs, unsigned lanes);
   void plug(const std::string& devargs);
   void configure(PortInfo& info, unsigned lanes);
   void start();

@@ -34,7 +34,7 @@ Retired& retired() {
 
 void sweep(Retired& list) {
   list.pools.remove_if([](MbufPool* pool) {
-    if (rte_mempool_in_use_count(pool->mempool()) != 0) return false;
+    if (!pool->idle()) return false;
     delete pool;
     return true;
   });
@@ -70,7 +70,10 @@ std::shared_ptr<MbufPool> MbufPool::create(const std::string& port, uint32_t mbu
 
 MbufPool::~MbufPool() { rte_mempool_free(mempool_); }
 
-void MbufPool::give_back_from_afar(Segment* segment) { rte_pktmbuf_free_seg(static_cast<rte_mbuf*>(segment->foreign)); }
+void MbufPool::give_back_from_afar(Segment* segment) {
+  rte_pktmbuf_free_seg(static_cast<rte_mbuf*>(segment->foreign));
+  gone(1);  // last: the pool may go with it
+}
 
 Segment* MbufPool::to_segment(rte_mbuf* mbuf) {
   auto* segment = new (rte_mbuf_to_priv(mbuf)) Segment;
@@ -88,6 +91,7 @@ Segment* MbufPool::to_segment(rte_mbuf* mbuf) {
 
 // A frame's chain is that of its segments; the mbufs are single while they are a frame.
 Segment* MbufPool::to_frame(rte_mbuf* packet) {
+  out_.fetch_add(packet->nb_segs, std::memory_order_relaxed);
   Segment* head = to_segment(packet);
   head->frame_length = packet->pkt_len;
   head->flags = 0;

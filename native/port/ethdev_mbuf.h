@@ -2,6 +2,7 @@
 
 #include <rte_mbuf.h>
 
+#include <atomic>
 #include <memory>
 
 #include "packet/segment_pool.h"
@@ -27,6 +28,11 @@ class MbufPool : public SegmentPool {
   rte_mbuf* borrow(Segment* frame) const;
   static void undo(Segment* frame);
 
+  /// So many mbufs of frames are the driver's now.
+  void gone(uint32_t mbufs) { out_.fetch_sub(mbufs, std::memory_order_release); }
+  /// Whether no frame has an mbuf of this pool. Those that a driver held when it was closed do not count.
+  bool idle() const { return out_.load(std::memory_order_acquire) == 0; }
+
   /// A copy of any frame, in as few mbufs as it needs; nullptr: the pool is empty.
   rte_mbuf* copy(const Segment* frame) const;
 
@@ -38,6 +44,7 @@ class MbufPool : public SegmentPool {
   Segment* to_segment(rte_mbuf* mbuf);
 
   rte_mempool* mempool_;
+  std::atomic<uint64_t> out_{0};  // mbufs that are frames
 };
 
 /// What the device has found out about a received packet.

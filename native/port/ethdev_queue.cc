@@ -90,19 +90,24 @@ uint16_t EthdevQueue::transmit(rte_mbuf** packets, uint16_t n) {
 void EthdevQueue::send_wire(QueueContext&, Burst& burst) {
   rte_mbuf* packets[Burst::kSize];
   const uint32_t loaded = load(burst, packets);
-  bool ours[Burst::kSize];
+  uint16_t ours[Burst::kSize];  // mbufs of the frame itself; 0: the packet is a copy
   // Known before the driver has the packets: a frame of our pool is gone with them.
-  for (uint32_t i = 0; i < loaded; ++i) ours[i] = packets[i] == burst.frames[i]->foreign;
+  for (uint32_t i = 0; i < loaded; ++i) {
+    ours[i] = packets[i] == burst.frames[i]->foreign ? packets[i]->nb_segs : uint16_t{0};
+  }
   const uint16_t sent = transmit(packets, static_cast<uint16_t>(loaded));
+  uint32_t gone = 0;
   for (uint32_t i = 0; i < loaded; ++i) {
     if (i < sent) {
-      if (!ours[i]) release(burst.frames[i]);
-    } else if (ours[i]) {
+      gone += ours[i];
+      if (ours[i] == 0) release(burst.frames[i]);
+    } else if (ours[i] != 0) {
       MbufPool::undo(burst.frames[i]);
     } else {
       rte_pktmbuf_free(packets[i]);
     }
   }
+  if (gone != 0) device_.pool().gone(gone);
   std::copy(burst.begin() + sent, burst.end(), burst.begin());
   burst.count -= sent;
 }

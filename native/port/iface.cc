@@ -37,6 +37,9 @@ class IfacePort final : public Port {
     if (&tap_ == &session_->host_tap()) session_->close_host();
   }
   PortQueue& queue(unsigned lane) override { return *queues_[lane]; }
+  bool wants_claims() const override { return session_->claims() != nullptr; }
+  bool claim(const Tuple& reply) override { return session_->claims()->claim(reply); }
+  void unclaim(const Tuple& reply) override { session_->claims()->unclaim(reply); }
   std::string loss_reason() const override {
     if (!session_->monitor().up()) return session_->interface() + ": " + session_->monitor().reason();
     const bool lost = std::any_of(queues_.begin(), queues_.end(), [](const auto& queue) { return queue->lost(); });
@@ -65,7 +68,10 @@ IfacePorts open_iface(const PortInfo& wire, const PortInfo& host, const IfaceCon
   ports.wire = std::make_shared<IfacePort>(describe(wire, link, link.mac), session, session->wire_tap(), true);
   if (config.take == Take::all) {
     const wire::Mac mac = session->peer_mac().value_or(local_mac(link.name + "/host"));
-    ports.host = std::make_shared<IfacePort>(describe(host, link, mac), session, session->host_tap(), false);
+    PortInfo host_info = describe(host, link, mac);
+    host_info.takes_any_mac = true;
+    host_info.only_peer = link.mac;
+    ports.host = std::make_shared<IfacePort>(host_info, session, session->host_tap(), false);
   }
   ports.claims = session->claims();
   ports.kernel_addresses = session->kernel_addresses();

@@ -72,16 +72,13 @@ OpenedPorts open_port(uint16_t id, const std::string& name, const PortSpec& spec
 }
 
 OpenPort port_opener(unsigned lanes, std::function<void(const OpenedPorts&)> opened) {
-  // A plan names `host` last.
-  const auto host = std::make_shared<std::shared_ptr<Port>>();
-  return [lanes, host, told = std::move(opened)](uint16_t id, const std::string& name,
+  return [lanes, told = std::move(opened)](uint16_t id, const std::string& name,
                                                  const std::string& config) -> OpenedPort {
-    const PortSpec spec = parse_port_spec(config);
-    if (std::holds_alternative<HostSpec>(spec) && *host != nullptr) return OpenedPort(*host);
-    const OpenedPorts ports = open_port(id, name, spec, lanes);
-    if (*host == nullptr) *host = ports.host;
+    const OpenedPorts ports = open_port(id, name, parse_port_spec(config), lanes);
     told(ports);
-    return OpenedPort(ports.port, ports.addresses);
+    OpenedPort opened(ports.port, ports.addresses);
+    opened.host = ports.host;
+    return opened;
   };
 }
 

@@ -6,6 +6,7 @@
 
 #include "packet/burst.h"
 #include "packet/segment_pool.h"
+#include "packet/tuple.h"
 #include "wire/address.h"
 
 namespace flatproxy {
@@ -24,6 +25,10 @@ struct PortInfo {
   wire::Mac mac;            ///< source of the frames that flatproxy itself sends here
   uint16_t mtu = 1500;      ///< bytes of the largest IP packet on the wire
   PortOffloads offloads;
+  /// Frames to any unicast MAC are for us: they come from the node's own stack, which knows the workloads' MACs.
+  bool takes_any_mac = false;
+  /// Where frames sent here are addressed to; zero: to each neighbour's own MAC, which is resolved.
+  wire::Mac only_peer;
 };
 
 /// What a lane gives to a queue for one call: its buffers and the time, read once per burst.
@@ -76,6 +81,12 @@ class Port {
 
   const PortInfo& info() const { return info_; }
   virtual PortQueue& queue(unsigned lane) = 0;
+
+  /// Takes only what it was told of (iface, take: 'matched'): claim() must precede the first packet of a flow.
+  virtual bool wants_claims() const { return false; }
+  /// Any thread. From now on packets with this tuple are taken. False: no room.
+  virtual bool claim(const Tuple&) { return true; }
+  virtual void unclaim(const Tuple&) {}
 
   /// True: time on this port is virtual (a capture's); see PortQueue::next_receive().
   virtual bool virtual_time() const { return false; }

@@ -33,7 +33,7 @@ struct ServiceCounter {
 /// Everything that one lane counts. The lane writes, anybody reads.
 struct LaneCounters {
   std::array<PacketCounter, kReasons> reasons;
-  std::array<PortCounter, kMaxPorts> ports;
+  std::array<PortCounter, kPortIds> ports;  ///< by port id, host sides included
   Region<ServiceCounter> services{kMaxServices};  ///< by service id
   Counter flows;
   Counter flow_capacity;

@@ -261,5 +261,19 @@ TEST_F(EthdevVeth, AfXdp) {
   wake_up(*a, *b);
 }
 
+TEST_F(EthdevVeth, PortsComeAndGo) {
+  for (int i = 0; i < 20; ++i) {
+    for (const char* driver : {"net_af_packet_e", "net_af_xdp_e"}) {
+      try {
+        auto a = open(std::string(driver) + ",iface=fpte0");
+        send(*a, udp_bytes(60, random));
+      } catch (const Error& error) {
+        if (error.code == "ERR_FLATPROXY_NOT_FOUND") GTEST_SKIP() << error.what();
+        throw;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace flatproxy
