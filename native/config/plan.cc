@@ -73,8 +73,9 @@ void open_ports(Plan& plan, const Snapshot* base, Snapshot& next, const OpenPort
     } else {
       OpenedPort opened = open(planned.id, planned.name, planned.config);
       if (opened.port == nullptr) contradiction("port '" + planned.name + "' was not opened");
-      entry = {std::move(opened.port), std::move(planned.name), std::move(planned.config), std::move(opened.addresses), {},
-               std::move(opened.host)};
+      entry = {
+          std::move(opened.port), std::move(planned.name), std::move(planned.config), std::move(opened.addresses), {},
+          std::move(opened.host)};
     }
     entry.own = planned.own ? std::move(*planned.own) : entry.found;
   }

@@ -34,7 +34,8 @@ class Sums {
     uint8_t reason;
   };
   Sum& of(uint8_t reason) {
-    if (count_ != 0 && sums_[last_].reason == reason) [[likely]] return sums_[last_];
+    if (count_ != 0 && sums_[last_].reason == reason) [[likely]]
+      return sums_[last_];
     for (last_ = 0; last_ < count_; ++last_) {
       if (sums_[last_].reason == reason) return sums_[last_];
     }

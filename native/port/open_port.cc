@@ -72,14 +72,14 @@ OpenedPorts open_port(uint16_t id, const std::string& name, const PortSpec& spec
 }
 
 OpenPort port_opener(unsigned lanes, std::function<void(const OpenedPorts&)> opened) {
-  return [lanes, told = std::move(opened)](uint16_t id, const std::string& name,
-                                                 const std::string& config) -> OpenedPort {
-    const OpenedPorts ports = open_port(id, name, parse_port_spec(config), lanes);
-    told(ports);
-    OpenedPort opened(ports.port, ports.addresses);
-    opened.host = ports.host;
-    return opened;
-  };
+  return
+      [lanes, told = std::move(opened)](uint16_t id, const std::string& name, const std::string& config) -> OpenedPort {
+        const OpenedPorts ports = open_port(id, name, parse_port_spec(config), lanes);
+        told(ports);
+        OpenedPort opened(ports.port, ports.addresses);
+        opened.host = ports.host;
+        return opened;
+      };
 }
 
 }  // namespace flatproxy

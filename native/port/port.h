@@ -11,7 +11,8 @@
 
 namespace flatproxy {
 
-/// What a port's queues can be handed as it is. What a port cannot do, prepare_for_send() (port/prepare.h) does in software.
+/// What a port's queues can be handed as it is. What a port cannot do, prepare_for_send() (port/prepare.h) does in
+/// software.
 struct PortOffloads {
   bool checksum = false;  ///< kNeedsChecksum frames
   bool tso4 = false;      ///< kGsoTcp4 frames up to 64 KB
@@ -20,10 +21,10 @@ struct PortOffloads {
 
 /// What is fixed about a port once it is open.
 struct PortInfo {
-  uint16_t id = 0;          ///< index in the snapshot's port table
-  std::string name;         ///< the mesh's name for it
-  wire::Mac mac;            ///< source of the frames that flatproxy itself sends here
-  uint16_t mtu = 1500;      ///< bytes of the largest IP packet on the wire
+  uint16_t id = 0;      ///< index in the snapshot's port table
+  std::string name;     ///< the mesh's name for it
+  wire::Mac mac;        ///< source of the frames that flatproxy itself sends here
+  uint16_t mtu = 1500;  ///< bytes of the largest IP packet on the wire
   PortOffloads offloads;
   /// Frames to any unicast MAC are for us: they come from the node's own stack, which knows the workloads' MACs.
   bool takes_any_mac = false;
