@@ -34,10 +34,12 @@ Exit codes: 0 all went well, 1 a request failed, 4 namespaces or ports cannot be
   async run(values) {
     needPrograms()
     const { unshare, joint } = await chooseStage(oneOf(values, 'port', ['iface', 'tap'], 'demo'))
+    const interrupted = new AbortController()
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
     removeLeftovers()
     const folder = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`))
     try {
-      return await play([...unshare, '--fork', '--kill-child'], joint, folder, values)
+      return await play([...unshare, '--fork', '--kill-child'], joint, folder, values, interrupted.signal)
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
@@ -115,7 +117,13 @@ function isAlive(pid: number): boolean {
  * Runs the demo inside. Its first process holds all of it: the kernel ends the namespaces with it. It ends when its
  * lifeline does, so also when we are killed; the one that we ask in vain is killed.
  */
-async function play(unshare: readonly string[], joint: Joint, folder: string, values: Values): Promise<Exit> {
+async function play(
+  unshare: readonly string[],
+  joint: Joint,
+  folder: string,
+  values: Values,
+  interrupted: AbortSignal,
+): Promise<Exit> {
   const flags = [values['keep'] && '--keep', unshare.includes('--user') && '--user'].filter(
     (flag) => typeof flag === 'string',
   )
@@ -129,7 +137,7 @@ async function play(unshare: readonly string[], joint: Joint, folder: string, va
     lifeline.end()
     setTimeout(() => child.kill('SIGKILL'), patience).unref()
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+  interrupted.addEventListener('abort', stop, { once: true })
   const [code] = (await once(child, 'close')) as [number | null]
   const exit = Object.entries(exitCodes).find(([, [value]]) => value === code)
   return (exit?.[0] ?? 'failed') as Exit
