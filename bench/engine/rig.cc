@@ -64,7 +64,7 @@ Rig::Rig(const std::string& services, uint32_t flows, bool track_all) {
     return port;
   };
   snapshot_ = build_snapshot(plan_text(services, flows, track_all), nullptr, open);
-  shared_ = std::make_unique<LaneShared>(1, flows, hash_key(1));
+  shared_ = std::make_unique<LaneShared>(1, flows, hash_key(1), [] { return uint64_t{4}; });
   lane_ = std::make_unique<Lane>(0, *shared_, flows);
   lane_->adopt(*snapshot_, now_);
   teach_neighbors();

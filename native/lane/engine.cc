@@ -1,11 +1,19 @@
 #include "lane/engine.h"
 
+#include <sys/random.h>
 #include <time.h>
 
 #include <algorithm>
 
 namespace flatproxy {
 namespace {
+
+uint64_t random_bits() {
+  uint64_t bits = 0;
+  while (getrandom(&bits, sizeof(bits), 0) != sizeof(bits)) {
+  }
+  return bits;
+}
 
 class Adopt : public LaneTask {
  public:
@@ -75,7 +83,7 @@ class AskIdle : public LaneTask {
 
 Engine::Engine(const EngineOptions& options, std::shared_ptr<const Snapshot> snapshot)
     : shared_(static_cast<unsigned>(options.cores.size()), uint64_t{options.flow_capacity} * options.cores.size(),
-              options.key),
+              options.key, random_bits),
       snapshot_(std::move(snapshot)) {
   for (unsigned id = 0; id < options.cores.size(); ++id) {
     auto lane = std::make_unique<Lane>(id, shared_, options.flow_capacity);

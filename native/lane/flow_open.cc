@@ -19,7 +19,8 @@ FlowStage::Opening FlowStage::opening_for(const Item& item) const {
   Opening opening{item.tuple, item.hash};
   const Tuple& t = item.tuple;
   opening.service = snapshot_->service_table->find(t.destination, t.destination_port, t.protocol);
-  if (opening.service == nullptr && snapshot_->flows.adopt_midstream) restore(t, opening);
+  const bool ours = gateway_.is_ours(t.destination);  // then it answers us, not one of our clients
+  if (opening.service == nullptr && !ours && snapshot_->flows.adopt_midstream) restore(t, opening);
   return opening;
 }
 

@@ -183,6 +183,10 @@ void FlowStage::translate_packet(FlowId id, Direction direction, Segment* frame,
 void FlowStage::carry_unknown(Item& item) {
   Segment* frame = item.frame;
   const Opening opening = opening_for(item);
+  if (opening.service == nullptr && gateway_.is_ours(item.tuple.destination)) {
+    gateway_.answer(frame);
+    return;
+  }
   if (shared_.lanes() > 1 && (frame->flags & kHandedOver) == 0) {
     if (hand_over(frame, owner_of(item.hash, opening.hash), kHandedOver)) return;
   }
@@ -194,15 +198,9 @@ void FlowStage::carry_unknown(Item& item) {
       return;
     }
   }
-  if (opening.service == nullptr) {
-    if (gateway_.is_ours(item.tuple.destination)) {
-      gateway_.answer(frame);
-      return;
-    }
-    if (!snapshot_->flows.track_all) {
-      gateway_.carry(frame, Reason::forwarded);
-      return;
-    }
+  if (opening.service == nullptr && !snapshot_->flows.track_all) {
+    gateway_.carry(frame, Reason::forwarded);
+    return;
   }
   const FlowId id = open(opening, frame);
   if (id == kNoFlow) return;

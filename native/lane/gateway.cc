@@ -6,6 +6,7 @@
 #include "l3/echo_reply.h"
 #include "l3/nd_responder.h"
 #include "l3/tcp_reset.h"
+#include "lane/health_stage.h"
 #include "packet/frame.h"
 #include "wire/bytes.h"
 #include "wire/ethernet.h"
@@ -248,7 +249,23 @@ bool Gateway::send_by(Segment* frame, uint16_t exit, Reason reason, Reason& why)
   return true;
 }
 
+/// An answer to a probe of ours, which ends at the lane that probes.
+bool Gateway::take_probe_answer(Segment* frame) {
+  if (frame->protocol != wire::protocol::kTcp || (frame->flags & kLaterFragment) != 0) return false;
+  if (health_ != nullptr) return health_->take(frame, now_);
+  const auto destination = static_cast<uint16_t>(frame->l4_ports);
+  if (destination < ProberOptions{}.first_port || (frame->flags & kHandedOver) != 0) return false;
+  frame->flags |= kHandedOver;
+  if (shared_.handover.give(lane_, HealthStage::kLane, frame)) {
+    shared_.handover.notify(HealthStage::kLane);
+  } else {
+    egress_.drop(frame, Reason::handover_full);
+  }
+  return true;
+}
+
 void Gateway::answer(Segment* frame) {
+  if (take_probe_answer(frame)) return;
   const uint16_t port = frame->port;
   const bool service = snapshot_->own_service_address(wire::destination_of(frame));
   // What is the node's and no service's, its own stack answers.

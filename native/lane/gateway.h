@@ -14,6 +14,8 @@
 
 namespace flatproxy {
 
+class HealthStage;
+
 /// The node as a router, for one lane: which packets are for it, what it answers itself (ARP, ND, echo, errors), and
 /// by which port and neighbour the others leave.
 class Gateway : private NeighborActions {
@@ -23,6 +25,8 @@ class Gateway : private NeighborActions {
   Gateway(unsigned lane, LaneShared& shared, Buffers& buffers, Egress& egress);
 
   void adopt(const Snapshot& snapshot);
+  /// The lane that has the health stage brings it the answers to probes; all others hand them over.
+  void use(HealthStage* health) { health_ = health; }
   void set_time(Nanoseconds now) { now_ = now; }
   /// Retries and forgets neighbours.
   void tick();
@@ -58,6 +62,7 @@ class Gateway : private NeighborActions {
  private:
   uint16_t node_side(uint16_t port) const;
   void confirm_node(uint16_t side);
+  bool take_probe_answer(Segment* frame);
   void take_link_message(Segment* frame);
   NeighborOutcome handle_link_message(Segment* frame) const;
   void share_link_message(const Segment* frame);
@@ -72,6 +77,7 @@ class Gateway : private NeighborActions {
   Buffers& buffers_;
   Egress& egress_;
   const Snapshot* snapshot_ = nullptr;
+  HealthStage* health_ = nullptr;
   NeighborTable neighbors_;
   ExitCache exits_;
   std::vector<uint16_t> confirm_;  // host sides whose one neighbour, the node, is to be confirmed: it needs no question

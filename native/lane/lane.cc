@@ -23,12 +23,18 @@ Lane::Lane(unsigned id, LaneShared& shared, uint32_t flow_capacity)
       buffers_(*shared.buffers[id]),
       egress_(id, buffers_, counters_),
       gateway_(id, shared, buffers_, egress_),
-      flows_(id, shared, counters_, egress_, gateway_, flow_capacity) {}
+      flows_(id, shared, counters_, egress_, gateway_, flow_capacity) {
+  if (id == HealthStage::kLane) {
+    health_ = std::make_unique<HealthStage>(shared, counters_, buffers_, egress_, gateway_);
+    gateway_.use(health_.get());
+  }
+}
 
 void Lane::adopt(const Snapshot& snapshot, Nanoseconds now) {
   egress_.configure(snapshot);
   gateway_.adopt(snapshot);
   flows_.adopt(snapshot);
+  if (health_ != nullptr) health_->adopt(snapshot, now);
   inbound_.clear();
   for (uint16_t id = 0; id < kPortIds; ++id) {
     Port* port = snapshot.port(id);
@@ -108,6 +114,7 @@ void Lane::tick(Nanoseconds now) {
   next_tick_ = now + kTick;
   flows_.tick(now);
   gateway_.tick();
+  if (health_ != nullptr) health_->tick(now);
   counters_.buffers_in_use.set(buffers_.small.in_use() + buffers_.large.in_use());
 }
 
@@ -129,7 +136,8 @@ Nanoseconds Lane::next_deadline(Nanoseconds now) const {
   const bool watched = std::any_of(inbound_.begin(), inbound_.end(),
                                    [](const Inbound& inbound) { return inbound.queue->wants_heartbeat(); });
   const Nanoseconds rest = watched ? std::min(next_beat_, now + kIdleTick) : now + kIdleTick;
-  return std::min(rest, next_receive());
+  const Nanoseconds probes = health_ != nullptr ? health_->next_deadline(now) : kNever;
+  return std::min({rest, next_receive(), probes});
 }
 
 }  // namespace flatproxy

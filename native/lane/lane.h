@@ -1,7 +1,7 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "config/snapshot.h"
@@ -9,6 +9,7 @@
 #include "lane/flow_stage.h"
 #include "lane/gateway.h"
 #include "lane/handover.h"
+#include "lane/health_stage.h"
 #include "lane/shared.h"
 #include "packet/burst.h"
 #include "stats/lane_counters.h"
@@ -68,6 +69,7 @@ class Lane {
   Egress egress_;
   Gateway gateway_;
   FlowStage flows_;
+  std::unique_ptr<HealthStage> health_;  // the first lane's
   std::vector<Inbound> inbound_;
   Burst burst_;
   bool worked_ = false;

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -16,12 +17,14 @@ namespace flatproxy {
 
 /// All that the lanes of an engine have in common, beside the snapshot.
 struct LaneShared {
-  LaneShared(unsigned lanes, uint64_t flows_in_all, const HashKey& hash_key)
-      : key(hash_key), buffers(lanes), handover(lanes), health(kMaxEndpoints), directory(lanes > 1 ? flows_in_all : 0) {
+  /// @param random_bits 64 unpredictable bits a call, for initial sequence numbers
+  LaneShared(unsigned lanes, uint64_t flows_in_all, const HashKey& hash_key, std::function<uint64_t()> random_bits)
+      : key(hash_key), random(std::move(random_bits)), buffers(lanes), handover(lanes), health(kMaxEndpoints), directory(lanes > 1 ? flows_in_all : 0) {
     for (auto& own : buffers) own = std::make_unique<Buffers>();
   }
 
   HashKey key;
+  std::function<uint64_t()> random;
   /// By lane, for that lane alone. They are here because a frame may end on another lane than its memory's: pools end
   /// after every lane and ring.
   std::vector<std::unique_ptr<Buffers>> buffers;

@@ -41,6 +41,7 @@ struct LaneCounters {
   Counter handed_over;
   Counter busy_time;          ///< nanoseconds spent in iterations that had work
   Counter buffers_in_use;
+  Counter health_changes;     ///< endpoints that became healthy or unhealthy
 };
 
 }  // namespace flatproxy

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "support/world.h"
+#include "wire/bytes.h"
 
 namespace flatproxy {
 namespace {
@@ -282,6 +283,36 @@ TEST(Services, EstablishedFlowsStayWhereTheyAreWhenEndpointsChange) {
   EXPECT_EQ(endpoint_of(world.take(1).at(0)), endpoint);
   world.send(0, Frame().from(kClient, 2).to(kVip, 80).tcp("S", 100));
   EXPECT_EQ(endpoint_of(world.take(1).at(0)), "10.0.1.99");
+}
+
+TEST_P(Lanes, ProbesEndpointsAndPassesOverTheOneThatRefuses) {
+  const unsigned n = GetParam();
+  World::Options o = with_service("tcp", n);
+  const std::string none = R"("healthCheck":null)";
+  o.services.replace(o.services.find(none), none.size(),
+                     R"("healthCheck":{"interval":1000,"timeout":500,"healthy":1,"unhealthy":1,"jitter":0})");
+  World world(o);
+  unsigned probes = 0;
+  for (int step = 0; step < 30; ++step) {
+    world.run(100'000'000);
+    for (const Segment* sent : world.take_frames(1)) {
+      const std::string probe = test::describe(sent);
+      ASSERT_EQ(probe.rfind("10.0.1.1:", 0), 0u) << "from our own address: " << probe;
+      if (probe.find(" tcp S ") == std::string::npos) continue;
+      ++probes;
+      const auto port = static_cast<uint16_t>(std::stoi(probe.substr(9)));
+      const std::string endpoint = endpoint_of(probe);
+      const uint32_t sequence = wire::load32(&test::content(sent)[38]);
+      const bool refuses = endpoint == kServers[0];
+      world.send(1, Frame().from(endpoint, 8080).to("10.0.1.1", port).tcp(refuses ? "RA" : "SA", 900, sequence + 1), port % n);
+    }
+  }
+  EXPECT_GE(probes, 6u);
+  EXPECT_EQ(world.count(Reason::probe_answered), probes);
+  for (uint16_t i = 0; i < 40; ++i) {
+    world.send(0, Frame().from(kClient, static_cast<uint16_t>(2000 + i)).to(kVip, 80).tcp("S", 100), i % n);
+    for (const std::string& out : world.take(1)) EXPECT_NE(endpoint_of(out), kServers[0]);
+  }
 }
 
 TEST(FlowTableFull, GivesUpUnassuredFlowsAndNoEstablishedOne) {
