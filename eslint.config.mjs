@@ -10,6 +10,7 @@ const nodeGlobals = [
   'clearTimeout',
   'setInterval',
   'clearInterval',
+  'performance',
 ]
 
 export default tseslint.config(
