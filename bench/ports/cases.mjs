@@ -1,5 +1,6 @@
 // The cases: wrk against nginx for some seconds, with the work of core 0 meanwhile.
 import { readFileSync } from 'node:fs'
+import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { client } from './town.mjs'
 import { Running } from './programs.mjs'

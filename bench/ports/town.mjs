@@ -83,7 +83,7 @@ export async function answers(url) {
     try {
       return run(['curl', '-sf', '--max-time', '1', '-o', '/dev/null', url], client)
     } catch (error) {
-      if (attempt >= 20) throw new Error(`${url} does not answer: ${error.message}`, { cause: error })
+      if (attempt >= 20) throw new Error(`${url} does not answer`, { cause: error })
       await sleep(100)
     }
   }
