@@ -4,6 +4,7 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "packet/error.h"
 #include "port/ethdev_eal.h"
@@ -33,15 +35,19 @@ bool is_pci(const std::string& devargs) {
   return dot != std::string::npos && dot >= 5 && name[dot - 3] == ':' && std::isxdigit(name[0]) != 0;
 }
 
+int domain_of(int fd) {
+  int domain = 0;
+  socklen_t size = sizeof(domain);
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 ? domain : -1;
+}
+
 /// The sockets of this process that packets come from: those of net_af_packet and net_af_xdp.
 std::vector<int> packet_sockets() {
   std::vector<int> found;
   std::error_code failure;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", failure)) {
     const int fd = std::atoi(entry.path().filename().c_str());
-    int domain = 0;
-    socklen_t size = sizeof(domain);
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) continue;
+    const int domain = domain_of(fd);
     if (domain == AF_PACKET || domain == AF_XDP) found.push_back(fd);
   }
   std::sort(found.begin(), found.end());
@@ -209,10 +215,9 @@ void EthdevDevice::find_wait_fds(const std::vector<int>& before) {
     }
     return;
   }
-  std::vector<int> fresh;
   const std::vector<int> now = packet_sockets();
-  std::set_difference(now.begin(), now.end(), before.begin(), before.end(), std::back_inserter(fresh));
-  if (fresh.size() >= receive_queues_) std::copy_n(fresh.begin(), receive_queues_, wait_fds_.begin());
+  std::set_difference(now.begin(), now.end(), before.begin(), before.end(), std::back_inserter(sockets_));
+  if (sockets_.size() >= receive_queues_) std::copy_n(sockets_.begin(), receive_queues_, wait_fds_.begin());
 }
 
 void EthdevDevice::unplug() {
@@ -223,6 +228,10 @@ void EthdevDevice::unplug() {
   if (started_) rte_eth_dev_stop(id_);
   rte_eth_dev_close(id_);
   if (known.device != nullptr) rte_dev_remove(known.device);
+  // net_af_xdp of DPDK 22.11 leaves its sockets open, and with them the interface's queues taken.
+  for (const int fd : std::exchange(sockets_, {})) {
+    if (domain_of(fd) == AF_XDP) close(fd);
+  }
   plugged_ = started_ = false;
 }
 

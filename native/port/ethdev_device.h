@@ -52,6 +52,7 @@ class EthdevDevice {
   unsigned send_queues_ = 0;
   std::shared_ptr<MbufPool> pool_;
   std::vector<int> wait_fds_;
+  std::vector<int> sockets_;  // that the driver has opened
   std::atomic<bool> lost_{false};
 };
 
