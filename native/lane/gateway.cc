@@ -170,7 +170,8 @@ void Gateway::carry(Segment* frame, Reason reason) {
   if (!lives_on(frame)) return;
   const uint16_t exit = resolve(frame, why);
   if (exit != kNoExit) {
-    known = {destination, epoch(), exit};
+    // Which way leads to the node's own stack depends on where the packet came from.
+    if (!is_host_side(port_of(exit))) known = {destination, epoch(), exit};
     if (send_by(frame, exit, reason, why)) return;
   }
   reject(frame, why);
