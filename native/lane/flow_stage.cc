@@ -114,7 +114,8 @@ void FlowStage::forward(FlowMatch match, Segment* frame, Reason reason) {
       why = Reason::claim_table_full;
     }
   }
-  if (exit != Gateway::kNoExit && gateway_.send_by(frame, exit, reason, why)) [[likely]] return;
+  if (exit != Gateway::kNoExit && gateway_.send_by(frame, exit, reason, why)) [[likely]]
+    return;
   // An error quotes the packet as its sender knows it.
   if (translated) translate_packet(match.id, match.direction, frame, true);
   gateway_.reject(frame, why);
@@ -169,7 +170,8 @@ void FlowStage::translate_packet(FlowId id, Direction direction, Segment* frame,
     } else {
       translate(frame, End::destination, endpoint, flow.nat_port);
     }
-    if (source_port_moved) translate(frame, End::source, original.source, back ? flow.source_port : flow.nat_source_port);
+    if (source_port_moved)
+      translate(frame, End::source, original.source, back ? flow.source_port : flow.nat_source_port);
     return;
   }
   if (back) {
@@ -177,7 +179,8 @@ void FlowStage::translate_packet(FlowId id, Direction direction, Segment* frame,
   } else {
     translate(frame, End::source, original.destination, flow.destination_port);
   }
-  if (source_port_moved) translate(frame, End::destination, original.source, back ? flow.nat_source_port : flow.source_port);
+  if (source_port_moved)
+    translate(frame, End::destination, original.source, back ? flow.nat_source_port : flow.source_port);
 }
 
 void FlowStage::carry_unknown(Item& item) {
@@ -308,7 +311,7 @@ void FlowStage::tick(Nanoseconds now) {
 
 void FlowStage::count_service(FlowId id, const Segment* frame) {
   counters_.services[static_cast<size_t>(conntrack_.table().cold(id).service_low)].carried.add(wire_segments(frame),
-                                                                                            frame->frame_length);
+                                                                                               frame->frame_length);
 }
 
 FlowRecord FlowStage::record(FlowId id) const {

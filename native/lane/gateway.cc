@@ -104,7 +104,8 @@ bool Gateway::is_link_message(const Segment* frame) {
 
 NeighborOutcome Gateway::handle_link_message(Segment* frame) const {
   const uint16_t port = frame->port;
-  // We answer for what is ours, and for what we would carry away by another port: the workload's link holds nobody else.
+  // We answer for what is ours, and for what we would carry away by another port: the workload's link holds nobody
+  // else.
   const auto answers = [this, port](const wire::Address& address) {
     if (is_ours(address)) return true;
     const Route* route = snapshot_->routes->lookup(address);
@@ -159,7 +160,8 @@ void Gateway::carry(Segment* frame, Reason reason) {
   Reason why;
   if (known.destination == destination && known.epoch == epoch()) [[likely]] {
     if (!lives_on(frame)) return;
-    if (send_by(frame, known.exit, reason, why)) [[likely]] return;
+    if (send_by(frame, known.exit, reason, why)) [[likely]]
+      return;
     reject(frame, why);
     return;
   }
@@ -179,7 +181,8 @@ void Gateway::carry(Segment* frame, Reason reason) {
 
 bool Gateway::lives_on(Segment* frame) {
   const uint8_t hops = frame->data[frame->l3_offset + (frame->family == 4 ? 8 : 7)];
-  if (hops > 1) [[likely]] return true;
+  if (hops > 1) [[likely]]
+    return true;
   reject(frame, Reason::ttl_exceeded);
   return false;
 }
@@ -234,7 +237,8 @@ bool Gateway::send_by(Segment* frame, uint16_t exit, Reason reason, Reason& why)
     why = Reason::packet_too_big;
     return false;
   }
-  if (frame->l3_offset != kL3) [[unlikely]] strip_tag(frame);
+  if (frame->l3_offset != kL3) [[unlikely]]
+    strip_tag(frame);
   decrement_hops(frame);
   // What a short frame was padded with is not part of the packet. (A large frame's length field may say nothing.)
   if (frame->gso_size == 0) trim_to(frame, frame->l4_offset + frame->l4_length);

@@ -86,7 +86,8 @@ void Lane::carry(Burst& burst, Nanoseconds now) {
       continue;
     }
     packets += wire_segments(frame);
-    if (gateway_.admit(frame)) [[likely]] burst.frames[kept++] = frame;
+    if (gateway_.admit(frame)) [[likely]]
+      burst.frames[kept++] = frame;
   }
   counters_.ports[port].received.packets.add(packets);
   counters_.ports[port].received.bytes.add(bytes);

@@ -19,7 +19,12 @@ namespace flatproxy {
 struct LaneShared {
   /// @param random_bits 64 unpredictable bits a call, for initial sequence numbers
   LaneShared(unsigned lanes, uint64_t flows_in_all, const HashKey& hash_key, std::function<uint64_t()> random_bits)
-      : key(hash_key), random(std::move(random_bits)), buffers(lanes), handover(lanes), health(kMaxEndpoints), directory(lanes > 1 ? flows_in_all : 0) {
+      : key(hash_key),
+        random(std::move(random_bits)),
+        buffers(lanes),
+        handover(lanes),
+        health(kMaxEndpoints),
+        directory(lanes > 1 ? flows_in_all : 0) {
     for (auto& own : buffers) own = std::make_unique<Buffers>();
   }
 

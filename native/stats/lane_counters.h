@@ -33,15 +33,15 @@ struct ServiceCounter {
 /// Everything that one lane counts. The lane writes, anybody reads.
 struct LaneCounters {
   std::array<PacketCounter, kReasons> reasons;
-  std::array<PortCounter, kPortIds> ports;  ///< by port id, host sides included
+  std::array<PortCounter, kPortIds> ports;        ///< by port id, host sides included
   Region<ServiceCounter> services{kMaxServices};  ///< by service id
   Counter flows;
   Counter flow_capacity;
   Counter evicted_flows;
   Counter handed_over;
-  Counter busy_time;          ///< nanoseconds spent in iterations that had work
+  Counter busy_time;  ///< nanoseconds spent in iterations that had work
   Counter buffers_in_use;
-  Counter health_changes;     ///< endpoints that became healthy or unhealthy
+  Counter health_changes;  ///< endpoints that became healthy or unhealthy
 };
 
 }  // namespace flatproxy

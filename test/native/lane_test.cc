@@ -304,7 +304,8 @@ TEST_P(Lanes, ProbesEndpointsAndPassesOverTheOneThatRefuses) {
       const std::string endpoint = endpoint_of(probe);
       const uint32_t sequence = wire::load32(&test::content(sent)[38]);
       const bool refuses = endpoint == kServers[0];
-      world.send(1, Frame().from(endpoint, 8080).to("10.0.1.1", port).tcp(refuses ? "RA" : "SA", 900, sequence + 1), port % n);
+      world.send(1, Frame().from(endpoint, 8080).to("10.0.1.1", port).tcp(refuses ? "RA" : "SA", 900, sequence + 1),
+                 port % n);
     }
   }
   EXPECT_GE(probes, 6u);

@@ -22,7 +22,8 @@ World::World(Options options)
     return ports_[id];
   };
   snapshot_ = build_snapshot(plan_.text(1, true), nullptr, open);
-  shared_ = std::make_unique<LaneShared>(options_.lanes, options_.capacity * options_.lanes, hash_key(11), std::mt19937_64(11));
+  shared_ = std::make_unique<LaneShared>(options_.lanes, options_.capacity * options_.lanes, hash_key(11),
+                                         std::mt19937_64(11));
   for (unsigned i = 0; i < options_.lanes; ++i) {
     lanes_.push_back(std::make_unique<Lane>(i, *shared_, options_.capacity));
     lanes_.back()->adopt(*snapshot_, now_);
