@@ -76,9 +76,9 @@ OpenPort port_opener(unsigned lanes, std::function<void(const OpenedPorts&)> ope
       [lanes, told = std::move(opened)](uint16_t id, const std::string& name, const std::string& config) -> OpenedPort {
         const OpenedPorts ports = open_port(id, name, parse_port_spec(config), lanes);
         told(ports);
-        OpenedPort opened(ports.port, ports.addresses);
-        opened.host = ports.host;
-        return opened;
+        OpenedPort port(ports.port, ports.addresses);
+        port.host = ports.host;
+        return port;
       };
 }
 
