@@ -18,6 +18,9 @@ class FaultPort : public Port {
 
   PortQueue& queue(unsigned lane) override;
   bool virtual_time() const override { return inner_->virtual_time(); }
+  bool wants_claims() const override { return inner_->wants_claims(); }
+  bool claim(const Tuple& tuple) override { return inner_->claim(tuple); }
+  void unclaim(const Tuple& tuple) override { inner_->unclaim(tuple); }
   std::string loss_reason() const override { return inner_->loss_reason(); }
 
   Port& inner() { return *inner_; }
