@@ -176,19 +176,26 @@ class Frames {
  public:
   Buffers buffers{64, 16};
 
-  /// @param splits lengths of the segments in front of the last one
+  /// @param splits lengths of the segments in front of the last one, or of the last ones if the rest fits no segment
   Segment* make(std::span<const uint8_t> bytes, std::span<const uint32_t> splits = {}) {
+    std::vector<size_t> pieces;
+    size_t left = bytes.size();
+    for (const uint32_t split : splits) {
+      pieces.push_back(std::min<size_t>(split, left));
+      left -= pieces.back();
+    }
+    for (; left > Buffers::kLargeCapacity; left -= Buffers::kLargeCapacity) pieces.push_back(Buffers::kLargeCapacity);
+    pieces.push_back(left);
     Segment* head = nullptr;
     Segment* last = nullptr;
-    size_t at = 0;
-    for (size_t i = 0; i <= splits.size(); ++i) {
-      const size_t n = i < splits.size() ? std::min<size_t>(splits[i], bytes.size() - at) : bytes.size() - at;
+    const uint8_t* from = bytes.data();
+    for (const size_t n : pieces) {
       Segment* s = (n > 2048 ? buffers.large : buffers.small).allocate(n > 2048 ? 0 : kHeadroom);
-      std::memcpy(s->data, bytes.data() + at, n);
+      std::memcpy(s->data, from, n);
       s->length = static_cast<uint32_t>(n);
       (last == nullptr ? head : last->next) = s;
       last = s;
-      at += n;
+      from += n;
     }
     head->frame_length = static_cast<uint32_t>(bytes.size());
     head->flags = 0;
