@@ -1,0 +1,110 @@
+// The kernel's own TCP, UDP and ICMP, curl and iperf3, through every kind of port, by IPv4 and IPv6.
+// `FLATPROXY_FULL=1`: 100,000 connections and 1 GB instead of 5,000 and 10 MB.
+// timeout: 900 s
+import assert from 'node:assert/strict'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { after, before, describe, it } from 'node:test'
+import { bodyHash } from './body.js'
+import { faultyTap, ifacePort, iperfPort, meshOf, services, tapPort } from './mesh.js'
+import {
+  ask,
+  cannotRun,
+  closeTown,
+  families,
+  hosts,
+  layVeths,
+  names,
+  openTown,
+  removeVeths,
+  run,
+  serverPort,
+  start,
+  startProxy,
+  startServer,
+  stop,
+  urlHost,
+  virtual,
+} from './town.js'
+
+const full = process.env.FLATPROXY_FULL === '1'
+const connections = (full ? 100_000 : 5_000) / families.length
+const limit = full ? '250' : '20'
+const largest = full ? 1_000_000_000 : 10_000_000
+
+/** The hash of what curl fetches in the client's namespace. */
+async function fetched(address: string, port: number, bytes: number): Promise<string> {
+  const url = `http://${urlHost(address)}:${port}/body/${bytes}`
+  const curl = spawn('nsenter', [`--net=/run/netns/${names.client}`, 'curl', '-sf', '--max-time', limit, url])
+  const hash = createHash('sha256')
+  for await (const chunk of curl.stdout) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}
+
+function carries(): void {
+  for (const family of families) {
+    it(`ping, ${family}`, async () => {
+      const printed = await run('client', 'ping', '-c', '5', '-i', '0.02', '-W', '2', hosts.server[family])
+      assert.match(printed, /5 received/)
+      await run('client', 'ping', '-c', '2', '-i', '0.02', '-W', '2', '-s', '4000', hosts.server[family])
+    })
+    it(`a large body is whole, ${family}`, async () => {
+      assert.equal(await fetched(virtual[family], services.web, largest), bodyHash(largest))
+    })
+    it(`UDP is echoed, ${family}`, async () => {
+      assert.deepEqual(await ask('udp', virtual[family], services.echo, 100), { answered: 100, failures: [] })
+    })
+    it(`no short connection is lost, ${family}`, async () => {
+      const answers = await ask('tcp', virtual[family], services.web, connections)
+      assert.deepEqual(answers, { answered: connections, failures: [] })
+    })
+    it(`iperf3, ${family}`, async () => {
+      const iperf = ['iperf3', '-J', '-t', '1', '-p', String(iperfPort), '-c', virtual[family]]
+      for (const options of [[], ['-R']]) {
+        const result = JSON.parse(await run('client', ...iperf, ...options)) as {
+          end: { sum_received: { bytes: number } }
+        }
+        assert.ok(result.end.sum_received.bytes > 1_000_000)
+      }
+    })
+  }
+}
+
+const kinds = [
+  { name: 'iface ports that take all', veths: true, mesh: meshOf(ifacePort('all')) },
+  { name: 'iface ports that take what is matched', veths: true, mesh: meshOf(ifacePort('matched')) },
+  { name: 'tap ports', veths: false, mesh: meshOf(tapPort) },
+]
+
+describe('through', { skip: cannotRun }, () => {
+  before(async () => {
+    openTown()
+    await startServer(serverPort)
+    void start('server', 'iperf3', '-s', '-p', String(iperfPort)).catch(() => {})
+  })
+  after(closeTown)
+
+  for (const { name, veths, mesh } of kinds)
+    describe(name, () => {
+      let proxy: ChildProcess
+      before(async () => {
+        if (veths) layVeths()
+        proxy = await startProxy(mesh)
+      })
+      after(async () => {
+        await stop(proxy)
+        if (veths) removeVeths()
+      })
+      carries()
+    })
+
+  describe('a port that loses, reorders and duplicates', () => {
+    let proxy: ChildProcess
+    before(async () => (proxy = await startProxy(meshOf(faultyTap))))
+    after(() => stop(proxy))
+    for (const family of families)
+      it(`a large body is whole, ${family}`, async () => {
+        assert.equal(await fetched(virtual[family], services.web, largest), bodyHash(largest))
+      })
+  })
+})

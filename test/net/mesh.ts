@@ -1,0 +1,45 @@
+// The mesh of the tests: a web service, an echo service and iperf3's, by IPv4 and IPv6, over two ports of some type.
+import type { Mesh } from '#lib/index.js'
+import { families, hosts, lengths, names, serverPort, sides, virtual, type Side } from './town.js'
+
+type Port = NonNullable<Mesh['ports']>[string]
+
+export const iperfPort = 5201
+export const services = { web: 80, echo: 7 } as const
+
+export const ifacePort =
+  (take: 'all' | 'matched') =>
+  (side: Side): Port => ({ type: 'iface', interface: side, take })
+
+export const tapPort = (side: Side): Extract<Port, { type: 'tap' }> => ({
+  type: 'tap',
+  name: 'eth0',
+  netns: names[side],
+  addresses: families.map((family) => `${hosts[side][family]}/${lengths[family]}`),
+  routes: families.map((family) => ({
+    to: family === 'v4' ? '0.0.0.0/0' : '::/0',
+    via: hosts[side].gateway[family],
+  })),
+  own: families.map((family) => `${hosts[side].gateway[family]}/${lengths[family]}`),
+})
+
+export const faultyTap = (side: Side): Port =>
+  side === 'server'
+    ? tapPort(side)
+    : { type: 'fault', port: tapPort(side), seed: 1, drop: 0.01, reorder: 0.01, duplicate: 0.001 }
+
+export function meshOf(portOf: (side: Side) => Port): Mesh {
+  const address = Object.values(virtual)
+  const at = (port: number) => ({ address, endpoints: [{ workload: 'server', port }] })
+  return {
+    ports: Object.fromEntries(sides.map((side) => [side, portOf(side)])),
+    workloads: Object.fromEntries(
+      sides.map((side) => [side, { on: side, addresses: families.map((family) => hosts[side][family]) }]),
+    ),
+    services: {
+      web: { ...at(serverPort), port: services.web },
+      echo: { ...at(serverPort), port: services.echo, protocol: 'udp' },
+      iperf: { ...at(iperfPort), port: iperfPort },
+    },
+  }
+}

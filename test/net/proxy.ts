@@ -1,0 +1,6 @@
+// A proxy in a process of its own: `node proxy.js MESH`, MESH in JSON. It prints a line when it runs.
+import { FlatProxy, type Mesh } from '#lib/index.js'
+
+const proxy = await FlatProxy.start({ mesh: JSON.parse(process.argv[2]!) as Mesh })
+process.once('SIGTERM', () => void proxy.close())
+console.log('ready')

@@ -1,0 +1,121 @@
+// Client, server and node, each a network namespace, and the programs in them.
+import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { Mesh } from '#lib/index.js'
+
+export const names = { client: 'fpnet-client', server: 'fpnet-server', node: 'fpnet-node' } as const
+export type Name = keyof typeof names
+export type Side = 'client' | 'server'
+export const sides: readonly Side[] = ['client', 'server']
+
+/** Of each side: its host, and its gateway, which is the node's. */
+export const hosts = {
+  client: { v4: '10.88.1.2', v6: 'fd88:1::2', gateway: { v4: '10.88.1.1', v6: 'fd88:1::1' } },
+  server: { v4: '10.88.2.2', v6: 'fd88:2::2', gateway: { v4: '10.88.2.1', v6: 'fd88:2::1' } },
+} as const
+export const virtual = { v4: '10.96.88.1', v6: 'fd88:96::1' } as const
+export type Family = keyof typeof virtual
+export const families: readonly Family[] = ['v4', 'v6']
+export const serverPort = 8080
+export const lengths = { v4: 24, v6: 64 } as const
+
+/** An address in a URL. */
+export const urlHost = (address: string) => (address.includes(':') ? `[${address}]` : address)
+
+/** Why these tests cannot run here, or false. */
+export const cannotRun: string | false =
+  process.getuid!() !== 0
+    ? 'network namespaces and eBPF need root'
+    : existsSync('/dev/net/tun')
+      ? false
+      : '/dev/net/tun does not exist'
+
+const inside = (place: Name, command: readonly string[]) => [`--net=/run/netns/${names[place]}`, ...command]
+const script = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+
+/** Runs a program to its end; gives what it printed. */
+export async function run(place: Name, ...command: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)('nsenter', inside(place, command), { timeout: 280_000 })
+  return stdout
+}
+
+export const ip = (...words: string[]) => execFileSync('ip', words.join(' ').split(' '), { stdio: 'pipe' }).toString()
+const sysctl = (place: Name, ...settings: string[]) =>
+  execFileSync('nsenter', inside(place, ['sysctl', '-qw', ...settings]), { stdio: 'pipe' })
+
+const running = new Set<ChildProcess>()
+
+/** Starts a program; resolves when it prints its first line. */
+export async function start(place: Name, ...command: string[]): Promise<ChildProcess> {
+  const child = spawn('nsenter', inside(place, command), { stdio: ['ignore', 'pipe', 'pipe'] })
+  running.add(child)
+  let said = ''
+  child.stderr.on('data', (data: Buffer) => (said += data.toString()))
+  const ended = once(child, 'close').then(([code, signal]) => {
+    running.delete(child)
+    throw new Error(`${command.join(' ')}: ${String(signal ?? code)}\n${said}`)
+  })
+  ended.catch(() => {})
+  await Promise.race([once(createInterface(child.stdout), 'line'), ended])
+  return child
+}
+
+export async function stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'close')
+  child.kill(signal)
+  await ended
+}
+
+export const startProxy = (mesh: Mesh) => start('node', process.execPath, script('proxy.js'), JSON.stringify(mesh))
+export const startServer = (port: number) => start('server', process.execPath, script('server.js'), String(port))
+
+/** Short connections or datagrams of the client, one by one. */
+export async function ask(kind: 'tcp' | 'udp', address: string, port: number, count: number) {
+  const printed = await run('client', process.execPath, script('client.js'), kind, address, String(port), String(count))
+  return JSON.parse(printed) as { answered: number; failures: string[] }
+}
+
+export function openTown(): void {
+  closeTown()
+  for (const place of Object.keys(names) as Name[]) {
+    ip('netns add', names[place])
+    ip('-n', names[place], 'link set lo up')
+    sysctl(place, 'net.ipv6.conf.all.accept_dad=0', 'net.ipv6.conf.default.accept_dad=0')
+    sysctl(place, 'net.ipv4.ip_local_port_range=1024 65000', 'net.core.somaxconn=8192')
+  }
+  sysctl('node', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1')
+}
+
+export function closeTown(): void {
+  for (const child of running) child.kill('SIGKILL')
+  const there = ip('netns list').split(/\s+/)
+  for (const name of Object.values(names)) if (there.includes(name)) ip('netns del', name)
+}
+
+/** Veth pairs between the node and its two sides, as a router has them. The node could forward by itself. */
+export function layVeths(): void {
+  for (const side of sides) {
+    const [netns, node] = [names[side], names.node]
+    ip('-n', node, `link add ${side} type veth peer name eth0 netns ${netns}`)
+    for (const family of families) {
+      const { gateway, [family]: own } = hosts[side]
+      ip('-n', node, `addr add ${gateway[family]}/${lengths[family]} dev ${side}`, ...nodad(family))
+      ip('-n', netns, `addr add ${own}/${lengths[family]} dev eth0`, ...nodad(family))
+    }
+    ip('-n', node, `link set ${side} up`)
+    ip('-n', netns, 'link set eth0 up')
+    for (const family of families)
+      ip(family === 'v4' ? '-4' : '-6', '-n', netns, `route add default via ${hosts[side].gateway[family]}`)
+  }
+}
+
+const nodad = (family: Family) => (family === 'v6' ? ['nodad'] : [])
+
+export function removeVeths(): void {
+  for (const side of sides) ip('-n', names.node, `link del ${side}`)
+}
