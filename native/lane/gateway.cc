@@ -106,10 +106,20 @@ NeighborOutcome Gateway::handle_link_message(Segment* frame) const {
   const uint16_t port = frame->port;
   // We answer for what is ours, and for what we would carry away by another port: the workload's link holds nobody
   // else.
-  const auto answers = [this, port](const wire::Address& address) {
+  const auto away = [this, port](const wire::Address& address) {
     if (is_ours(address)) return true;
     const Route* route = snapshot_->routes->lookup(address);
     return route != nullptr && route->port != port;
+  };
+  // To the node's own stack we answer for the services and for who is behind the interface that it asks on. The other
+  // addresses of ours are its own.
+  const auto behind = [this, port](const wire::Address& address) {
+    if (snapshot_->own_service_address(address)) return true;
+    const Route* route = snapshot_->routes->lookup(address);
+    return !is_ours(address) && route != nullptr && host_side(route->port) == port;
+  };
+  const auto answers = [&](const wire::Address& address) {
+    return is_host_side(port) ? behind(address) : away(address);
   };
   const wire::Mac& mac = snapshot_->port(port)->info().mac;
   return frame->ether_type == wire::ether_type::kArp ? answer_arp(frame, mac, answers)

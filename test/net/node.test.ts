@@ -1,4 +1,4 @@
-// The node whose interfaces flatproxy has: its own connections, and what is left when flatproxy dies.
+// The node whose interfaces flatproxy has: its own stack, its own connections, and what is left when flatproxy dies.
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
@@ -49,6 +49,15 @@ describe('the node', { skip: cannotRun }, () => {
   afterEach(async () => {
     await stop(proxy)
     removeVeths()
+  })
+
+  it('probes its workloads, as a kubelet does, though flatproxy takes all', async () => {
+    proxy = await startProxy(meshOf(ifacePort('all')))
+    for (const family of families) {
+      assert.equal(await fetches('node', hosts.server[family], serverPort, '/small', 5), '5')
+      assert.equal(await fetches('node', hosts.server[family], serverPort, `/body/${bytes}`, 20), String(bytes))
+      await run('node', 'ping', '-c', '2', '-i', '0.02', '-W', '2', hosts.server[family])
+    }
   })
 
   it('keeps its own connections whole where flatproxy takes what is matched', async () => {
