@@ -1,25 +1,18 @@
 #include "conntrack/conntrack.h"
 
-#include "packet/frame.h"
 #include "wire/bytes.h"
 #include "wire/tcp.h"
 
 namespace flatproxy {
 namespace {
 
-constexpr uint8_t kTcp = 6, kUdp = 17;
+constexpr uint8_t kUdp = 17;
 
 TcpSegment read_tcp(const Segment* head) {
   const uint8_t* tcp = head->data + head->l4_offset;
   const uint32_t header = static_cast<uint32_t>(tcp[12] >> 4) * 4;
-  TcpSegment s;
-  s.sequence = wire::load32(tcp + 4);
-  s.acknowledgement = wire::load32(tcp + 8);
-  s.payload = head->l4_length - header;
-  s.window = wire::load16(tcp + 14);
-  s.flags = tcp[13];
-  s.window_scale = kNoWindowScale;
-  if ((s.flags & kTcpSyn) != 0) [[unlikely]] {
+  TcpSegment s = read_tcp_header(head);
+  if ((s.flags & kTcpSyn) != 0) {
     const auto options = wire::TcpOptions::parse({tcp + wire::kTcpSize, header - wire::kTcpSize});
     if (options && options->window_scale) s.window_scale = *options->window_scale;
   }
@@ -39,7 +32,7 @@ void Conntrack::configure(const FlowSettings& settings) {
   // clang-format on
 }
 
-bool Conntrack::update(FlowMatch match, const Segment* head, uint32_t now, Reason& why) {
+bool Conntrack::update_unusual(FlowMatch match, const Segment* head, uint32_t now, Reason& why) {
   FlowHot& flow = table_.hot(match.id);
   if (flow.protocol == kTcp) {
     if (!update_tcp(match, head, why)) return false;
@@ -93,17 +86,6 @@ void Conntrack::update_datagram(FlowMatch match) {
   if ((flow.flags & (kFlowReplySeen | kFlowAssured)) == kFlowReplySeen && flow.protocol == kUdp) [[unlikely]] {
     flow.state = FlowState::udp_assured;
     table_.assure(match.id, timeouts_);
-  }
-}
-
-void Conntrack::count(FlowMatch match, const Segment* head, uint32_t now) {
-  table_.hot(match.id).last_seen = now;
-  FlowCold& cold = table_.cold(match.id);
-  cold.bytes[match.direction] += head->l4_offset - head->l3_offset + head->l4_length;
-  if (match.direction == kOriginal) {
-    cold.packets_0 += wire_segments(head);
-  } else {
-    cold.packets_1 += wire_segments(head);
   }
 }
 

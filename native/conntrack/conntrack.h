@@ -5,6 +5,8 @@
 #include "conntrack/flow_settings.h"
 #include "conntrack/flow_table.h"
 #include "conntrack/tcp_track.h"
+#include "conntrack/tcp_window.h"
+#include "packet/frame.h"
 #include "packet/reason.h"
 #include "packet/segment.h"
 
@@ -30,7 +32,15 @@ class Conntrack {
 
   /// Judges a packet of a flow. True: it belongs, the flow has moved on and has counted it. False: `why` tells.
   /// Reason::forwarded in `why` with false: the flow was over and is closed; the packet opens a new one.
-  bool update(FlowMatch match, const Segment* head, uint32_t now, Reason& why);
+  bool update(FlowMatch match, const Segment* head, uint32_t now, Reason& why) {
+    FlowHot& flow = table_.hot(match.id);
+    const bool settled =
+        flow.protocol == kTcp && (flow.flags & kFlowAssured) != 0 && (head->flags & kLaterFragment) == 0;
+    if (!settled || !tcp_track_established(flow, read_tcp_header(head), match.direction)) [[unlikely]]
+      return update_unusual(match, head, now, why);
+    count(match, head, now);
+    return true;
+  }
 
   /// Opens a flow for a packet without one, and counts the packet. kNoFlow: `why` tells.
   /// @param direction which way the packet goes along the flow: a reply that was adopted opens it backwards
@@ -49,9 +59,21 @@ class Conntrack {
   uint64_t evicted() const { return evicted_; }
 
  private:
+  static constexpr uint8_t kTcp = 6;
+
+  bool update_unusual(FlowMatch match, const Segment* head, uint32_t now, Reason& why);
   bool update_tcp(FlowMatch match, const Segment* head, Reason& why);
   void update_datagram(FlowMatch match);
-  void count(FlowMatch match, const Segment* head, uint32_t now);
+  void count(FlowMatch match, const Segment* head, uint32_t now) {
+    table_.hot(match.id).last_seen = now;
+    FlowCold& cold = table_.cold(match.id);
+    cold.bytes[match.direction] += head->l4_offset - head->l3_offset + head->l4_length;
+    if (match.direction == kOriginal) {
+      cold.packets_0 += wire_segments(head);
+    } else {
+      cold.packets_1 += wire_segments(head);
+    }
+  }
 
   FlowTable table_;
   FlowListener& listener_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "packet/tuple.h"
@@ -54,25 +55,31 @@ constexpr FlowId kNoFlow = ~FlowId{0};
 
 /// What every packet of a flow touches: one cache line. IPv6 addresses stand in FlowAddresses6.
 /// Addresses are in network order, ports in host order; times are milliseconds on the lane's clock.
+/// The order of the first fields is that of the two comparisons that find a flow: (source, destination) with its ports,
+/// and (nat_address, source), from where a reply comes, with its.
 struct alignas(64) FlowHot {
+  uint32_t nat_address;  ///< the destination, where it is not translated; likewise nat_port
   uint32_t source;
   uint32_t destination;
-  uint32_t nat_address;
-  uint16_t source_port;
   uint16_t destination_port;
+  uint16_t source_port;
+  uint16_t nat_source_port;  ///< source port towards the endpoint; another than source_port where that one was taken
   uint16_t nat_port;
   uint16_t flags;
   uint8_t protocol;
   FlowState state;
   uint8_t window_scale[2];  ///< by direction
+  uint16_t ingress;         ///< port id that the flow's first packet came from
   uint32_t last_seen;
   TcpSide tcp[2];    ///< by direction of the sender
   uint16_t exit[2];  ///< cached neighbour index by direction of the packet; valid while exit_epoch is the lane's
   uint32_t exit_epoch;
-  uint16_t ingress;          ///< port id that the flow's first packet came from
-  uint16_t nat_source_port;  ///< source port towards the endpoint; another than source_port where that one was taken
 };
 static_assert(sizeof(FlowHot) == 64);
+static_assert(offsetof(FlowHot, destination) == offsetof(FlowHot, source) + 4);
+static_assert(offsetof(FlowHot, source) == offsetof(FlowHot, nat_address) + 4);
+static_assert(offsetof(FlowHot, source_port) == offsetof(FlowHot, destination_port) + 2);
+static_assert(offsetof(FlowHot, nat_port) == offsetof(FlowHot, nat_source_port) + 2);
 
 /// What is counted, listed and linked.
 struct FlowCold {

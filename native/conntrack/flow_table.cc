@@ -29,17 +29,16 @@ FlowTable::FlowTable(uint32_t capacity, const HashKey& key)
 
 bool FlowTable::matches_v6(FlowId id, const Tuple& t, Direction& direction) const {
   const FlowHot& f = hot_[id];
-  if ((f.flags & kFlowV6) == 0) return false;
+  if (f.protocol != t.protocol || (f.flags & kFlowV6) == 0) return false;
   const FlowAddresses6& a = addresses6_[id];
   if (t.source == a.source && t.destination == a.destination && t.source_port == f.source_port &&
       t.destination_port == f.destination_port) {
     direction = kOriginal;
     return true;
   }
-  const bool translated = (f.flags & kFlowTranslated) != 0;
   direction = kReply;
-  return t.destination == a.source && t.source == (translated ? a.nat_address : a.destination) &&
-         t.destination_port == f.nat_source_port && t.source_port == (translated ? f.nat_port : f.destination_port);
+  return t.destination == a.source && t.source == a.nat_address && t.destination_port == f.nat_source_port &&
+         t.source_port == f.nat_port;
 }
 
 Tuple FlowTable::reply_to(const Tuple& tuple, const Translation& translation) {
@@ -62,27 +61,22 @@ FlowId FlowTable::open(const Tuple& t, uint64_t hash, const Translation* transla
   f.protocol = t.protocol;
   f.source_port = t.source_port;
   f.destination_port = t.destination_port;
-  f.nat_source_port = t.source_port;
+  f.nat_port = translation != nullptr ? translation->destination_port : t.destination_port;
+  f.nat_source_port = translation != nullptr ? translation->source_port : t.source_port;
   f.flags = kFlowInUse;
+  const wire::Address& answers = translation != nullptr ? translation->destination : t.destination;
   if (t.family == 4) {
     f.source = t.source.v4();
     f.destination = t.destination.v4();
+    f.nat_address = answers.v4();
   } else {
     f.flags |= kFlowV6;
-    addresses6_[id].source = t.source;
-    addresses6_[id].destination = t.destination;
+    addresses6_[id] = {t.source, t.destination, answers};
   }
   bool indexed = index_.insert(hash, id);
   if (!indexed) crowded_ = hash;
   if (indexed && translation != nullptr) {
     f.flags |= kFlowTranslated;
-    f.nat_port = translation->destination_port;
-    f.nat_source_port = translation->source_port;
-    if (t.family == 4) {
-      f.nat_address = translation->destination.v4();
-    } else {
-      addresses6_[id].nat_address = translation->destination;
-    }
     const uint64_t reply_hash = flow_hash(reply(id), key_);
     indexed = index_.insert(reply_hash, id);
     if (!indexed) {
@@ -144,11 +138,9 @@ wire::Address FlowTable::nat_address(FlowId id) const {
 
 Tuple FlowTable::reply(FlowId id) const {
   Tuple t = original(id).reversed();
-  if ((hot_[id].flags & kFlowTranslated) != 0) {
-    t.source = nat_address(id);
-    t.source_port = hot_[id].nat_port;
-    t.destination_port = hot_[id].nat_source_port;
-  }
+  t.source = nat_address(id);
+  t.source_port = hot_[id].nat_port;
+  t.destination_port = hot_[id].nat_source_port;
   return t;
 }
 

@@ -34,16 +34,26 @@ class FlowTable {
   FlowTable(uint32_t capacity, const HashKey& key);
 
   void prefetch_index(uint64_t hash) const { index_.prefetch(hash); }
-  /// Starts loading the record that the hash most likely means.
-  void prefetch_flow(uint64_t hash) const {
+  /// Starts loading the record that the hash most likely means, and tells which: kNoFlow if the first place to look at
+  /// has none.
+  FlowId prefetch_flow(uint64_t hash) const {
     const FlowId id = index_.candidate(hash);
-    if (id == kNoFlow) return;
+    if (id == kNoFlow) return id;
     __builtin_prefetch(&hot_[id], 1);
     __builtin_prefetch(&cold_[id], 1);
+    return id;
   }
 
   FlowMatch find(const Tuple& tuple, uint64_t hash) const {
     FlowMatch match;
+    match.id = index_.find(hash, [&](FlowId id) { return matches(id, tuple, match.direction); });
+    return match;
+  }
+  /// @param likely what prefetch_flow() told; the table may have changed since
+  FlowMatch find(const TupleV4& tuple, uint64_t hash, FlowId likely) const {
+    FlowMatch match{likely, kOriginal};
+    if (likely != kNoFlow && matches(likely, tuple, match.direction)) [[likely]]
+      return match;
     match.id = index_.find(hash, [&](FlowId id) { return matches(id, tuple, match.direction); });
     return match;
   }
@@ -87,22 +97,23 @@ class FlowTable {
   const HashKey& key() const { return key_; }
 
  private:
-  bool matches(FlowId id, const Tuple& t, Direction& direction) const {
+  bool matches(FlowId id, const TupleV4& t, Direction& direction) const {
     const FlowHot& f = hot_[id];
-    if (f.protocol != t.protocol) return false;
-    if (t.family != 4) return matches_v6(id, t, direction);
-    if ((f.flags & kFlowV6) != 0) return false;
-    const uint32_t source = t.source.v4();
-    const uint32_t destination = t.destination.v4();
-    if (source == f.source && destination == f.destination && t.source_port == f.source_port &&
-        t.destination_port == f.destination_port) {
+    if (f.protocol != t.protocol || (f.flags & (kFlowInUse | kFlowV6)) != kFlowInUse) return false;
+    if (t.addresses == (f.source | uint64_t{f.destination} << 32) &&
+        t.ports == (f.destination_port | uint32_t{f.source_port} << 16)) {
       direction = kOriginal;
       return true;
     }
-    const bool translated = (f.flags & kFlowTranslated) != 0;
     direction = kReply;
-    return destination == f.source && source == (translated ? f.nat_address : f.destination) &&
-           t.destination_port == f.nat_source_port && t.source_port == (translated ? f.nat_port : f.destination_port);
+    return t.addresses == (f.nat_address | uint64_t{f.source} << 32) &&
+           t.ports == (f.nat_source_port | uint32_t{f.nat_port} << 16);
+  }
+  bool matches(FlowId id, const Tuple& t, Direction& direction) const {
+    if (t.family != 4) return matches_v6(id, t, direction);
+    const TupleV4 short_form{t.source.v4() | uint64_t{t.destination.v4()} << 32,
+                             t.destination_port | uint32_t{t.source_port} << 16, t.protocol};
+    return matches(id, short_form, direction);
   }
   bool matches_v6(FlowId id, const Tuple& t, Direction& direction) const;
   ExpiryWheel& wheel(FlowId id) { return (hot_[id].flags & kFlowAssured) != 0 ? assured_ : unassured_; }

@@ -2,51 +2,21 @@
 
 #include <algorithm>
 
+#include "conntrack/tcp_window.h"
+
 namespace flatproxy {
 namespace {
 
-bool before(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) < 0; }
-bool after(uint32_t a, uint32_t b) { return before(b, a); }
-uint32_t later(uint32_t a, uint32_t b) { return after(a, b) ? a : b; }
-
 /// The largest window that the protocol can express (RFC 7323 section 2.3), the bound while scales are unknown.
 constexpr uint32_t kWidestWindow = 65535u << 14;
-/// How far behind the window an acknowledgement may lie: the rule of the paper, as every implementation has it.
-constexpr uint32_t kMinimumAckSlack = 66000;
 /// Data on a SYN fits one packet (RFC 7413 section 4.2.1 keeps to the MSS).
 constexpr uint32_t kMostDataOnSyn = 9000;
-
-uint32_t sequence_end(const TcpSegment& s) {
-  return s.sequence + s.payload + ((s.flags & kTcpSyn) != 0) + ((s.flags & kTcpFin) != 0);
-}
-
-uint32_t scaled_window(const FlowHot& flow, const TcpSegment& s, Direction direction) {
-  // The window of a SYN is never scaled (RFC 7323 section 2.2).
-  if ((s.flags & kTcpSyn) != 0) return std::max<uint32_t>(s.window, 1);
-  return std::max<uint32_t>(uint32_t{s.window} << flow.window_scale[direction], 1);
-}
 
 /// The first sight of a side: nothing is known but this segment.
 void learn_side(TcpSide& sender, const TcpSide& receiver, const TcpSegment& s, uint32_t window) {
   sender.end = sequence_end(s);
   sender.max_window = window;
   sender.max_end = receiver.max_window != 0 ? sender.end + receiver.max_window : sender.end;
-}
-
-bool in_window(const TcpSide& sender, const TcpSide& receiver, const TcpSegment& s) {
-  const uint32_t end = sequence_end(s);
-  const uint32_t ack = (s.flags & kTcpAck) != 0 ? s.acknowledgement : receiver.end;
-  const uint32_t slack = std::max(sender.max_window, kMinimumAckSlack);
-  // Upper edge of the data, lower edge of the data, upper edge and lower edge of the acknowledgement.
-  return !after(s.sequence, sender.max_end) && !before(end, sender.end - std::max(receiver.max_window, 1u)) &&
-         !after(ack, receiver.end) && !before(ack, receiver.end - slack);
-}
-
-void advance(TcpSide& sender, TcpSide& receiver, const TcpSegment& s, uint32_t window) {
-  sender.max_window = std::max(sender.max_window, window);
-  sender.end = later(sequence_end(s), sender.end);
-  if ((s.flags & kTcpAck) != 0) receiver.max_end = later(s.acknowledgement + window, receiver.max_end);
-  sender.max_end = later(sender.max_end, sender.end);
 }
 
 void learn_scale(FlowHot& flow, const TcpSegment& s, Direction direction) {

@@ -3,20 +3,9 @@
 #include <cstdint>
 
 #include "conntrack/flow.h"
+#include "conntrack/tcp_segment.h"
 
 namespace flatproxy {
-
-/// A TCP segment as tracking sees it; fields in host order, the window as on the wire.
-struct TcpSegment {
-  uint32_t sequence;
-  uint32_t acknowledgement;
-  uint32_t payload;  ///< bytes of data; of a frame of several wire segments, of all
-  uint16_t window;
-  uint8_t flags;         ///< the flag byte of the header
-  uint8_t window_scale;  ///< SYN: the shift of its option, or kNoWindowScale
-};
-constexpr uint8_t kNoWindowScale = 0xff;
-constexpr uint8_t kTcpFin = 0x01, kTcpSyn = 0x02, kTcpRst = 0x04, kTcpPsh = 0x08, kTcpAck = 0x10;
 
 /// How tracking judges a segment of a flow.
 enum class TcpJudgement : uint8_t {

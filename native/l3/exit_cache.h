@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 
 #include "wire/address.h"
 
@@ -9,27 +10,31 @@ namespace flatproxy {
 
 /// What was decided for the destinations of late: routing and neighbour lookup in one comparison. Entries of another
 /// epoch do not count, so nothing ever needs to be taken out.
+/// @tparam Key an IPv4 address as it lies in memory, or a wire::Address
+template <typename Key>
 class ExitCache {
  public:
-  static constexpr uint32_t kEntries = 1024;
-
   struct Entry {
-    wire::Address destination;
+    Key destination{};
     uint32_t epoch = 0;
     uint16_t exit = 0;
   };
 
   /// The entry that may hold the destination: look whether it does.
-  Entry& at(const wire::Address& destination) {
-    uint64_t high;
-    uint64_t low;
-    std::memcpy(&high, destination.bytes.data(), 8);
-    std::memcpy(&low, &destination.bytes[8], 8);
-    return entries_[((high ^ low) * 0x9e3779b97f4a7c15u) >> 54];
-  }
-  static_assert(kEntries == 1u << (64 - 54));
+  Entry& at(const Key& destination) { return entries_[word_of(destination) * 0x9e3779b97f4a7c15u >> 54]; }
 
  private:
+  static constexpr uint32_t kEntries = 1u << (64 - 54);
+
+  static uint64_t word_of(uint32_t address) { return address; }
+  static uint64_t word_of(const wire::Address& address) {
+    uint64_t high;
+    uint64_t low;
+    std::memcpy(&high, address.bytes.data(), 8);
+    std::memcpy(&low, &address.bytes[8], 8);
+    return high ^ low;
+  }
+
   std::array<Entry, kEntries> entries_{};
 };
 

@@ -1,6 +1,7 @@
 #include "l3/neighbor_table.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "packet/frame.h"
 
@@ -12,7 +13,7 @@ bool unresolved(NeighborState state) { return state == NeighborState::incomplete
 }  // namespace
 
 NeighborTable::NeighborTable(const HashKey& key)
-    : key_(key), buckets_(kMaxNeighbors, kNoNeighbor), waiting_(kMaxQueued) {
+    : key_(key), hops_(kMaxNeighbors), buckets_(kMaxNeighbors, kNoNeighbor), waiting_(kMaxQueued) {
   entries_.reserve(kMaxNeighbors);  // entries never move: actions may add some while one is being looked at
   for (uint16_t i = 0; i < kMaxQueued; ++i) waiting_[i] = {nullptr, static_cast<uint16_t>(i + 1)};
 }
@@ -40,14 +41,14 @@ NeighborIndex NeighborTable::find_or_create(uint16_t port, const wire::Address& 
   const NeighborIndex known = find(port, address);
   if (known != kNoNeighbor) return known;
   if (unresolved_ >= kMaxUnresolved) return kNoNeighbor;
-  const NeighborIndex index = create(port, address, now);
+  const NeighborIndex index = create(port, address, now, actions.link(port));
   if (index == kNoNeighbor) return kNoNeighbor;
   enter(entries_[index], NeighborState::incomplete, now);
   solicit(entries_[index], now, actions);
   return index;
 }
 
-NeighborIndex NeighborTable::create(uint16_t port, const wire::Address& address, Nanoseconds now) {
+NeighborIndex NeighborTable::create(uint16_t port, const wire::Address& address, Nanoseconds now, const LinkEnd& link) {
   NeighborIndex index = free_;
   if (index != kNoNeighbor) {
     free_ = entries_[index].next;
@@ -60,7 +61,10 @@ NeighborIndex NeighborTable::create(uint16_t port, const wire::Address& address,
   entry = Neighbor{};
   entry.address = address;
   entry.port = port;
-  entry.used = now;
+  entry.mtu = link.mtu;
+  NextHop& hop = hops_[index];
+  hop = {.port = port, .used = now};
+  std::memcpy(hop.macs + 6, link.mac.bytes.data(), 6);
   NeighborIndex& first = buckets_[bucket(port, address)];
   entry.next = first;
   first = index;
@@ -86,6 +90,9 @@ void NeighborTable::enter(Neighbor& entry, NeighborState state, Nanoseconds now)
   entry.state = state;
   entry.changed = now;
   entry.attempts = 0;
+  NextHop& hop = hop_of(entry);
+  std::memcpy(hop.macs, entry.mac.bytes.data(), 6);
+  hop.mtu = entry.usable() ? entry.mtu : 0;
   if (state == NeighborState::reachable) entry.deadline = now + kReachableTime;
   if (state == NeighborState::failed) entry.deadline = now + kFailedTime;
 }
@@ -126,7 +133,7 @@ void NeighborTable::learn(uint16_t port, const NeighborNews& news, Nanoseconds n
   NeighborIndex index = find(port, news.address);
   if (index == kNoNeighbor) {
     if (!news.create || news.mac.zero()) return;
-    index = create(port, news.address, now);
+    index = create(port, news.address, now, actions.link(port));
     if (index == kNoNeighbor) return;
     entries_[index].mac = news.mac;
     enter(entries_[index], NeighborState::stale, now);
@@ -158,9 +165,10 @@ void NeighborTable::update(Neighbor& entry, const NeighborNews& news, Nanosecond
   }
 }
 
-bool NeighborTable::outlived(const Neighbor& entry, Nanoseconds now) const {
+bool NeighborTable::outlived(NeighborIndex index, Nanoseconds now) const {
+  const Neighbor& entry = entries_[index];
   if (entry.state == NeighborState::failed) return now >= entry.deadline;
-  return entry.state == NeighborState::stale && now >= std::max(entry.used, entry.changed) + kIdleTime;
+  return entry.state == NeighborState::stale && now >= std::max(hops_[index].used, entry.changed) + kIdleTime;
 }
 
 void NeighborTable::tick(Nanoseconds now, NeighborActions& actions) {
@@ -170,7 +178,7 @@ void NeighborTable::tick(Nanoseconds now, NeighborActions& actions) {
   bool forgotten = false;
   for (uint32_t i = 0; i < scanned; ++i) {
     const auto index = static_cast<NeighborIndex>((cursor_ + i) % size);
-    if (!outlived(entries_[index], now)) continue;
+    if (!outlived(index, now)) continue;
     forget(index);
     forgotten = true;
   }
@@ -181,11 +189,12 @@ void NeighborTable::tick(Nanoseconds now, NeighborActions& actions) {
 
 void NeighborTable::expire(NeighborIndex index, Nanoseconds now, NeighborActions& actions) {
   Neighbor& entry = entries_[index];
+  const Nanoseconds used = hops_[index].used;
   if (entry.state == NeighborState::reachable && now >= entry.deadline) {
-    const bool in_use = entry.used > entry.changed;
+    const bool in_use = used > entry.changed;
     enter(entry, in_use ? NeighborState::probe : NeighborState::stale, now);
     if (in_use) solicit(entry, now, actions);
-  } else if (entry.state == NeighborState::stale && entry.used > entry.changed) {
+  } else if (entry.state == NeighborState::stale && used > entry.changed) {
     enter(entry, NeighborState::probe, now);
     solicit(entry, now, actions);
   } else if (entry.state == NeighborState::probe && now >= entry.deadline) {

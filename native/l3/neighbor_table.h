@@ -27,6 +27,7 @@ struct Neighbor {
   wire::Address address;
   wire::Mac mac;
   uint16_t port = 0;
+  uint16_t mtu = 0;  ///< of the port; 0: there is no such port
   NeighborState state = NeighborState::free;
   uint8_t attempts = 0;  ///< solicitations sent in this state
   uint8_t queued = 0;    ///< frames that wait
@@ -35,7 +36,6 @@ struct Neighbor {
   NeighborIndex next = kNoNeighbor;  ///< in the bucket, or in the list of free ones
   Nanoseconds deadline = 0;          ///< incomplete, probe: next attempt; reachable, failed: end of the state
   Nanoseconds changed = 0;           ///< when the state began
-  Nanoseconds used = 0;              ///< when a frame last went there
 
   /// Whether frames can be sent to `mac`.
   bool usable() const {
@@ -43,11 +43,26 @@ struct Neighbor {
   }
 };
 
+/// What sending to a neighbour takes, for every packet: half a cache line.
+struct alignas(32) NextHop {
+  uint8_t macs[12] = {};  ///< destination and source, as a frame begins
+  uint16_t port = 0;
+  uint16_t mtu = 0;      ///< bytes of the largest IP packet; 0: the neighbour is not usable now
+  Nanoseconds used = 0;  ///< when a frame last went there
+};
+
+/// The ends of a port's link that are ours.
+struct LinkEnd {
+  wire::Mac mac;
+  uint16_t mtu = 0;  ///< 0: there is no such port
+};
+
 /// What the table asks its owner to do. Called from within the table's functions; may call back into find(),
 /// find_or_create(), use(), at() and queue().
 class NeighborActions {
  public:
   virtual ~NeighborActions() = default;
+  virtual LinkEnd link(uint16_t port) const = 0;
   /// Sends an ARP request or neighbour solicitation: to everyone when incomplete, to its MAC when in state probe.
   virtual void solicit(const Neighbor& neighbor) = 0;
   /// Sends a frame that has waited; the frame is the owner's again.
@@ -91,10 +106,10 @@ class NeighborTable {
   NeighborIndex find_or_create(uint16_t port, const wire::Address& address, Nanoseconds now, NeighborActions& actions);
 
   const Neighbor& at(NeighborIndex index) const { return entries_[index]; }
-  /// at(), for sending: notes that the neighbour is in use.
-  const Neighbor& use(NeighborIndex index, Nanoseconds now) {
-    entries_[index].used = now;
-    return entries_[index];
+  /// For sending: notes that the neighbour is in use.
+  const NextHop& use(NeighborIndex index, Nanoseconds now) {
+    hops_[index].used = now;
+    return hops_[index];
   }
   /// Keeps a frame until its neighbour is resolved; what is not incomplete ends or delivers the frame at once.
   void queue(NeighborIndex index, Segment* frame, NeighborActions& actions);
@@ -117,9 +132,10 @@ class NeighborTable {
     uint16_t next;
   };
   uint32_t bucket(uint16_t port, const wire::Address& address) const;
-  NeighborIndex create(uint16_t port, const wire::Address& address, Nanoseconds now);
+  NeighborIndex create(uint16_t port, const wire::Address& address, Nanoseconds now, const LinkEnd& link);
   void forget(NeighborIndex index);
-  bool outlived(const Neighbor& entry, Nanoseconds now) const;
+  NextHop& hop_of(const Neighbor& entry) { return hops_[static_cast<size_t>(&entry - entries_.data())]; }
+  bool outlived(NeighborIndex index, Nanoseconds now) const;
   void enter(Neighbor& entry, NeighborState state, Nanoseconds now);
   void solicit(Neighbor& entry, Nanoseconds now, NeighborActions& actions);
   void expire(NeighborIndex index, Nanoseconds now, NeighborActions& actions);
@@ -128,6 +144,7 @@ class NeighborTable {
 
   HashKey key_;
   std::vector<Neighbor> entries_;
+  std::vector<NextHop> hops_;  // of the entries, by index
   std::vector<NeighborIndex> buckets_;
   std::vector<Waiting> waiting_;
   NeighborIndex free_ = kNoNeighbor;

@@ -1,53 +1,40 @@
 #include "lane/egress.h"
 
-#include <array>
-
-#include "packet/frame.h"
+#include <algorithm>
+#include <utility>
 
 namespace flatproxy {
-namespace {
 
-/// What a burst holds, by reason. A burst has one or two of them, mostly in runs.
-class Sums {
- public:
-  void add(const Segment* frame) {
-    Sum& sum = of(frame->reason);
-    sum.packets += wire_segments(frame);
-    sum.bytes += frame->frame_length;
+bool BurstSums::turn_to(uint8_t reason) {
+  if (now_.reason == kNone) {
+    now_.reason = reason;
+    return true;
   }
-  void take_off(const Segment* frame) {
-    Sum& sum = of(frame->reason);
-    sum.packets -= wire_segments(frame);
-    sum.bytes -= frame->frame_length;
+  for (Sum& other : others_) {
+    if (other.reason != reason && other.reason != kNone) continue;
+    other.reason = reason;
+    std::swap(now_, other);
+    return true;
   }
-  void count_into(LaneCounters& counters, uint16_t port) const {
-    for (unsigned i = 0; i < count_; ++i) {
-      counters.ports[port].sent.add(sums_[i].packets, sums_[i].bytes);
-      counters.reasons[sums_[i].reason].add(sums_[i].packets, sums_[i].bytes);
-    }
-  }
+  return false;
+}
 
- private:
-  struct Sum {
-    uint64_t packets;
-    uint64_t bytes;
-    uint8_t reason;
+void BurstSums::take_off(const Segment* frame) {
+  if (now_.reason != frame->reason) turn_to(frame->reason);
+  now_.packets -= wire_segments(frame);
+  now_.bytes -= frame->frame_length;
+}
+
+void BurstSums::count_into(LaneCounters& counters, uint16_t port) {
+  const auto count = [&](Sum& sum) {
+    if (sum.reason == kNone) return;
+    counters.ports[port].sent.add(sum.packets, sum.bytes);
+    counters.reasons[sum.reason].add(sum.packets, sum.bytes);
+    sum = {};
   };
-  Sum& of(uint8_t reason) {
-    if (count_ != 0 && sums_[last_].reason == reason) [[likely]]
-      return sums_[last_];
-    for (last_ = 0; last_ < count_; ++last_) {
-      if (sums_[last_].reason == reason) return sums_[last_];
-    }
-    sums_[count_++] = {0, 0, reason};
-    return sums_[last_];
-  }
-  std::array<Sum, kReasons> sums_;  // not initialised: count_ says how many are in use
-  unsigned count_ = 0;
-  unsigned last_ = 0;
-};
-
-}  // namespace
+  count(now_);
+  std::for_each(others_.begin(), others_.end(), count);
+}
 
 void Egress::configure(const Snapshot& snapshot) {
   for (Outbound& out : outbound_) out.queue = nullptr;
@@ -55,7 +42,7 @@ void Egress::configure(const Snapshot& snapshot) {
     Port* port = snapshot.port(id);
     if (port != nullptr) outbound_[id].queue = &port->queue(lane_);
   }
-  waiting_.reserve(2 * kPortIds);
+  waiting_.reserve(kPortIds);
 }
 
 void Egress::count(const Segment* frame, Reason reason) {
@@ -69,6 +56,7 @@ void Egress::drop(Segment* frame, Reason reason) {
 
 void Egress::flush() {
   for (const uint16_t port : waiting_) {
+    outbound_[port].waiting = false;
     if (outbound_[port].burst.count != 0) flush(port);
   }
   waiting_.clear();
@@ -76,20 +64,18 @@ void Egress::flush() {
 
 void Egress::flush(uint16_t port) {
   Outbound& out = outbound_[port];
-  // The port releases what it sends, so all is summed up before, and what it refused is taken off again.
-  Sums sums;
-  for (const Segment* frame : out.burst) sums.add(frame);
+  // The port releases what it sends, so all was summed up before, and what it refused is taken off again.
   QueueContext context{buffers_, now_};
   out.queue->send(context, out.burst);
   if (out.burst.count != 0) [[unlikely]] {
     const Reason refusal = out.queue->up() ? Reason::port_queue_full : Reason::port_down;
     for (Segment* frame : out.burst) {
-      sums.take_off(frame);
+      out.sums.take_off(frame);
       drop(frame, refusal);
     }
     out.burst.count = 0;
   }
-  sums.count_into(counters_, port);
+  out.sums.count_into(counters_, port);
 }
 
 }  // namespace flatproxy

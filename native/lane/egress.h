@@ -5,11 +5,43 @@
 
 #include "config/snapshot.h"
 #include "packet/burst.h"
+#include "packet/frame.h"
 #include "packet/reason.h"
 #include "port/port.h"
 #include "stats/lane_counters.h"
 
 namespace flatproxy {
+
+/// What a burst will have sent, by the reason that its frames end in. A burst has one or two of them, mostly in runs.
+class BurstSums {
+ public:
+  /// False: there is no room for another reason.
+  bool add(const Segment* frame) {
+    if (now_.reason != frame->reason && !turn_to(frame->reason)) [[unlikely]]
+      return false;
+    now_.packets += wire_segments(frame);
+    now_.bytes += frame->frame_length;
+    return true;
+  }
+  /// The frame was added, but will not be sent.
+  void take_off(const Segment* frame);
+  /// Counts what was added, and starts anew.
+  void count_into(LaneCounters& counters, uint16_t port);
+
+ private:
+  static constexpr unsigned kOthers = 3;
+  static constexpr uint8_t kNone = 0xff;
+  static_assert(kReasons < kNone);
+  struct Sum {
+    uint64_t packets = 0;
+    uint64_t bytes = 0;
+    uint8_t reason = kNone;
+  };
+  bool turn_to(uint8_t reason);
+
+  Sum now_;  // of the last frame's reason
+  std::array<Sum, kOthers> others_{};
+};
 
 /// The end of every packet's way through a lane: it leaves by a port or it is dropped, and here it is counted, once.
 class Egress {
@@ -29,7 +61,14 @@ class Egress {
       drop(frame, Reason::port_down);
       return;
     }
-    if (out.burst.count == 0) waiting_.push_back(port);
+    if (!out.sums.add(frame)) [[unlikely]] {
+      flush(port);
+      out.sums.add(frame);
+    }
+    if (!out.waiting) {
+      out.waiting = true;
+      waiting_.push_back(port);
+    }
     out.burst.push(frame);
     if (out.burst.full()) flush(port);
   }
@@ -43,8 +82,10 @@ class Egress {
   void flush();
 
  private:
-  struct Outbound {
+  struct alignas(128) Outbound {
     PortQueue* queue = nullptr;
+    bool waiting = false;  ///< stands in waiting_
+    BurstSums sums;
     Burst burst;
   };
   void flush(uint16_t port);
@@ -54,7 +95,7 @@ class Egress {
   LaneCounters& counters_;
   Nanoseconds now_ = 0;
   std::array<Outbound, kPortIds> outbound_{};
-  std::vector<uint16_t> waiting_;  // ports with a burst that is not empty; may repeat
+  std::vector<uint16_t> waiting_;  // ports with a burst that may not be empty
 };
 
 }  // namespace flatproxy

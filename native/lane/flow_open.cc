@@ -15,9 +15,8 @@ uint64_t balance_hash(const Service& service, const Tuple& original) {
 
 }  // namespace
 
-FlowStage::Opening FlowStage::opening_for(const Item& item) const {
-  Opening opening{item.tuple, item.hash};
-  const Tuple& t = item.tuple;
+FlowStage::Opening FlowStage::opening_for(const Tuple& t, uint64_t hash) const {
+  Opening opening{t, hash};
   opening.service = snapshot_->service_table->find(t.destination, t.destination_port, t.protocol);
   const bool ours = gateway_.is_ours(t.destination);  // then it answers us, not one of our clients
   if (opening.service == nullptr && !ours && snapshot_->flows.adopt_midstream) restore(t, opening);

@@ -10,15 +10,20 @@
 namespace flatproxy {
 namespace {
 
-bool is_icmp(const Segment* frame) {
-  return frame->protocol == wire::protocol::kIcmp || frame->protocol == wire::protocol::kIcmp6;
+/// Whether the packet is an ICMP echo: the kind of ICMP that makes flows.
+bool is_echo(const Segment* frame) {
+  const bool icmp = frame->protocol == wire::protocol::kIcmp || frame->protocol == wire::protocol::kIcmp6;
+  return icmp && (frame->flags & kLaterFragment) == 0 &&
+         wire::icmp_is_echo(frame->family, frame->data[frame->l4_offset]);
 }
 
-/// Whether packets of this kind make flows: TCP, UDP, ICMP echo.
-bool trackable(const Segment* frame) {
-  if (frame->protocol == wire::protocol::kTcp || frame->protocol == wire::protocol::kUdp) return true;
-  return is_icmp(frame) && (frame->flags & kLaterFragment) == 0 &&
-         wire::icmp_is_echo(frame->family, frame->data[frame->l4_offset]);
+bool is_tcp_or_udp(const Segment* frame) {
+  return frame->protocol == wire::protocol::kTcp || frame->protocol == wire::protocol::kUdp;
+}
+
+/// A fragment that has not been given its flow's ports yet.
+bool is_unplaced_fragment(const Segment* frame) {
+  return (frame->flags & (kFirstFragment | kLaterFragment)) != 0 && (frame->flags & kFragmentPlaced) == 0;
 }
 
 }  // namespace
@@ -45,79 +50,105 @@ void FlowStage::adopt(const Snapshot& snapshot) {
 
 void FlowStage::carry(Burst& burst, Nanoseconds now) {
   now_ = milliseconds(now);
-  Item items[Burst::kSize];
-  uint32_t count = 0;
-  for (Segment* frame : burst) {
-    if ((frame->flags & (kFirstFragment | kLaterFragment)) != 0 && (frame->flags & kFragmentPlaced) == 0) [[unlikely]] {
-      carry_fragment(frame);
-      continue;
-    }
-    if (stateless_ || !trackable(frame)) {
-      if (wire::is_icmp_error(frame)) {
-        carry_icmp_error(frame);
-      } else {
+  if (stateless_) {
+    for (Segment* frame : burst) {
+      if (is_tcp_or_udp(frame) && !is_unplaced_fragment(frame)) [[likely]] {
         gateway_.carry(frame, Reason::forwarded);
+      } else {
+        carry_aside(frame);
       }
-      continue;
     }
-    Item& item = items[count++];
-    item.frame = frame;
-    item.tuple = wire::tuple_of(frame);
-    item.hash = flow_hash(item.tuple, shared_.key);
-    conntrack_.table().prefetch_index(item.hash);
-  }
-  for (uint32_t i = 0; i < count; ++i) conntrack_.table().prefetch_flow(items[i].hash);
-  for (uint32_t i = 0; i < count; ++i) {
-    items[i].match = conntrack_.table().find(items[i].tuple, items[i].hash);
-    carry_flow(items[i]);
+  } else {
+    carry_tracked(burst);
   }
   burst.count = 0;
 }
 
-void FlowStage::carry_flow(Item& item) {
-  if (item.match.id == kNoFlow) {
-    carry_unknown(item);
-    return;
-  }
-  Reason why;
-  if (!conntrack_.update(item.match, item.frame, now_, why)) [[unlikely]] {
-    if (why != Reason::forwarded) {
-      egress_.drop(item.frame, why);
-      return;
+/// In three rounds, so that a burst's loads from memory overlap: index, records, packets.
+void FlowStage::carry_tracked(Burst& burst) {
+  const FlowTable& table = conntrack_.table();
+  Segment* frames[Burst::kSize];
+  uint64_t hashes[Burst::kSize];
+  FlowId likely[Burst::kSize];
+  uint32_t count = 0;
+  for (Segment* frame : burst) {
+    const bool tracked = is_tcp_or_udp(frame) || is_echo(frame);
+    if (!tracked || is_unplaced_fragment(frame)) [[unlikely]] {
+      carry_aside(frame);
+      continue;
     }
-    carry_unknown(item);
-    return;
+    frames[count] = frame;
+    hashes[count] = hash_of(frame);
+    table.prefetch_index(hashes[count++]);
   }
-  const bool translated = (conntrack_.table().hot(item.match.id).flags & kFlowTranslated) != 0;
-  forward(item.match, item.frame, translated ? Reason::service_forwarded : Reason::forwarded);
+  for (uint32_t i = 0; i < count; ++i) likely[i] = table.prefetch_flow(hashes[i]);
+  for (uint32_t i = 0; i < count; ++i) {
+    const bool v4 = frames[i]->family == 4;
+    const FlowMatch match = v4 ? table.find(wire::tuple_v4_of(frames[i]), hashes[i], likely[i])
+                               : table.find(wire::tuple_of(frames[i]), hashes[i]);
+    carry_flow(match, frames[i], hashes[i]);
+  }
 }
 
-void FlowStage::forward(FlowMatch match, Segment* frame, Reason reason) {
+uint64_t FlowStage::hash_of(const Segment* frame) const {
+  if (frame->family == 4) return flow_hash(wire::tuple_v4_of(frame), shared_.key);
+  return flow_hash(wire::tuple_of(frame), shared_.key);
+}
+
+/// What makes no flow of its own, or can't be told yet.
+void FlowStage::carry_aside(Segment* frame) {
+  if (is_unplaced_fragment(frame)) {
+    carry_fragment(frame);
+  } else if (wire::is_icmp_error(frame)) {
+    carry_icmp_error(frame);
+  } else {
+    gateway_.carry(frame, Reason::forwarded);
+  }
+}
+
+inline void FlowStage::carry_flow(FlowMatch match, Segment* frame, uint64_t hash) {
+  Reason why;
+  if (match.id == kNoFlow) {
+    carry_unknown(frame, hash);
+  } else if (conntrack_.update(match, frame, now_, why)) [[likely]] {
+    const bool translated = (conntrack_.table().hot(match.id).flags & kFlowTranslated) != 0;
+    forward(match, frame, translated ? Reason::service_forwarded : Reason::forwarded);
+  } else if (why != Reason::forwarded) {
+    egress_.drop(frame, why);
+  } else {
+    carry_unknown(frame, hash);
+  }
+}
+
+inline void FlowStage::forward(FlowMatch match, Segment* frame, Reason reason) {
   FlowHot& flow = conntrack_.table().hot(match.id);
   if (!gateway_.lives_on(frame)) return;
-  const bool translated = (flow.flags & kFlowTranslated) != 0;
-  if (translated) {
-    translate_packet(match.id, match.direction, frame, false);
+  if ((flow.flags & kFlowTranslated) != 0) {
+    translate_packet(match, frame);
     count_service(match.id, frame);
   }
+  const uint16_t exit = flow.exit_epoch == gateway_.epoch() ? flow.exit[match.direction] : Gateway::kNoExit;
   Reason why;
+  if (exit == Gateway::kNoExit || !gateway_.send_by(frame, exit, reason, why)) [[unlikely]]
+    forward_anew(match, frame, reason);
+}
+
+/// Finds the exit and sends the packet there; a packet that can't leave is as it came when its sender hears of it.
+void FlowStage::forward_anew(FlowMatch match, Segment* frame, Reason reason) {
+  FlowHot& flow = conntrack_.table().hot(match.id);
   if (flow.exit_epoch != gateway_.epoch()) {
     flow.exit_epoch = gateway_.epoch();
     flow.exit[kOriginal] = flow.exit[kReply] = Gateway::kNoExit;
   }
-  uint16_t exit = flow.exit[match.direction];
-  if (exit == Gateway::kNoExit) {
-    exit = exit_for(match, frame, why);
-    if (flow.exit_epoch == gateway_.epoch()) flow.exit[match.direction] = exit;
-    if (exit != Gateway::kNoExit && !claim_reply(match, exit)) {
-      exit = Gateway::kNoExit;
-      why = Reason::claim_table_full;
-    }
+  Reason why;
+  uint16_t exit = exit_for(match, frame, why);
+  if (flow.exit_epoch == gateway_.epoch()) flow.exit[match.direction] = exit;
+  if (exit != Gateway::kNoExit && !claim_reply(match, exit)) {
+    exit = Gateway::kNoExit;
+    why = Reason::claim_table_full;
   }
-  if (exit != Gateway::kNoExit && gateway_.send_by(frame, exit, reason, why)) [[likely]]
-    return;
-  // An error quotes the packet as its sender knows it.
-  if (translated) translate_packet(match.id, match.direction, frame, true);
+  if (exit != Gateway::kNoExit && gateway_.send_by(frame, exit, reason, why)) return;
+  if ((flow.flags & kFlowTranslated) != 0) translate_any(match, frame, true);
   gateway_.reject(frame, why);
 }
 
@@ -149,22 +180,27 @@ void FlowStage::unclaim_reply(FlowId id) {
   }
 }
 
-void FlowStage::translate_packet(FlowId id, Direction direction, Segment* frame, bool back) {
-  const FlowTable& table = conntrack_.table();
-  const FlowHot& flow = table.hot(id);
-  const bool source_port_moved = flow.nat_source_port != flow.source_port;
-  const bool ordinary = frame->family == 4 && (frame->flags & (kLaterFragment | kNeedsChecksum)) == 0;
-  if (ordinary && !source_port_moved && !back) [[likely]] {
-    if (direction == kOriginal) {
-      translate_v4(frame, End::destination, flow.nat_address, flow.nat_port);
-    } else {
-      translate_v4(frame, End::source, flow.destination, flow.destination_port);
-    }
-    return;
+inline void FlowStage::translate_packet(FlowMatch match, Segment* frame) {
+  const FlowHot& flow = conntrack_.table().hot(match.id);
+  const bool ordinary = frame->family == 4 && (frame->flags & (kLaterFragment | kNeedsChecksum)) == 0 &&
+                        flow.nat_source_port == flow.source_port;
+  if (!ordinary) [[unlikely]] {
+    translate_any(match, frame, false);
+  } else if (match.direction == kOriginal) {
+    translate_v4(frame, End::destination, flow.nat_address, flow.nat_port);
+  } else {
+    translate_v4(frame, End::source, flow.destination, flow.destination_port);
   }
-  const Tuple original = table.original(id);
-  const wire::Address endpoint = table.nat_address(id);
-  if (direction == kOriginal) {
+}
+
+/// @param back undoes the translation
+void FlowStage::translate_any(FlowMatch match, Segment* frame, bool back) {
+  const FlowTable& table = conntrack_.table();
+  const FlowHot& flow = table.hot(match.id);
+  const bool source_port_moved = flow.nat_source_port != flow.source_port;
+  const Tuple original = table.original(match.id);
+  const wire::Address endpoint = table.nat_address(match.id);
+  if (match.direction == kOriginal) {
     if (back) {
       translate(frame, End::destination, original.destination, flow.destination_port);
     } else {
@@ -183,15 +219,15 @@ void FlowStage::translate_packet(FlowId id, Direction direction, Segment* frame,
     translate(frame, End::destination, original.source, back ? flow.nat_source_port : flow.source_port);
 }
 
-void FlowStage::carry_unknown(Item& item) {
-  Segment* frame = item.frame;
-  const Opening opening = opening_for(item);
-  if (opening.service == nullptr && gateway_.is_ours(item.tuple.destination)) {
+void FlowStage::carry_unknown(Segment* frame, uint64_t hash) {
+  const Tuple tuple = wire::tuple_of(frame);
+  const Opening opening = opening_for(tuple, hash);
+  if (opening.service == nullptr && gateway_.is_ours(tuple.destination)) {
     gateway_.answer(frame);
     return;
   }
   if (shared_.lanes() > 1 && (frame->flags & kHandedOver) == 0) {
-    if (hand_over(frame, owner_of(item.hash, opening.hash), kHandedOver)) return;
+    if (hand_over(frame, owner_of(hash, opening.hash), kHandedOver)) return;
   }
   if (opening.direction == kReply) {
     // The flow may stand here already, under the tuple that its client knows.

@@ -38,12 +38,6 @@ class FlowStage : private FlowListener {
   static uint32_t milliseconds(Nanoseconds now) { return static_cast<uint32_t>(now / 1'000'000); }
 
  private:
-  struct Item {
-    Segment* frame;
-    uint64_t hash;
-    FlowMatch match;
-    Tuple tuple;
-  };
   /// What a packet without a flow is about to open.
   struct Opening {
     Tuple original;
@@ -53,17 +47,22 @@ class FlowStage : private FlowListener {
     uint32_t endpoint = Picker::kNone;  ///< index in the service, when it is known already
   };
 
-  void carry_flow(Item& item);
-  void carry_unknown(Item& item);
+  void carry_tracked(Burst& burst);
+  void carry_aside(Segment* frame);
+  void carry_flow(FlowMatch match, Segment* frame, uint64_t hash);
+  void carry_unknown(Segment* frame, uint64_t hash);
   void carry_icmp_error(Segment* frame);
   void carry_fragment(Segment* frame);
+  uint64_t hash_of(const Segment* frame) const;
   void forward(FlowMatch match, Segment* frame, Reason reason);
+  void forward_anew(FlowMatch match, Segment* frame, Reason reason);
   uint16_t exit_for(FlowMatch match, const Segment* frame, Reason& why);
   bool claim_reply(FlowMatch match, uint16_t exit);
   void unclaim_reply(FlowId id);
-  void translate_packet(FlowId id, Direction direction, Segment* frame, bool back);
+  void translate_packet(FlowMatch match, Segment* frame);
+  void translate_any(FlowMatch match, Segment* frame, bool back);
 
-  Opening opening_for(const Item& item) const;
+  Opening opening_for(const Tuple& tuple, uint64_t hash) const;
   bool restore(const Tuple& reply, Opening& opening) const;
   uint32_t choose(const Opening& opening);
   FlowId open(const Opening& opening, Segment* frame);

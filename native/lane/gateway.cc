@@ -20,8 +20,6 @@ namespace {
 
 constexpr uint32_t kL3 = wire::kEthernetSize;
 
-uint64_t mac_bits(const uint8_t* p) { return uint64_t{wire::load32_raw(p)} | uint64_t{wire::load16(p + 4)} << 32; }
-
 /// Takes a priority tag (802.1Q with VLAN id 0) off: the packet leaves untagged.
 void strip_tag(Segment* frame) {
   const auto tag = static_cast<uint16_t>(frame->l3_offset - kL3);
@@ -31,24 +29,6 @@ void strip_tag(Segment* frame) {
   frame->payload_offset = static_cast<uint16_t>(frame->payload_offset - tag);
   frame->checksum_start = static_cast<uint16_t>(frame->checksum_start - tag);
   wire::store16(frame->data + 12, frame->ether_type);
-}
-
-/// Bytes of the IP packet, of the largest one if the frame is several on the wire.
-uint32_t wire_packet_size(const Segment* frame) {
-  if (frame->gso_size != 0) return frame->payload_offset - frame->l3_offset + frame->gso_size;
-  return frame->l4_offset - frame->l3_offset + frame->l4_length;
-}
-
-void decrement_hops(Segment* frame) {
-  uint8_t* ip = frame->data + frame->l3_offset;
-  if (frame->family == 6) {
-    --ip[7];
-    return;
-  }
-  --ip[8];
-  // RFC 1624, equation 3, for a word that falls by 0x100.
-  const uint32_t sum = uint32_t{wire::load16(ip + 10)} + 0x100;
-  wire::store16(ip + 10, static_cast<uint16_t>(sum + (sum >> 16)));
 }
 
 bool to_many(const Segment* frame) {
@@ -90,7 +70,7 @@ bool Gateway::admit(Segment* frame) {
     egress_.drop(frame, Reason::multicast_ignored);
     return false;
   }
-  if (mac_bits(frame->data) != mac_bits(port.mac.bytes.data()) && !port.takes_any_mac) [[unlikely]] {
+  if (!is_to(port.mac, frame) && !port.takes_any_mac) {
     egress_.drop(frame, Reason::not_for_us);
     return false;
   }
@@ -164,37 +144,29 @@ void Gateway::learn_from(Segment* copy) {
   if (outcome.news) neighbors_.learn(port, *outcome.news, now_, *this);
 }
 
-void Gateway::carry(Segment* frame, Reason reason) {
+void Gateway::carry_unusual(Segment* frame, Reason reason) {
   const wire::Address destination = wire::destination_of(frame);
-  ExitCache::Entry& known = exits_.at(destination);
-  Reason why;
-  if (known.destination == destination && known.epoch == epoch()) [[likely]] {
-    if (!lives_on(frame)) return;
-    if (send_by(frame, known.exit, reason, why)) [[likely]]
-      return;
-    reject(frame, why);
-    return;
-  }
   if (is_ours(destination)) {
     answer(frame);
     return;
   }
   if (!lives_on(frame)) return;
+  Reason why;
   const uint16_t exit = resolve(frame, why);
   if (exit != kNoExit) {
     // Which way leads to the node's own stack depends on where the packet came from.
-    if (!is_host_side(port_of(exit))) known = {destination, epoch(), exit};
+    if (!is_host_side(port_of(exit))) remember_exit(destination, exit);
     if (send_by(frame, exit, reason, why)) return;
   }
   reject(frame, why);
 }
 
-bool Gateway::lives_on(Segment* frame) {
-  const uint8_t hops = frame->data[frame->l3_offset + (frame->family == 4 ? 8 : 7)];
-  if (hops > 1) [[likely]]
-    return true;
-  reject(frame, Reason::ttl_exceeded);
-  return false;
+void Gateway::remember_exit(const wire::Address& destination, uint16_t exit) {
+  if (destination.is_v4()) {
+    exits_v4_.at(destination.v4()) = {destination.v4(), epoch(), exit};
+  } else {
+    exits_v6_.at(destination) = {destination, epoch(), exit};
+  }
 }
 
 uint16_t Gateway::resolve(const Segment* frame, Reason& why) {
@@ -235,32 +207,22 @@ void Gateway::confirm_node(uint16_t side) {
   neighbors_.learn(side, news, now_, *this);
 }
 
-bool Gateway::send_by(Segment* frame, uint16_t exit, Reason reason, Reason& why) {
-  const Neighbor& neighbor = neighbors_.use(exit, now_);
-  const Port* port = snapshot_->port(neighbor.port);
-  if (port == nullptr) [[unlikely]] {
+bool Gateway::send_unusual(Segment* frame, uint16_t exit, Reason reason, Reason& why) {
+  const Neighbor& neighbor = neighbors_.at(exit);
+  frame->exit = neighbor.port;
+  if (neighbor.mtu == 0) {
     why = Reason::port_down;
     return false;
   }
-  if (wire_packet_size(frame) > port->info().mtu) [[unlikely]] {
-    frame->exit = neighbor.port;
+  if (packet_size(frame) > neighbor.mtu) {
     why = Reason::packet_too_big;
     return false;
   }
-  if (frame->l3_offset != kL3) [[unlikely]]
-    strip_tag(frame);
-  decrement_hops(frame);
-  // What a short frame was padded with is not part of the packet. (A large frame's length field may say nothing.)
-  if (frame->gso_size == 0) trim_to(frame, frame->l4_offset + frame->l4_length);
-  frame->exit = neighbor.port;
-  if (!neighbor.usable()) [[unlikely]] {
-    frame->reason = static_cast<uint8_t>(reason);
-    neighbors_.queue(exit, frame, *this);
-    return true;
-  }
-  std::memcpy(frame->data, neighbor.mac.bytes.data(), 6);
-  std::memcpy(frame->data + 6, port->info().mac.bytes.data(), 6);
-  egress_.send(frame, neighbor.port, reason);
+  if (frame->l3_offset != kL3) strip_tag(frame);
+  take_padding_off(frame);
+  take_hop(frame->data + kL3, frame->family);
+  frame->reason = static_cast<uint8_t>(reason);
+  neighbors_.queue(exit, frame, *this);
   return true;
 }
 
@@ -333,6 +295,11 @@ void Gateway::tick() {
   confirm_.clear();
 }
 
+LinkEnd Gateway::link(uint16_t id) const {
+  const Port* port = snapshot_->port(id);
+  return port != nullptr ? LinkEnd{port->info().mac, port->info().mtu} : LinkEnd{};
+}
+
 void Gateway::solicit(const Neighbor& neighbor) {
   const Port* port = snapshot_->port(neighbor.port);
   if (port == nullptr) return;
@@ -351,15 +318,7 @@ void Gateway::solicit(const Neighbor& neighbor) {
 }
 
 void Gateway::deliver(Segment* frame, NeighborIndex index) {
-  const Neighbor& neighbor = neighbors_.at(index);
-  const Port* port = snapshot_->port(neighbor.port);
-  if (port == nullptr) {
-    egress_.drop(frame, Reason::port_down);
-    return;
-  }
-  std::memcpy(frame->data, neighbor.mac.bytes.data(), 6);
-  std::memcpy(frame->data + 6, port->info().mac.bytes.data(), 6);
-  egress_.send(frame, neighbor.port, static_cast<Reason>(frame->reason));
+  transmit(frame, neighbors_.use(index, now_), static_cast<Reason>(frame->reason));
 }
 
 /// A frame that was translated is not quoted to its sender: it would not know it again.

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstring>
 #include <vector>
 
 #include "config/snapshot.h"
 #include "l3/exit_cache.h"
+#include "l3/hop.h"
 #include "l3/icmp_error.h"
 #include "l3/neighbor_message.h"
 #include "l3/neighbor_table.h"
@@ -11,6 +13,8 @@
 #include "lane/shared.h"
 #include "packet/reason.h"
 #include "packet/segment_pool.h"
+#include "wire/ethernet.h"
+#include "wire/tuple_of.h"
 
 namespace flatproxy {
 
@@ -33,33 +37,74 @@ class Gateway : private NeighborActions {
 
   /// A parsed frame: true when it is an IP packet that may have to go on. All others have ended here.
   bool admit(Segment* frame);
+  /// Whether a frame that wire::parse_ordinary_frame() has parsed is admitted without further questions. (It reads
+  /// nothing that the parser has just written: such loads would wait for the stores where the compiler joins them.)
+  static bool is_to(const wire::Mac& mac, const Segment* frame) {
+    return std::memcmp(frame->data, mac.bytes.data(), 6) == 0;
+  }
   /// ARP or ND: every lane is to learn from it.
   static bool is_link_message(const Segment* frame);
   /// Learns from a copy of a link message that another lane has received and answered; ends it uncounted.
   void learn_from(Segment* copy);
 
   /// Sends a packet where its destination address leads, or ends it.
-  void carry(Segment* frame, Reason reason);
+  [[gnu::always_inline]] void carry(Segment* frame, Reason reason) {
+    const uint16_t exit = known_exit(frame);
+    Reason why;
+    if (exit == kNoExit || hops_left(frame) <= 1 || !send_by(frame, exit, reason, why)) [[unlikely]]
+      carry_unusual(frame, reason);
+  }
   /// Answers a packet to an address of ours that no service takes.
   void answer(Segment* frame);
   /// Ends a packet; its sender is told when the reason's verdict is to reject.
   void reject(Segment* frame, Reason why);
 
   /// Whether the packet may live on for another hop; if not it has ended (time exceeded).
-  bool lives_on(Segment* frame);
+  bool lives_on(Segment* frame) {
+    if (hops_left(frame) > 1) [[likely]]
+      return true;
+    reject(frame, Reason::ttl_exceeded);
+    return false;
+  }
   /// The exit for the packet's destination, or kNoExit: `why` tells. Good for as long as epoch() stays.
   uint16_t resolve(const Segment* frame, Reason& why);
   /// The exit to the node's own stack behind a port's host side.
   uint16_t exit_to_node(uint16_t side);
   uint16_t port_of(uint16_t exit) const { return neighbors_.at(exit).port; }
-  /// Sends a packet by its exit. False: it is the caller's still, `why` tells.
-  bool send_by(Segment* frame, uint16_t exit, Reason reason, Reason& why);
+  /// Sends a packet by its exit. False: it is the caller's still, unchanged, `why` tells.
+  [[gnu::always_inline]] bool send_by(Segment* frame, uint16_t exit, Reason reason, Reason& why) {
+    const NextHop& hop = neighbors_.use(exit, now_);
+    if (frame->l3_offset != wire::kEthernetSize || packet_size(frame) > hop.mtu) [[unlikely]]
+      return send_unusual(frame, exit, reason, why);
+    take_padding_off(frame);
+    take_hop(frame->data + wire::kEthernetSize, frame->family);
+    transmit(frame, hop, reason);
+    return true;
+  }
   uint32_t epoch() const { return snapshot_epoch_ + neighbors_.epoch(); }
 
   /// Whether the address is ours: a port's own or a service's.
   bool is_ours(const wire::Address& address) const { return snapshot_->ours(address); }
 
  private:
+  void transmit(Segment* frame, const NextHop& hop, Reason reason) {
+    std::memcpy(frame->data, hop.macs, sizeof(hop.macs));
+    egress_.send(frame, hop.port, reason);
+  }
+
+  uint16_t known_exit(const Segment* frame) {
+    if (frame->family == 4) [[likely]]
+      return known_exit(exits_v4_, wire::load32_raw(frame->data + frame->l3_offset + wire::Ipv4View::kDestination));
+    return known_exit(exits_v6_, wire::destination_of(frame));
+  }
+  template <typename Key>
+  uint16_t known_exit(ExitCache<Key>& exits, const Key& destination) {
+    const auto& known = exits.at(destination);
+    return known.destination == destination && known.epoch == epoch() ? known.exit : kNoExit;
+  }
+  void remember_exit(const wire::Address& destination, uint16_t exit);
+  void carry_unusual(Segment* frame, Reason reason);
+  bool send_unusual(Segment* frame, uint16_t exit, Reason reason, Reason& why);
   uint16_t node_side(uint16_t port) const;
   void confirm_node(uint16_t side);
   bool take_probe_answer(Segment* frame);
@@ -68,6 +113,7 @@ class Gateway : private NeighborActions {
   void share_link_message(const Segment* frame);
   Segment* error_for(const Segment* frame, Reason why);
 
+  LinkEnd link(uint16_t port) const override;
   void solicit(const Neighbor& neighbor) override;
   void deliver(Segment* frame, NeighborIndex index) override;
   void fail(Segment* frame, Reason why) override;
@@ -79,7 +125,8 @@ class Gateway : private NeighborActions {
   const Snapshot* snapshot_ = nullptr;
   HealthStage* health_ = nullptr;
   NeighborTable neighbors_;
-  ExitCache exits_;
+  ExitCache<uint32_t> exits_v4_;
+  ExitCache<wire::Address> exits_v6_;
   std::vector<uint16_t> confirm_;  // host sides whose one neighbour, the node, is to be confirmed: it needs no question
   IcmpErrorLimiter errors_;
   Nanoseconds now_ = 0;

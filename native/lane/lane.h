@@ -55,8 +55,8 @@ class Lane {
     Port* port;
     PortQueue* queue;
   };
-  void receive(Inbound& inbound, Nanoseconds now);
-  void carry(Burst& burst, Nanoseconds now);
+  void carry(const Inbound& inbound, Nanoseconds now);
+  bool admit_unusual(Segment* frame);
   void carry_handed_over(Nanoseconds now);
   void beat(Nanoseconds now);
   void tick(Nanoseconds now);

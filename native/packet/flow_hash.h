@@ -33,8 +33,11 @@ inline uint64_t fold_multiply(uint64_t a, uint64_t b) {
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
+inline uint64_t hash_end_v4(uint32_t address, uint16_t port, const HashKey& key) {
+  return fold_multiply((uint64_t{address} << 16 | port) ^ key.words[0], key.words[1]);
+}
 inline uint64_t hash_end(const wire::Address& address, uint16_t port, uint8_t family, const HashKey& key) {
-  if (family == 4) return fold_multiply((uint64_t{address.v4()} << 16 | port) ^ key.words[0], key.words[1]);
+  if (family == 4) return hash_end_v4(address.v4(), port, key);
   uint64_t high;
   uint64_t low;
   std::memcpy(&high, address.bytes.data(), 8);
@@ -42,12 +45,21 @@ inline uint64_t hash_end(const wire::Address& address, uint16_t port, uint8_t fa
   return fold_multiply(fold_multiply(high ^ key.words[0], low ^ key.words[1]) ^ port, key.words[3]);
 }
 
+inline uint64_t hash_ends(uint64_t a, uint64_t b, uint8_t protocol, uint8_t family, const HashKey& key) {
+  return fold_multiply((a + b) ^ key.words[2], (a ^ b) + (uint64_t{protocol} << 8 | family) + key.words[3]);
+}
+
 /// Both directions of a flow have the same hash: an untranslated flow needs one index entry, and both of its
 /// directions have the same home lane.
 inline uint64_t flow_hash(const Tuple& t, const HashKey& key) {
   const uint64_t a = hash_end(t.source, t.source_port, t.family, key);
   const uint64_t b = hash_end(t.destination, t.destination_port, t.family, key);
-  return fold_multiply((a + b) ^ key.words[2], (a ^ b) + (uint64_t{t.protocol} << 8 | t.family) + key.words[3]);
+  return hash_ends(a, b, t.protocol, t.family, key);
+}
+inline uint64_t flow_hash(const TupleV4& t, const HashKey& key) {
+  const uint64_t a = hash_end_v4(t.source(), static_cast<uint16_t>(t.ports >> 16), key);
+  const uint64_t b = hash_end_v4(t.destination(), static_cast<uint16_t>(t.ports), key);
+  return hash_ends(a, b, t.protocol, 4, key);
 }
 
 /// Hash of one address: source affinity.

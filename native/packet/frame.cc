@@ -69,8 +69,7 @@ uint32_t copy_out(const Segment* head, uint32_t offset, uint8_t* to, uint32_t n)
   return copied;
 }
 
-void trim_to(Segment* head, uint32_t length) {
-  if (length >= head->frame_length) return;
+void trim_chain_to(Segment* head, uint32_t length) {
   head->frame_length = length;
   Segment* s = head;
   while (length > s->length) {

@@ -67,6 +67,11 @@ Segment* copy_frame(const Segment* head, Buffers& buffers);
 uint32_t copy_out(const Segment* head, uint32_t offset, uint8_t* to, uint32_t n);
 
 /// Shortens the frame to `length` bytes (no effect when it is shorter); emptied segments go home.
-void trim_to(Segment* head, uint32_t length);
+void trim_chain_to(Segment* head, uint32_t length);
+inline void trim_to(Segment* head, uint32_t length) {
+  if (length >= head->frame_length) return;
+  if (head->next != nullptr) return trim_chain_to(head, length);
+  head->length = head->frame_length = length;
+}
 
 }  // namespace flatproxy

@@ -19,4 +19,14 @@ struct Tuple {
   bool operator==(const Tuple&) const = default;
 };
 
+/// An IPv4 packet's tuple in two words and a byte, as a lane looks it up.
+struct TupleV4 {
+  uint64_t addresses;  ///< source, then destination, as they lie in the header
+  uint32_t ports;      ///< source << 16 | destination, host order
+  uint8_t protocol;
+
+  uint32_t source() const { return static_cast<uint32_t>(addresses); }  ///< network order
+  uint32_t destination() const { return static_cast<uint32_t>(addresses >> 32); }
+};
+
 }  // namespace flatproxy

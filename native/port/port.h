@@ -17,6 +17,11 @@ struct PortOffloads {
   bool checksum = false;  ///< kNeedsChecksum frames
   bool tso4 = false;      ///< kGsoTcp4 frames up to 64 KB
   bool tso6 = false;      ///< kGsoTcp6 frames up to 64 KB
+
+  /// The FrameFlags that the port can't take as they are.
+  uint16_t lacking() const {
+    return static_cast<uint16_t>((checksum ? 0 : kNeedsChecksum) | (tso4 ? 0 : kGsoTcp4) | (tso6 ? 0 : kGsoTcp6));
+  }
 };
 
 /// What is fixed about a port once it is open.

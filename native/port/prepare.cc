@@ -1,7 +1,5 @@
 #include "port/prepare.h"
 
-#include <algorithm>
-
 #include "packet/frame.h"
 #include "port/tcp_cutter.h"
 #include "wire/bytes.h"
@@ -10,8 +8,10 @@
 namespace flatproxy {
 namespace {
 
-bool needs_work(const Segment* frame, const PortOffloads& offloads) {
-  return needs_cutting(frame, offloads) || ((frame->flags & kNeedsChecksum) != 0 && !offloads.checksum);
+uint16_t flags_of_all(Burst& burst) {
+  uint16_t flags = 0;
+  for (const Segment* frame : burst) flags |= frame->flags;
+  return flags;
 }
 
 /// One pass over a burst: `ready_` collects what the port can take, `kept_` what stays with the caller.
@@ -99,12 +99,12 @@ bool complete_checksum(Segment* frame) {
 }
 
 bool needs_cutting(const Segment* frame, const PortOffloads& offloads) {
-  return ((frame->flags & kGsoTcp4) != 0 && !offloads.tso4) || ((frame->flags & kGsoTcp6) != 0 && !offloads.tso6);
+  return (frame->flags & offloads.lacking() & (kGsoTcp4 | kGsoTcp6)) != 0;
 }
 
 void prepare_for_send(const PortInfo& info, QueueContext& context, Burst& burst, WireSender& to) {
-  const auto needy = [&](const Segment* frame) { return needs_work(frame, info.offloads); };
-  if (std::none_of(burst.begin(), burst.end(), needy)) {
+  const uint16_t lacking = info.offloads.lacking();
+  if (lacking == 0 || (flags_of_all(burst) & lacking) == 0) [[likely]] {
     if (burst.count > 0) to.send_wire(context, burst);
     return;
   }

@@ -33,7 +33,10 @@ class SpscRing {
   size_t push(T* const* items, size_t n) {
     n = std::min(n, room(n));
     const size_t tail = tail_.load(std::memory_order_relaxed);
-    for (size_t i = 0; i < n; ++i) slots_[(tail + i) & mask_] = items[i];
+    const size_t at = tail & mask_;
+    const size_t first = std::min(n, capacity() - at);
+    std::copy_n(items, first, &slots_[at]);
+    std::copy_n(items + first, n - first, &slots_[0]);
     tail_.store(tail + n, std::memory_order_release);
     return n;
   }
@@ -44,7 +47,10 @@ class SpscRing {
     const size_t head = head_.load(std::memory_order_relaxed);
     if (seen_tail_ - head < n) seen_tail_ = tail_.load(std::memory_order_acquire);
     n = std::min(n, seen_tail_ - head);
-    for (size_t i = 0; i < n; ++i) items[i] = slots_[(head + i) & mask_];
+    const size_t at = head & mask_;
+    const size_t first = std::min(n, capacity() - at);
+    std::copy_n(&slots_[at], first, items);
+    std::copy_n(&slots_[0], n - first, items + first);
     head_.store(head + n, std::memory_order_release);
     return n;
   }

@@ -151,7 +151,7 @@ bool parse_ethernet(Segment* head, Reason& why) {
 
 }  // namespace
 
-bool parse_frame_slow(Segment* head, Reason& why) {
+bool parse_frame(Segment* head, Reason& why) {
   head->flags &= static_cast<uint16_t>(~(kFirstFragment | kLaterFragment));
   if (!parse_ethernet(head, why)) return false;
   if (head->ether_type == ether_type::kIpv4) return parse_ipv4(head, why);

@@ -1,62 +1,19 @@
 #pragma once
 
+#include <array>
+#include <bit>
+#include <cstdint>
+
 #include "packet/reason.h"
 #include "packet/segment.h"
+#include "wire/bytes.h"
+#include "wire/ethernet.h"
 #include "wire/ipv4.h"
 #include "wire/protocol.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
 
 namespace flatproxy::wire {
-
-/// The whole of parse_frame(); the inline part takes the common case away from it.
-bool parse_frame_slow(Segment* head, Reason& why);
-
-// What an ordinary frame looks like: untagged, IPv4 without options or fragmentation, a real total length, ordinary
-// unicast addresses, TCP or UDP with a header that fits. Anything else, good or bad, is for the slow path to judge.
-inline bool parse_frame_fast(Segment* head) {
-  constexpr uint32_t kL3 = 14, kL4 = kL3 + kIpv4Size;
-  const uint8_t* p = head->data;
-  if (head->length < kL4 + kTcpSize || load16(p + 12) != ether_type::kIpv4 || p[kL3] != 0x45 || (p[6] & 1) != 0)
-    return false;
-  const Ipv4View ip{p + kL3};
-  const uint32_t total = ip.total_length();
-  const uint8_t from = p[kL3 + Ipv4View::kSource];
-  const uint8_t to = p[kL3 + Ipv4View::kDestination];
-  if (ip.fragment() || total > head->frame_length - kL3 || total < kIpv4Size + kUdpSize) return false;
-  if (from - 1u >= 223u || from == 127 || to - 1u >= 223u || to == 127) return false;
-  if ((head->flags & kChecksumValid) == 0) {
-    uint64_t sum = load64_raw(ip.p);
-    sum = (sum & 0xffffffffu) + (sum >> 32) + load32_raw(ip.p + 8) + load32_raw(ip.p + 12) + load32_raw(ip.p + 16);
-    sum = (sum & 0xffffu) + (sum >> 16 & 0xffffu) + (sum >> 32);
-    sum = (sum & 0xffffu) + (sum >> 16);
-    if (sum != 0xffff) return false;
-  }
-  const uint32_t l4_length = total - kIpv4Size;
-  uint32_t header = kUdpSize;
-  if (ip.protocol() == protocol::kTcp) {
-    const TcpView tcp{p + kL4};
-    header = tcp.header_length();
-    if (header < kTcpSize || header > l4_length || kL4 + header > head->length || tcp_flags_nonsense(tcp.flags()))
-      return false;
-  } else if (ip.protocol() == protocol::kUdp) {
-    const uint32_t length = load16(p + kL4 + 4);
-    if (length < kUdpSize || length > l4_length) return false;
-  } else {
-    return false;
-  }
-  head->flags &= static_cast<uint16_t>(~(kFirstFragment | kLaterFragment));
-  head->ether_type = ether_type::kIpv4;
-  head->family = 4;
-  head->vlan = 0;
-  head->l3_offset = kL3;
-  head->l4_offset = kL4;
-  head->payload_offset = static_cast<uint16_t>(kL4 + header);
-  head->protocol = ip.protocol();
-  head->l4_length = l4_length;
-  head->l4_ports = load32(p + kL4);
-  return true;
-}
 
 /// Parses a received frame: Ethernet, one 802.1Q tag, ARP, IPv4, IPv6 and its extension headers, TCP, UDP, ICMP. On
 /// true the head knows ether_type, family, vlan, the offsets, protocol, l4_length, l4_ports and the fragment flags, and
@@ -65,10 +22,75 @@ inline bool parse_frame_fast(Segment* head) {
 /// identifier twice for ICMP echo, 0 where there are no ports. False: `why` tells, and the frame must go no further.
 /// Checksums: IPv4 header only, unless flags has kChecksumValid.
 /// @param head flags, gso_size and lengths are the port's
-inline bool parse_frame(Segment* head, Reason& why) {
-  if (parse_frame_fast(head)) [[likely]]
-    return true;
-  return parse_frame_slow(head, why);
+bool parse_frame(Segment* head, Reason& why);
+
+/// 1 for the first bytes of addresses that an ordinary packet does not have: 0.0.0.0/8, loopback, multicast and above.
+constexpr std::array<uint8_t, 256> kOddFirstByte = [] {
+  std::array<uint8_t, 256> odd{};
+  for (unsigned i = 0; i < 256; ++i) odd[i] = i == 0 || i == 127 || i >= 224;
+  return odd;
+}();
+
+/// Bit i: TCP flags i are nonsense.
+constexpr uint64_t kNonsenseTcpFlags = [] {
+  uint64_t bits = 0;
+  for (uint8_t flags = 0; flags < 64; ++flags) bits |= uint64_t{tcp_flags_nonsense(flags)} << flags;
+  return bits;
+}();
+
+/// The one's complement sum of an IPv4 header without options, given as it lies in memory, is that of an intact one.
+inline bool header_sum_intact(uint64_t first, uint64_t second, uint32_t third) {
+  uint64_t sum = first + second;
+  sum += sum < first;
+  sum += third;
+  sum += sum < third;
+  // Halves added to each other, with the carry, twice (RFC 1071 section 2).
+  const auto half = static_cast<uint32_t>((sum + std::rotl(sum, 32)) >> 32);
+  return (half + std::rotl(half, 16)) >> 16 == 0xffff;
+}
+
+/// A short way to what parse_frame() says of ordinary frames: untagged, IPv4 without options or fragmentation, a real
+/// total length, unicast addresses, TCP or UDP with a header that fits. False: anything else, good or bad, is
+/// parse_frame()'s to judge.
+inline bool parse_ordinary_frame(Segment* head) {
+  constexpr uint32_t kL3 = kEthernetSize, kL4 = kL3 + kIpv4Size;
+  constexpr uint32_t kIpv4AndHeaderLength = 0x00450008, kAllButTos = 0x00ffffff;  // EtherType and first byte
+  const uint8_t* p = head->data;
+  if (head->length < kL4 + kTcpSize) return false;
+  const uint64_t first = load64_raw(p + kL3);       // version, TOS, total length, identification, fragment
+  const uint64_t second = load64_raw(p + kL3 + 8);  // TTL, protocol, checksum, source
+  const uint32_t third = load32_raw(p + kL3 + 16);  // destination
+  const uint32_t kind = (load32_raw(p + 12) & kAllButTos) ^ kIpv4AndHeaderLength;
+  const uint32_t fragment = first >> 48 & 0xff3f;  // MF and offset
+  const uint32_t addresses = kOddFirstByte[second >> 32 & 0xff] | kOddFirstByte[third & 0xff] | (p[6] & 1);
+  if ((kind | fragment | addresses) != 0) return false;
+  const uint32_t total = __builtin_bswap16(static_cast<uint16_t>(first >> 16));
+  if (total > head->frame_length - kL3 || total < kIpv4Size + kUdpSize) return false;
+  if ((head->flags & kChecksumValid) == 0 && !header_sum_intact(first, second, third)) return false;
+  const auto protocol = static_cast<uint8_t>(second >> 8);
+  const uint32_t l4_length = total - kIpv4Size;
+  uint32_t header = kUdpSize;
+  if (protocol == protocol::kTcp) {
+    header = static_cast<uint32_t>(p[kL4 + 12] >> 4) * 4;
+    if (header < kTcpSize || header > l4_length || kL4 + header > head->length) return false;
+    if ((kNonsenseTcpFlags >> (p[kL4 + 13] & 0x3f) & 1) != 0) return false;
+  } else if (protocol == protocol::kUdp) {
+    const uint32_t length = load16(p + kL4 + 4);
+    if (length < kUdpSize || length > l4_length) return false;
+  } else {
+    return false;
+  }
+  head->flags &= static_cast<uint16_t>(~(kFirstFragment | kLaterFragment));
+  head->l3_offset = kL3;
+  head->l4_offset = kL4;
+  head->payload_offset = static_cast<uint16_t>(kL4 + header);
+  head->protocol = protocol;
+  head->family = 4;
+  head->ether_type = ether_type::kIpv4;
+  head->vlan = 0;
+  head->l4_length = l4_length;
+  head->l4_ports = load32(p + kL4);
+  return true;
 }
 
 }  // namespace flatproxy::wire

@@ -62,7 +62,7 @@ struct Tcp {
 };
 
 /// Whether the flags make no sense together: none at all, or SYN with FIN or RST.
-inline bool tcp_flags_nonsense(uint8_t flags) {
+constexpr bool tcp_flags_nonsense(uint8_t flags) {
   return (flags & 0x3f) == 0 || (flags & (kSyn | kFin)) == (kSyn | kFin) || (flags & (kSyn | kRst)) == (kSyn | kRst);
 }
 

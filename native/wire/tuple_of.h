@@ -27,4 +27,9 @@ inline Tuple tuple_of(const Segment* head) {
           head->family};
 }
 
+/// The same of a frame of family 4.
+inline TupleV4 tuple_v4_of(const Segment* head) {
+  return {load64_raw(head->data + head->l3_offset + Ipv4View::kSource), head->l4_ports, head->protocol};
+}
+
 }  // namespace flatproxy::wire

@@ -20,6 +20,7 @@ constexpr wire::Mac kOurs{{2, 0, 0, 0, 0, 0xfe}};
 constexpr size_t kPrefix = 3;
 
 struct Nobody : NeighborActions {
+  LinkEnd link(uint16_t) const override { return {}; }
   void solicit(const Neighbor&) override {}
   void deliver(Segment* frame, NeighborIndex) override { release(frame); }
   void fail(Segment* frame, Reason) override { release(frame); }

@@ -47,6 +47,20 @@ void check_offsets(const Segment* head) {
   require(head->family == 0 || head->family == 4 || head->family == 6);
 }
 
+/// What a parser learned about a frame.
+struct Shape {
+  uint32_t offsets = 0;
+  uint32_t l4_length = 0;
+  uint32_t l4_ports = 0;
+  uint32_t kind = 0;
+  bool operator==(const Shape&) const = default;
+};
+
+Shape shape_of(const Segment* head) {
+  return {static_cast<uint32_t>(head->l3_offset | head->l4_offset << 8 | head->payload_offset << 16), head->l4_length,
+          head->l4_ports, static_cast<uint32_t>(head->ether_type | head->family << 16 | head->protocol << 24)};
+}
+
 void check_embedded(Segment* head) {
   if (!wire::is_icmp_error(head)) return;
   Tuple tuple;
@@ -85,9 +99,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static fuzz::ExactSegments& segments = *new fuzz::ExactSegments;
   Segment* head = frame_of(segments, data, size);
   Reason why = Reason::count;
+  const Shape ordinary = wire::parse_ordinary_frame(head) ? shape_of(head) : Shape{};
   if (!wire::parse_frame(head, why)) {
+    require(ordinary == Shape{});
     require(why != Reason::count && info(why).verdict == Verdict::drop);
   } else {
+    require(ordinary == Shape{} || ordinary == shape_of(head));
     check_offsets(head);
     if (head->family != 0) {
       require(wire::tuple_of(head).protocol == head->protocol);

@@ -19,6 +19,7 @@ struct Recorder : NeighborActions {
   std::vector<std::string> solicited;
   std::vector<Segment*> delivered;
   std::vector<Reason> failed;
+  LinkEnd link(uint16_t) const override { return {wire::Mac{{2, 0, 0, 0, 0, 9}}, 1500}; }
   void solicit(const Neighbor& n) override {
     solicited.push_back(n.address.to_string() + (n.state == NeighborState::probe ? " at " + n.mac.to_string() : ""));
   }
