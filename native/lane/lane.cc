@@ -14,6 +14,10 @@ constexpr Nanoseconds kTick = 1'000'000;
 constexpr Nanoseconds kIdleTick = 100'000'000;
 /// Ports that watch their lane hear from it this often (their watchdog waits four times as long by default).
 constexpr Nanoseconds kBeat = 40'000'000;
+/// A queue whose receive() costs a system call and that was empty so often is quiet: while the lane is busy elsewhere,
+/// it is looked at only now and then.
+constexpr uint8_t kQuietAfter = 4;
+constexpr Nanoseconds kQuietLook = 50'000;
 
 }  // namespace
 
@@ -38,7 +42,9 @@ void Lane::adopt(const Snapshot& snapshot, Nanoseconds now) {
   inbound_.clear();
   for (uint16_t id = 0; id < kPortIds; ++id) {
     Port* port = snapshot.port(id);
-    if (port != nullptr) inbound_.push_back({id, port, &port->queue(id_)});
+    if (port == nullptr) continue;
+    PortQueue& queue = port->queue(id_);
+    inbound_.push_back({.id = id, .port = port, .queue = &queue, .costly = queue.receive_is_costly()});
   }
   snapshot_ = &snapshot;
   next_beat_ = now;
@@ -49,8 +55,7 @@ bool Lane::iterate(Nanoseconds now) {
   egress_.set_time(now);
   gateway_.set_time(now);
   for (Inbound& inbound : inbound_) {
-    QueueContext context{buffers_, now};
-    inbound.queue->receive(context, burst_);
+    if (now >= inbound.next_look) receive(inbound, now);
     if (burst_.count != 0) carry(inbound, now);
   }
   if (shared_.lanes() > 1) carry_handed_over(now);
@@ -58,6 +63,22 @@ bool Lane::iterate(Nanoseconds now) {
   if (now >= next_beat_) beat(now);
   egress_.flush();
   return worked_;
+}
+
+void Lane::receive(Inbound& inbound, Nanoseconds now) {
+  QueueContext context{buffers_, now};
+  inbound.queue->receive(context, burst_);
+  if (burst_.count != 0) {
+    inbound.empty_looks = 0;
+  } else if (inbound.costly && inbound.empty_looks < kQuietAfter) {
+    ++inbound.empty_looks;
+  } else if (inbound.costly) {
+    inbound.next_look = now + kQuietLook;
+  }
+}
+
+void Lane::wake() {
+  for (Inbound& inbound : inbound_) inbound.next_look = 0;
 }
 
 void Lane::carry(const Inbound& inbound, Nanoseconds now) {

@@ -29,6 +29,9 @@ class Lane {
   /// True: there was work.
   bool iterate(Nanoseconds now);
 
+  /// To be called after a sleep: whatever may have come, the next pass finds it.
+  void wake();
+
   /// When iterate() has something to do without any packet coming; for the sleep between passes.
   Nanoseconds next_deadline(Nanoseconds now) const;
 
@@ -54,7 +57,11 @@ class Lane {
     uint16_t id;
     Port* port;
     PortQueue* queue;
+    bool costly;              // PortQueue::receive_is_costly()
+    uint8_t empty_looks = 0;  // one after another
+    Nanoseconds next_look = 0;
   };
+  void receive(Inbound& inbound, Nanoseconds now);
   void carry(const Inbound& inbound, Nanoseconds now);
   bool admit_unusual(Segment* frame);
   void carry_handed_over(Nanoseconds now);

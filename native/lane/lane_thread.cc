@@ -95,8 +95,11 @@ void LaneThread::run() {
       lane_->counters().busy_time.add(read(CLOCK_MONOTONIC) - now);
       continue;
     }
-    if (options_.busy || ++idle_passes_ < kPassesBeforeSleep) continue;
-    sleep(now);
+    if (options_.busy) {
+      lane_->wake();
+    } else if (++idle_passes_ >= kPassesBeforeSleep) {
+      sleep(now);
+    }
   }
 }
 
@@ -174,6 +177,7 @@ void LaneThread::sleep(Nanoseconds now) {
     epoll_pwait2(epoll_, events, 8, &timeout, nullptr);
   }
   disarm_all();
+  lane_->wake();
 }
 
 }  // namespace flatproxy

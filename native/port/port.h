@@ -57,6 +57,9 @@ class PortQueue {
   /// the caller counts and releases them.
   virtual void send(QueueContext& context, Burst& burst) = 0;
 
+  /// Whether receive() is a system call even when there is nothing: a busy lane then looks less often at a quiet queue.
+  virtual bool receive_is_costly() const { return false; }
+
   /// Level-triggered: polls readable while receive() would give something. -1: nothing to wait on, the lane must poll.
   virtual int wait_fd() const { return -1; }
 

@@ -1,7 +1,10 @@
 #include "port/tap_queue.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include "packet/frame.h"
 
@@ -12,13 +15,13 @@ bool TapQueue::prepare(Buffers& buffers) {
   if (small_ == nullptr) {
     small_ = buffers.small.allocate();
     if (small_ == nullptr) return false;
-    into_[1] = {small_->data, small_->tailroom()};
+    into_[0] = {small_->data - sizeof(VnetHeader), sizeof(VnetHeader) + small_->tailroom()};
   }
   for (unsigned i = 0; i < kLargeParts; ++i) {
     if (large_[i] != nullptr) continue;
     large_[i] = buffers.large.allocate(0);
     if (large_[i] == nullptr) return false;
-    into_[2 + i] = {large_[i]->data, large_[i]->capacity};
+    into_[1 + i] = {large_[i]->data, large_[i]->capacity};
   }
   return true;
 }
@@ -37,7 +40,7 @@ Segment* TapQueue::take(uint32_t bytes) {
   Segment* head = small_;
   small_ = nullptr;
   head->frame_length = bytes;
-  head->length = std::min(bytes, static_cast<uint32_t>(into_[1].iov_len));
+  head->length = std::min(bytes, head->tailroom());
   uint32_t left = bytes - head->length;
   Segment* tail = head;
   for (unsigned i = 0; left != 0; ++i) {
@@ -51,7 +54,6 @@ Segment* TapQueue::take(uint32_t bytes) {
 }
 
 void TapQueue::receive(QueueContext& context, Burst& burst) {
-  into_[0] = {&header_, sizeof(header_)};
   uint32_t bytes = 0;
   while (bytes < kBurstBytes && !burst.full() && prepare(context.buffers)) {
     const ssize_t n = readv(fd_, into_.data(), static_cast<int>(into_.size()));
@@ -60,10 +62,12 @@ void TapQueue::receive(QueueContext& context, Burst& burst) {
       if (errno != EAGAIN) lost_.store(true, std::memory_order_relaxed);
       break;
     }
-    if (n < static_cast<ssize_t>(sizeof(header_))) break;
-    Segment* head = take(static_cast<uint32_t>(n) - static_cast<uint32_t>(sizeof(header_)));
+    VnetHeader header;
+    if (n < static_cast<ssize_t>(sizeof(header))) break;
+    Segment* head = take(static_cast<uint32_t>(n) - static_cast<uint32_t>(sizeof(header)));
+    std::memcpy(&header, head->data - sizeof(header), sizeof(header));
     // A frame that its header contradicts goes on without content, so that the parser ends it with a counted reason.
-    if (!vnet_parse(header_, head)) [[unlikely]] {
+    if (!vnet_parse(header, head)) [[unlikely]] {
       trim_to(head, 0);
       head->flags = 0;
       head->gso_size = 0;
@@ -74,17 +78,25 @@ void TapQueue::receive(QueueContext& context, Burst& burst) {
   put_back();
 }
 
-bool TapQueue::write(const Segment* head) {
+// The header goes in front of the frame, so that an ordinary frame is one piece for the kernel.
+bool TapQueue::write(Segment* head) {
   VnetHeader header = vnet_emit(head);
   std::array<iovec, 1 + kMaxParts> from;
-  from[0] = {&header, sizeof(header)};
-  int parts = 1;
-  for (const Segment* s = head; s != nullptr; s = s->next) {
-    if (parts > static_cast<int>(kMaxParts)) return false;
+  int parts = 0;
+  if (head->headroom() >= sizeof(header) && head->references == 1) [[likely]] {
+    uint8_t* start = head->data - sizeof(header);
+    std::memcpy(start, &header, sizeof(header));
+    from[parts++] = {start, sizeof(header) + head->length};
+  } else {
+    from[parts++] = {&header, sizeof(header)};
+    from[parts++] = {head->data, head->length};
+  }
+  for (const Segment* s = head->next; s != nullptr; s = s->next) {
+    if (parts == static_cast<int>(from.size())) return false;
     from[parts++] = {s->data, s->length};
   }
   ssize_t n;
-  do n = writev(fd_, from.data(), parts);
+  do n = parts == 1 ? ::write(fd_, from[0].iov_base, from[0].iov_len) : writev(fd_, from.data(), parts);
   while (n < 0 && errno == EINTR);
   if (n < 0 && errno == EBADFD) lost_.store(true, std::memory_order_relaxed);
   return n >= 0;

@@ -19,6 +19,7 @@ class TapQueue : public PortQueue {
   void receive(QueueContext& context, Burst& burst) override;
   void send(QueueContext& context, Burst& burst) override;
   int wait_fd() const override { return fd_; }
+  bool receive_is_costly() const override { return true; }
   bool up() const override { return !lost(); }
 
   /// Any thread. The device was deleted under us.
@@ -34,14 +35,13 @@ class TapQueue : public PortQueue {
   bool prepare(Buffers& buffers);
   void put_back();
   Segment* take(uint32_t bytes);
-  bool write(const Segment* head);
+  bool write(Segment* head);
 
   int fd_;
   std::atomic<bool> lost_{false};
-  VnetHeader header_;
   Segment* small_ = nullptr;  // what the next frame is read into; nothing is held between two calls
   std::array<Segment*, kLargeParts> large_{};
-  std::array<iovec, 2 + kLargeParts> into_{};
+  std::array<iovec, 1 + kLargeParts> into_{};
 };
 
 }  // namespace flatproxy
