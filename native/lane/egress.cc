@@ -54,6 +54,13 @@ void Egress::drop(Segment* frame, Reason reason) {
   release(frame);
 }
 
+bool Egress::begin_burst(Outbound& out, uint16_t port) {
+  if (out.queue == nullptr) return false;
+  if (!out.waiting) waiting_.push_back(port);
+  out.waiting = true;
+  return true;
+}
+
 void Egress::flush() {
   for (const uint16_t port : waiting_) {
     outbound_[port].waiting = false;

@@ -57,17 +57,11 @@ class Egress {
   void send(Segment* frame, uint16_t port, Reason reason) {
     frame->reason = static_cast<uint8_t>(reason);
     Outbound& out = outbound_[port];
-    if (out.queue == nullptr) [[unlikely]] {
-      drop(frame, Reason::port_down);
-      return;
-    }
+    if (out.burst.count == 0 && !begin_burst(out, port)) [[unlikely]]
+      return drop(frame, Reason::port_down);
     if (!out.sums.add(frame)) [[unlikely]] {
       flush(port);
       out.sums.add(frame);
-    }
-    if (!out.waiting) {
-      out.waiting = true;
-      waiting_.push_back(port);
     }
     out.burst.push(frame);
     if (out.burst.full()) flush(port);
@@ -88,6 +82,8 @@ class Egress {
     BurstSums sums;
     Burst burst;
   };
+  /// False: there is no such port.
+  bool begin_burst(Outbound& out, uint16_t port);
   void flush(uint16_t port);
 
   unsigned lane_;

@@ -11,13 +11,18 @@ constexpr size_t kFreshBatch = 64;
 
 size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
+/// An odd number of cache lines: the same line of all segments then spreads over every set of a cache, where a power of
+/// two in the stride would crowd them into a few.
+size_t stride_for(uint32_t capacity) {
+  constexpr size_t kLine = alignof(Segment);
+  const size_t lines = round_up(sizeof(Segment) + capacity, kLine) / kLine;
+  return (lines | 1) * kLine;
+}
+
 }  // namespace
 
 SegmentPool::SegmentPool(uint32_t segments, uint32_t capacity)
-    : segments_(segments),
-      capacity_(capacity),
-      stride_(sizeof(Segment) + round_up(capacity, alignof(Segment))),
-      bytes_(stride_ * segments) {
+    : segments_(segments), capacity_(capacity), stride_(stride_for(capacity)), bytes_(stride_ * segments) {
   if (bytes_ == 0) return;
   void* memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
