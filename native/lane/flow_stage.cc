@@ -51,17 +51,16 @@ void FlowStage::adopt(const Snapshot& snapshot) {
 void FlowStage::carry(Burst& burst, Nanoseconds now) {
   now_ = milliseconds(now);
   if (stateless_) {
-    for (Segment* frame : burst) {
-      if (is_tcp_or_udp(frame) && !is_unplaced_fragment(frame)) [[likely]] {
-        gateway_.carry(frame, Reason::forwarded);
-      } else {
-        carry_aside(frame);
-      }
-    }
+    for (Segment* frame : burst) carry_one(frame, now);
   } else {
     carry_tracked(burst);
   }
   burst.count = 0;
+}
+
+void FlowStage::carry_one(Segment* frame, Nanoseconds now) {
+  now_ = milliseconds(now);
+  carry_aside(frame);
 }
 
 /// In three rounds, so that a burst's loads from memory overlap: index, records, packets.

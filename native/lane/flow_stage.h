@@ -27,6 +27,10 @@ class FlowStage : private FlowListener {
 
   /// Takes parsed IP packets that this node may have to forward; empties the burst.
   void carry(Burst& burst, Nanoseconds now);
+  /// One of them, while stateless().
+  void carry_one(Segment* frame, Nanoseconds now);
+  /// Whether nothing in the snapshot needs a flow: TCP and UDP that are no fragments need not come here.
+  bool stateless() const { return stateless_; }
   /// Closes flows that are over, gives up fragments that wait in vain.
   void tick(Nanoseconds now);
   /// Whether every TCP and UDP flow through a service has ended: a drain is done.

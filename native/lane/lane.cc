@@ -56,7 +56,13 @@ bool Lane::iterate(Nanoseconds now) {
   gateway_.set_time(now);
   for (Inbound& inbound : inbound_) {
     if (now >= inbound.next_look) receive(inbound, now);
-    if (burst_.count != 0) carry(inbound, now);
+    if (burst_.count == 0) continue;
+    worked_ = true;
+    if (flows_.stateless()) {
+      carry<kStateless>(inbound, now);
+    } else {
+      carry<kStateful>(inbound, now);
+    }
   }
   if (shared_.lanes() > 1) carry_handed_over(now);
   if (now >= next_tick_) tick(now);
@@ -81,8 +87,10 @@ void Lane::wake() {
   for (Inbound& inbound : inbound_) inbound.next_look = 0;
 }
 
+/// Where nothing needs a flow, an ordinary frame goes all its way at once: what the parser has found is still in
+/// registers. Else the whole burst is parsed before any flow is looked up.
+template <Lane::Flows kFlows>
 void Lane::carry(const Inbound& inbound, Nanoseconds now) {
-  worked_ = true;
   const bool own_time = inbound.port->virtual_time();
   const wire::Mac mac = inbound.port->info().mac;
   const uint32_t count = burst_.count;
@@ -97,7 +105,14 @@ void Lane::carry(const Inbound& inbound, Nanoseconds now) {
     bytes += frame->frame_length;
     if (wire::parse_ordinary_frame(frame) && Gateway::is_to(mac, frame)) [[likely]] {
       packets += frame->gso_size == 0 ? 1 : wire_segments(frame);
+      if constexpr (kFlows == kStateless) {
+        gateway_.carry(frame, Reason::forwarded);
+        continue;
+      }
     } else if (!admit_unusual(frame)) {
+      continue;
+    } else if constexpr (kFlows == kStateless) {
+      flows_.carry_one(frame, now);
       continue;
     }
     burst_.frames[kept++] = frame;

@@ -62,6 +62,8 @@ class Lane {
     Nanoseconds next_look = 0;
   };
   void receive(Inbound& inbound, Nanoseconds now);
+  enum Flows : bool { kStateless, kStateful };
+  template <Flows kFlows>
   void carry(const Inbound& inbound, Nanoseconds now);
   bool admit_unusual(Segment* frame);
   void carry_handed_over(Nanoseconds now);
