@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { after, before, describe, it } from 'node:test'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { defineMesh, FlatProxy, type Mesh } from '#lib/index.js'
 import { Host } from './host.js'
 
@@ -111,7 +112,7 @@ describe('a change', () => {
 })
 
 describe('1,000 services with 10,000 endpoints', () => {
-  const services: Record<string, object> = {}
+  const services: Record<string, object> = { ...mesh.services }
   for (let index = 0; index < 1_000; index++)
     services[`service-${index}`] = {
       address: `10.96.${index >> 8}.${index & 255}`,
@@ -130,11 +131,47 @@ describe('1,000 services with 10,000 endpoints', () => {
     const applied = await proxy.apply(large)
     delay.disable()
     assert.equal(applied.generation, 2)
-    assert.equal(Object.keys((await proxy.stats()).services).length, 1_000)
+    assert.equal(Object.keys((await proxy.stats()).services).length, 1_001)
     const { changes } = await proxy.patch({
       services: { 'service-7': { endpoints: [{ address: '10.1.1.31', port: 8080 }] } },
     })
     assert.equal(changes.length, 9)
+    await proxy.close()
+  })
+
+  it('lose no packet of what runs, and hold no lane', async () => {
+    const proxy = await FlatProxy.start({ mesh })
+    const client = await new Host(proxy.port('left'), '02:00:00:00:00:0a', '10.0.0.10', '10.0.0.1').join()
+    const server = await new Host(proxy.port('right'), '02:00:00:00:00:0b', '10.0.1.11', '10.0.1.1').join()
+    let received = 0
+    server.onPacket = () => {
+      received++
+      server.received.length = 0
+    }
+    client.send({ protocol: 'udp', from: '10.0.0.10:4000', to: '10.96.0.10:53' })
+    while (received === 0) await sleep(1)
+
+    // As many flows as keep 512 datagrams on their way, while the meshes come and go.
+    let sent = 1
+    let changing = true
+    const load = (async () => {
+      while (changing) {
+        for (; sent - received < 512; sent++)
+          assert.equal(
+            client.send({ protocol: 'udp', from: `10.0.0.10:${4000 + (sent % 100)}`, to: '10.96.0.10:53' }),
+            1,
+          )
+        await turn()
+      }
+    })()
+    const pauses: number[] = []
+    for (const next of [large, mesh, large]) pauses.push((await proxy.apply(next)).longestPauseMicroseconds)
+    changing = false
+    await load
+    for (const end = Date.now() + 5_000; received < sent && Date.now() < end;) await sleep(1)
+    assert.ok(sent > 1_000)
+    assert.equal(received, sent)
+    assert.ok(Math.max(...pauses) <= 200, `a lane was held for ${Math.max(...pauses)} us of its CPU time`)
     await proxy.close()
   })
 })
