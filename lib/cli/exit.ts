@@ -3,8 +3,9 @@ import { FlatProxyError, MeshError, UnsupportedError } from '../errors.js'
 /** The exit codes of `flatproxy`, with what they mean; `--help` and docs/cli.md tell them. */
 export const exitCodes = {
   ok: [0, 'done'],
-  failed: [1, 'failed: a request of the demo, an error of flatproxy itself'],
+  failed: [1, 'failed: a request of the demo, a peer or a figure of a benchmark, an error of flatproxy itself'],
   usage: [2, 'wrong arguments'],
+  noisy: [2, 'a benchmark was noisy three times over; its figures are written'],
   mesh: [3, 'the mesh has problems, asks for what is not supported, or cannot be read'],
   start: [4, 'cannot start: a capability, module, device or the addon is missing, or the control socket is taken'],
   control: [5, 'no proxy answers at the control socket'],

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { version } from '../version.js'
+import { benchCommand } from './bench.js'
 import { check } from './check.js'
 import { paint, parse, print, type Command } from './command.js'
 import { demo } from './demo.js'
@@ -12,7 +13,7 @@ import { run } from './run.js'
 import { stats } from './stats.js'
 import { unblock } from './unblock.js'
 
-const commands: readonly Command[] = [demo, doctorCommand, check, run, stats, flows, unblock]
+const commands: readonly Command[] = [demo, doctorCommand, check, run, stats, flows, unblock, benchCommand]
 
 async function main(args: readonly string[]): Promise<Exit> {
   const [first, ...rest] = args

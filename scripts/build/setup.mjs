@@ -14,10 +14,12 @@ async function privileged() {
   return (await collect('sudo', ['-n', 'true'])).code === 0 ? ['sudo', '-n'] : undefined
 }
 
+const wanted = { bench: process.argv.includes('--bench') }
+
 class SetupError extends Error {}
 
 async function installPackages() {
-  const missing = missingPackages()
+  const missing = missingPackages(wanted)
   if (missing.length === 0) return
   if (!findProgram('apt-get')) throw new SetupError(`missing (Debian's names): ${missing.join(' ')}`)
   const prefix = await privileged()
@@ -31,14 +33,19 @@ async function installPackages() {
   console.log(`installing by apt-get: ${names.join(' ')}`)
   const install = ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...names]
   asRoot('env', 'DEBIAN_FRONTEND=noninteractive', ...install)
-  if (names.includes('nginx-light')) await stopNginx(asRoot)
-  const still = missingPackages()
+  for (const [name, service] of servers) if (names.includes(name)) stopServer(asRoot, service)
+  const still = missingPackages(wanted)
   if (still.length > 0) throw new SetupError(`still missing after the installation: ${still.join(' ')}`)
 }
 
-// Only the program is wanted: the package starts a server on port 80.
-async function stopNginx(asRoot) {
-  if (existsSync('/run/systemd/system')) asRoot('systemctl', 'disable', '--now', '--quiet', 'nginx')
+// Only the programs are wanted: these packages start servers.
+const servers = [
+  ['nginx-light', 'nginx'],
+  ['haproxy', 'haproxy'],
+]
+
+function stopServer(asRoot, service) {
+  if (existsSync('/run/systemd/system')) asRoot('systemctl', 'disable', '--now', '--quiet', service)
 }
 
 const installModules = () =>

@@ -25,6 +25,7 @@ const needs = [
   ['linux-libc-dev',     file('/usr/include/linux/bpf.h')],
   ['libgtest-dev',       file('/usr/include/gtest/gtest.h')],
   ['nlohmann-json3-dev', file('/usr/include/nlohmann/json.hpp')],
+  ['libssl-dev',         file('/usr/include/openssl/ssl.h')],
   ['libxdp1',            file(`${lib}/libxdp.so.1`)],
   ['iproute2',           program('ip')],
   ['iputils-ping',       program('ping')],
@@ -34,6 +35,17 @@ const needs = [
   ['nginx-light',        program('nginx')],
   ['wrk',                program('wrk')],
   ['util-linux',         program('nsenter')],
+]
+
+// What the side-by-side benchmark compares with, and its clients.
+// prettier-ignore
+const benchNeeds = [
+  ['haproxy',              program('haproxy')],
+  ['libnginx-mod-stream',  file('/usr/lib/nginx/modules/ngx_stream_module.so')],
+  ['nftables',             program('nft')],
+  ['nghttp2-client',       program('h2load')],
+  ['openssl',              program('openssl')],
+  ['python3-pip',          () => execFileSync('python3', ['-c', 'import importlib.util as u; print(u.find_spec("pip") is not None)'], { encoding: 'utf8' }).startsWith('True')],
 ]
 
 const candidateVersion = (name) =>
@@ -56,8 +68,8 @@ function clangVersion() {
 const bpftoolPackages = () =>
   candidateVersion('bpftool') ? ['bpftool'] : ['linux-tools-common', 'linux-tools-generic']
 
-export const missingPackages = () => [
-  ...needs.filter(([, isThere]) => !isThere()).map(([name]) => name),
+export const missingPackages = ({ bench = false } = {}) => [
+  ...[...needs, ...(bench ? benchNeeds : [])].filter(([, isThere]) => !isThere()).map(([name]) => name),
   ...(findBpftool() ? [] : ['bpftool']),
   ...(findProgram('clang++') && hasRuntime(clangVersion()) ? [] : ['libclang-rt']),
 ]

@@ -1,0 +1,101 @@
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { FlatProxyError } from '../errors.js'
+import { caseOf, fullCases, quickCases, type Case } from './cases.js'
+import { engineCases } from './engine.js'
+import { peerNames, peerOf, quickPeers } from './peers/index.js'
+import type { Report } from './report.js'
+import type { Plan, Progress } from './run/session.js'
+import { packageRoot } from './town/files.js'
+
+/** What to measure, and how long. */
+export interface BenchOptions {
+  /** Names of cases of the engine and of the side-by-side runs; default: all of the latter, or three with `quick`. */
+  cases?: readonly string[] | undefined
+  /** Names of peers; `NAME@2` is a peer once more. Default: all of them. */
+  peers?: readonly string[] | undefined
+  /** Rounds, in which the peers alternate, 1 to 100; default 5, with `quick` 3. */
+  rounds?: number | undefined
+  /** Seconds of a measurement at saturation and of one at the open-loop load, 1 to 60; default 3, with `quick` 1 and 0.7. */
+  seconds?: number | undefined
+  /** For a look: three minutes for the default cases. */
+  quick?: boolean | undefined
+  /** Also measure at an open-loop load; default true. */
+  load?: boolean | undefined
+  /** A run to compare with: its open-loop loads are taken over. */
+  against?: Report | undefined
+  /** Ends the run, leaving nothing behind; it rejects with the signal's reason. */
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: Progress) => void) | undefined
+}
+
+const settings = {
+  full: { rounds: 5, seconds: 3, loadSeconds: 3, connections: 4000 },
+  quick: { rounds: 3, seconds: 1, loadSeconds: 0.7, connections: 2000 },
+}
+
+/** Names as a user gives them, checked. */
+export function chooseWork(options: BenchOptions): { engine: string[]; plan: Plan } {
+  const { quick = false, load = true, against, signal, onProgress } = options
+  const preset = settings[quick ? 'quick' : 'full']
+  const names = options.cases ?? (quick ? quickCases : fullCases)
+  const engine = names.filter((name) => engineCases.includes(name))
+  const cases = names.filter((name) => !engineCases.includes(name)).map(known)
+  const peers = (options.peers ?? (quick ? quickPeers : peerNames)).map(peerOf)
+  if (new Set(peers.map(({ name }) => name)).size !== peers.length)
+    throw new FlatProxyError('ERR_FLATPROXY_ARGUMENT', 'a peer is named twice: NAME@2 is the same once more')
+  const plan: Plan = {
+    cases,
+    peers,
+    rounds: wholeIn('rounds', options.rounds ?? preset.rounds, 100),
+    seconds: wholeIn('seconds', options.seconds ?? preset.seconds, 60),
+    loadSeconds: load ? (options.seconds ?? preset.loadSeconds) : 0,
+    connections: preset.connections,
+    cache: cacheFolder(),
+    slow: readSlow(process.env['FLATPROXY_BENCH_SLOW']),
+    loads: new Map(Object.entries(against?.loads ?? {})),
+    signal,
+    onProgress,
+  }
+  return { engine, plan }
+}
+
+function known(name: string): Case {
+  try {
+    return caseOf(name)
+  } catch (error) {
+    const message = `${(error as Error).message.replace(/\)$/, '')}; of the engine: ${engineCases.join(', ')})`
+    throw new FlatProxyError('ERR_FLATPROXY_ARGUMENT', message)
+  }
+}
+
+function wholeIn(name: string, value: number, most: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value
+  throw new FlatProxyError('ERR_FLATPROXY_ARGUMENT', `${name} is a whole number from 1 to ${most}, not ${value}`)
+}
+
+/** `PEER:PERCENT`, to check the instrument: that peer is made slower by so much. */
+function readSlow(text: string | undefined): Plan['slow'] {
+  if (!text) return undefined
+  const [, peer, percent] = /^(\S+):(\d+(?:\.\d+)?)$/.exec(text) ?? []
+  if (peer === undefined)
+    throw new FlatProxyError('ERR_FLATPROXY_ARGUMENT', `FLATPROXY_BENCH_SLOW is PEER:PERCENT, not '${text}'`)
+  return { peer: peerOf(peer).name, percent: Number(percent) }
+}
+
+/** In a clone below build/; else where the user keeps what can be fetched again. */
+function cacheFolder(): string {
+  if (existsSync(join(packageRoot, 'binding.gyp'))) return join(packageRoot, 'build/cache/bench')
+  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'flatproxy')
+}
+
+/** The same outcome; an abort wins over the error that it led to. */
+export async function abortable<T>(outcome: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  try {
+    return await outcome
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
+  }
+}

@@ -1,0 +1,85 @@
+import type { Mesh } from '../../mesh/types.js'
+import { source } from '../town/files.js'
+import { address, joinSides } from '../town/links.js'
+import { ip, Running } from '../town/programs.js'
+import { cores, ports, type Town } from '../town/town.js'
+import type { Case } from '../cases.js'
+import { vethEnds, type Opened, type Peer, type Site } from './peer.js'
+
+const gateway = '169.254.1.1'
+const virtual = { address: '10.96.77.1', port: 80 }
+const names = ['client', 'server'] as const
+const owns = { client: '10.77.1.2', server: '10.77.2.2' }
+
+/** What flatproxy can carry by now, and why not the rest. A feature that lands is a line that goes. */
+export function refusedByFlatProxy({ kind, base, own: _ }: Case): string | undefined {
+  if (base === 'handler') return 'flatproxy has no handlers yet'
+  const missing = { http: 'HTTP routes', tls: 'TLS', tcp: 'termination of TCP', l4: undefined }[kind]
+  return missing && `flatproxy has no ${missing} yet`
+}
+
+type PortOf = (name: (typeof names)[number]) => Mesh['ports'][string]
+
+const meshOf = (portOf: PortOf): Mesh => ({
+  ports: Object.fromEntries(names.map((name) => [name, portOf(name)])),
+  workloads: Object.fromEntries(names.map((name) => [name, { on: name, addresses: [owns[name]] }])),
+  services: { web: { ...virtual, endpoints: [{ workload: 'server', port: ports.server }] } },
+})
+
+/** As its users run it: a process of Node with one lane on the proxy's core. */
+async function start({ town, undo, environment }: Site, mesh: Mesh, devices: Opened['devices']): Promise<Opened> {
+  const command = [process.execPath, source('peers/flatproxy.mjs'), JSON.stringify(mesh)]
+  const program = new Running(command, { netns: town.proxy, core: cores.proxy, environment })
+  undo.push(() => program.stop())
+  await program.ready()
+  return { target: () => ({ ...virtual, tls: false }), program, devices }
+}
+
+const netnsOf = (town: Town, name: (typeof names)[number]) => town[name]
+
+export const flatproxyTap: Peer = {
+  name: 'flatproxy-tap',
+  floor: 'forwarder',
+  endToEnd: true,
+  refuses: refusedByFlatProxy,
+  open(site) {
+    const { town } = site
+    const mesh = meshOf((name) => ({
+      type: 'tap',
+      name: 'fp0',
+      netns: netnsOf(town, name),
+      addresses: [`${owns[name]}/32`],
+      routes: [{ to: `${gateway}/32` }, { to: '0.0.0.0/0', via: gateway }],
+      own: [gateway],
+    }))
+    return start(site, mesh, { peers: names.map((name) => ({ netns: netnsOf(town, name), name: 'fp0' })), proxy: [] })
+  },
+}
+
+export const flatproxyIface: Peer = {
+  name: 'flatproxy-iface',
+  floor: 'forwarder-iface',
+  endToEnd: true,
+  refuses: refusedByFlatProxy,
+  open(site) {
+    const { town, undo } = site
+    joinSides(town, undo)
+    for (const name of names) {
+      const netns = netnsOf(town, name)
+      address(netns, 'eth0', `${owns[name]}/32`)
+      ip(`-n ${netns} route add ${gateway} dev eth0 scope link`)
+      ip(`-n ${netns} route add default via ${gateway} dev eth0`)
+    }
+    const mesh = meshOf((name) => ({ type: 'iface', interface: `veth-${name}`, own: [gateway] }))
+    return start(site, mesh, vethEnds(town))
+  },
+}
+
+/** Carried by eBPF, once that is built. */
+export const flatproxyKernel: Peer = {
+  ...flatproxyIface,
+  name: 'flatproxy-kernel',
+  floor: 'tcsplice',
+  inKernel: true,
+  refuses: (work) => refusedByFlatProxy(work) ?? 'flatproxy has no kernel tier yet',
+}

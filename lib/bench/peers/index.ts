@@ -1,0 +1,38 @@
+import { FlatProxyError } from '../../errors.js'
+import { direct, forwarder, steeredForwarder } from './forwarders.js'
+import { flatproxyIface, flatproxyKernel, flatproxyTap } from './flatproxy.js'
+import { nftables, tcsplice } from './kernel.js'
+import type { Peer } from './peer.js'
+import { envoy, fastify, haproxy, httpProxy, nginx, nodeHttp } from './proxies.js'
+
+const all: readonly Peer[] = [
+  direct,
+  forwarder,
+  steeredForwarder,
+  tcsplice,
+  flatproxyTap,
+  flatproxyIface,
+  flatproxyKernel,
+  nftables,
+  haproxy,
+  nginx,
+  envoy,
+  httpProxy,
+  fastify,
+  nodeHttp,
+]
+
+export const peerNames: readonly string[] = all.map(({ name }) => name)
+
+/** What `--quick` leaves out: floors that the README does not need. */
+export const quickPeers: readonly string[] = peerNames.filter((name) => name !== 'tcsplice')
+
+/** `NAME@2` is the same peer once more: what the instrument says of the two is checked by it. */
+const baseOf = (name: string) => name.replace(/@\d$/, '')
+
+/** The peer of a name, or an error that lists what there is. */
+export function peerOf(name: string): Peer {
+  const found = all.find((each) => each.name === baseOf(name))
+  if (found) return { ...found, name }
+  throw new FlatProxyError('ERR_FLATPROXY_ARGUMENT', `no such peer: ${name} (${peerNames.join(', ')})`)
+}

@@ -1,0 +1,57 @@
+import type { Case } from '../cases.js'
+import { metrics, type Metric, type Values } from '../metrics.js'
+
+/** What was measured, by `case/peer/metric`, a place for each round; NaN where a round has no value. */
+export class Results {
+  readonly #rounds = new Map<string, number[]>()
+
+  add(round: number, work: string, peer: string, values: Values): void {
+    for (const [metric, value] of Object.entries(values)) {
+      const name = `${work}/${peer}/${metric}`
+      const rounds = this.#rounds.get(name) ?? []
+      while (rounds.length < round) rounds.push(NaN)
+      rounds[round] = value
+      this.#rounds.set(name, rounds)
+    }
+  }
+
+  rounds(work: string, peer: string, metric: Metric): readonly number[] {
+    return this.#rounds.get(`${work}/${peer}/${metric}`) ?? []
+  }
+
+  /** Forgets a case: it is to be measured again. */
+  forget(work: string): void {
+    for (const name of this.#rounds.keys()) if (name.startsWith(`${work}/`)) this.#rounds.delete(name)
+  }
+
+  /** Adds what `direct` makes of the others' figures: added latency, and the whole machine's work above it. */
+  derive(cases: readonly Case[], peers: readonly string[]): void {
+    for (const { name } of cases)
+      for (const peer of peers.filter((each) => each !== 'direct'))
+        for (const [derived, metric] of above) {
+          const direct = this.rounds(name, 'direct', metric)
+          for (const [round, value] of this.rounds(name, peer, metric).entries()) {
+            const difference = value - (direct[round] ?? NaN)
+            if (!Number.isNaN(difference)) this.add(round, name, peer, { [derived]: difference })
+          }
+        }
+    for (const name of this.#rounds.keys()) if (name.endsWith('/direct/machine_cpu_us')) this.#rounds.delete(name)
+  }
+
+  /** Names of rows with their rounds, in the order of cases, peers and metrics. */
+  *entries(cases: readonly Case[], peers: readonly string[]): Generator<[name: string, rounds: readonly number[]]> {
+    for (const { name } of cases)
+      for (const peer of peers)
+        for (const metric of Object.keys(metrics) as Metric[]) {
+          const rounds = this.rounds(name, peer, metric).filter((value) => !Number.isNaN(value))
+          if (rounds.length > 0) yield [`${name}/${peer}/${metric}`, rounds]
+        }
+  }
+}
+
+const above = [
+  ['added_p50_us', 'p50_us'],
+  ['added_p99_us', 'p99_us'],
+  ['added_p999_us', 'p999_us'],
+  ['machine_cpu_us', 'machine_cpu_us'],
+] as const satisfies readonly (readonly [Metric, Metric])[]
