@@ -6,11 +6,15 @@ import httpProxy from '@fastify/http-proxy'
 
 const { listen, server, key, cert, routes } = JSON.parse(process.argv[2])
 const upstream = `http://${server}:8080`
+// It passes the server's `connection: keep-alive` on, also when it closes the client's connection after the answer.
+const replyOptions = { rewriteHeaders: ({ connection: _, ...headers }) => headers }
 const undici = { connections: 128, pipelining: 1 }
 
 async function open(port, prefixes, https) {
   const app = fastify({ logger: false, keepAliveTimeout: 3_600_000, ...(https && { https }) })
-  for (const prefix of prefixes) await app.register(httpProxy, { upstream, undici, prefix, rewritePrefix: prefix })
+  for (const prefix of prefixes) {
+    await app.register(httpProxy, { upstream, undici, replyOptions, prefix, rewritePrefix: prefix })
+  }
   await app.listen({ host: listen, port, backlog: 16_384 })
 }
 

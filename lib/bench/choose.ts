@@ -31,8 +31,8 @@ export interface BenchOptions {
 }
 
 const settings = {
-  full: { rounds: 5, seconds: 3, loadSeconds: 3, connections: 4000 },
-  quick: { rounds: 3, seconds: 1, loadSeconds: 0.7, connections: 2000 },
+  full: { rounds: 5, seconds: 3, loadSeconds: 3, connections: 4000, budget: Infinity },
+  quick: { rounds: 3, seconds: 1, loadSeconds: 0.7, connections: 2000, budget: 170 },
 }
 
 /** Names as a user gives them, checked. */
@@ -52,6 +52,7 @@ export function chooseWork(options: BenchOptions): { engine: string[]; plan: Pla
     seconds: wholeIn('seconds', options.seconds ?? preset.seconds, 60),
     loadSeconds: load ? (options.seconds ?? preset.loadSeconds) : 0,
     connections: preset.connections,
+    budget: preset.budget,
     cache: cacheFolder(),
     slow: readSlow(process.env['FLATPROXY_BENCH_SLOW']),
     loads: new Map(Object.entries(against?.loads ?? {})),

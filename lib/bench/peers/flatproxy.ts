@@ -12,7 +12,7 @@ const names = ['client', 'server'] as const
 const owns = { client: '10.77.1.2', server: '10.77.2.2' }
 
 /** What flatproxy can carry by now, and why not the rest. A feature that lands is a line that goes. */
-export function refusedByFlatProxy({ kind, base, own: _ }: Case): string | undefined {
+export function refusedByFlatProxy({ kind, base }: Case): string | undefined {
   if (base === 'handler') return 'flatproxy has no handlers yet'
   const missing = { http: 'HTTP routes', tls: 'TLS', tcp: 'termination of TCP', l4: undefined }[kind]
   return missing && `flatproxy has no ${missing} yet`

@@ -18,7 +18,7 @@ export const nftables: Peer = {
   name: 'nftables',
   inKernel: true,
   endToEnd: true,
-  refuses: only(['l4'], 'translates packets only'),
+  refuses: only('l4'),
   lacks: async () => (findProgram('nft') ? undefined : 'nftables is not installed'),
   async open({ town, undo }) {
     joinAsRouter({ town, undo })
@@ -44,7 +44,7 @@ export const tcsplice: Peer = {
   name: 'tcsplice',
   inKernel: true,
   endToEnd: true,
-  refuses: (work) => only(['http', 'tcp', 'l4'], 'carries bytes as they are')(work),
+  refuses: only('http', 'tcp', 'l4'),
   lacks: async () =>
     findProgram('clang') && findProgram('bpftool') ? undefined : 'clang or bpftool is not installed',
   async open({ town, undo }) {

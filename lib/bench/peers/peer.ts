@@ -26,8 +26,8 @@ export interface Opened {
 /** One way to carry the client's requests to the server. */
 export interface Peer {
   readonly name: string
-  /** Why it cannot carry a case, or undefined when it can. */
-  refuses(work: Case): string | undefined
+  /** Why it cannot carry a case, although it is to; false when the case is not its business; undefined when it can. */
+  refuses(work: Case): string | false | undefined
   /** What it lacks on this machine, or undefined; may fetch it. */
   lacks?(cache: string): Promise<string | undefined>
   open(site: Site): Promise<Opened>
@@ -39,11 +39,11 @@ export interface Peer {
   readonly floor?: string
 }
 
-/** Refuses all kinds but these, with a reason. */
+/** Carries these kinds; handlers in JavaScript are of Node's servers only. */
 export const only =
-  (kinds: readonly Kind[], why: string) =>
-  (work: Case): string | undefined =>
-    work.base === 'handler' ? 'no handler in JavaScript' : kinds.includes(work.kind) ? undefined : why
+  (...kinds: readonly Kind[]) =>
+  ({ base, kind }: Case): false | undefined =>
+    base !== 'handler' && kinds.includes(kind) ? undefined : false
 
 /** Where the server itself answers. */
 export const serverAt = (address: string, { kind }: Case): Target => ({

@@ -15,6 +15,8 @@ const server = '10.77.2.2'
 const routes = Array.from({ length: routeCount }, (_, index) => `/route-${String(index).padStart(4, '0')}/`)
 const lines = (lineOf: (prefix: string) => string) => routes.map(lineOf).join('\n')
 
+const carriesAll = only('http', 'tls', 'tcp', 'l4')
+
 const values = (folder: string) => ({ FOLDER: folder, LISTEN: listen, SERVER: server })
 
 /** Starts a proxy's program on its core; `ready`: it says so. */
@@ -31,7 +33,7 @@ const installed = (program: string) => async () =>
 
 export const haproxy: Peer = {
   name: 'haproxy',
-  refuses: only(['http', 'tls', 'tcp', 'l4'], ''),
+  refuses: carriesAll,
   lacks: installed('haproxy'),
   open(site) {
     joinAsRouter(site)
@@ -48,7 +50,7 @@ export const nginx: Peer = {
   name: 'nginx',
   refuses: (work) =>
     work.kind === 'http' || work.kind === 'tls' || existsSync(streamModule)
-      ? only(['http', 'tls', 'tcp', 'l4'], '')(work)
+      ? carriesAll(work)
       : 'nginx has no stream module here (apt-get install libnginx-mod-stream)',
   open(site) {
     joinAsRouter(site)
@@ -90,7 +92,7 @@ async function fetchEnvoy(cache: string): Promise<string | undefined> {
 
 export const envoy: Peer = {
   name: 'envoy',
-  refuses: only(['http', 'tls', 'tcp', 'l4'], ''),
+  refuses: carriesAll,
   lacks: fetchEnvoy,
   open(site) {
     joinAsRouter(site)
@@ -106,7 +108,7 @@ export const envoy: Peer = {
 function nodeProxy(name: string, file: string, module: string): Peer {
   return {
     name,
-    refuses: only(['http', 'tls'], 'proxies HTTP only'),
+    refuses: only('http', 'tls'),
     lacks: async () => {
       try {
         require.resolve(module, { paths: [process.cwd(), source('peers')] })
@@ -130,7 +132,7 @@ export const fastify: Peer = nodeProxy('fastify', 'fastify.mjs', '@fastify/http-
 /** A server in Node that answers by itself. */
 export const nodeHttp: Peer = {
   name: 'node-http',
-  refuses: ({ base }) => (base === 'handler' ? undefined : 'answers by itself, is no proxy'),
+  refuses: ({ base }) => (base === 'handler' ? undefined : false),
   open(site) {
     joinAsRouter(site)
     return start(site, [process.execPath, source('peers/node-http.mjs'), JSON.stringify({ listen })], true)

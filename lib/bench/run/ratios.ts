@@ -7,8 +7,8 @@ import type { Results } from './results.js'
 const compared: readonly Metric[] = ['rps', 'gbps', 'cpu_us', 'fixed_cpu_us', 'p50_us', 'p99_us', 'bytes', 'rest_bytes']
 
 /**
- * Every flatproxy against every other peer of a case. Where flatproxy cannot run yet, every peer against no proxy, whose
- * core does nothing: of the CPU there is no ratio.
+ * Every flatproxy against every other peer of a case. Where flatproxy cannot run yet, every peer against no proxy; but not
+ * its CPU, as the core of no proxy has nothing to do.
  */
 export function ratiosOf(cases: readonly Case[], peers: readonly string[], results: Results): Ratio[] {
   return cases.flatMap(({ name }) =>
@@ -32,6 +32,5 @@ function pairsOf(peers: readonly string[], metric: Metric): (readonly [of: strin
     return ours.flatMap((of) =>
       references.filter((to) => !isOurs(to) || ours.indexOf(of) < ours.indexOf(to)).map((to) => [of, to] as const),
     )
-  if (references.includes('direct')) return peers.filter((of) => of !== 'direct').map((of) => [of, 'direct'] as const)
-  return peers.slice(1).map((to) => [peers[0]!, to] as const)
+  return references.includes('direct') ? peers.filter((of) => of !== 'direct').map((of) => [of, 'direct'] as const) : []
 }

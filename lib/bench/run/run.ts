@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { performance } from 'node:perf_hooks'
 import { FlatProxyError } from '../../errors.js'
 import type { Case } from '../cases.js'
 import { commitOf, describeMachine } from '../machine.js'
@@ -67,7 +68,7 @@ function leftOut({ cases, peers }: Plan, lacking: ReadonlyMap<string, string>): 
   return cases.flatMap((work) =>
     peers.flatMap((peer) => {
       const why = peer.refuses(work) ?? lacking.get(peer.name)
-      return why === undefined ? [] : [{ name: `${work.name}/${peer.name}`, why }]
+      return why === undefined || why === false ? [] : [{ name: `${work.name}/${peer.name}`, why }]
     }),
   )
 }
@@ -82,14 +83,20 @@ async function measureUntilQuiet(plan: Plan, town: Town, command: string, absent
   const idleCase = plan.cases.find(({ base }) => base === 'idle')
   if (idleCase) await session.measurePair(idleCase)
   let noisy = new Map<Case, string>()
+  const started = performance.now()
   for (let repeat = 0; repeat <= mostRepeats; repeat++) {
     const cases = repeat === 0 ? plan.cases : [...noisy.keys()]
+    const begun = performance.now()
     for (const { name } of cases) session.results.forget(name)
     session.stolen.length = 0
     await session.measure(cases)
     noisy = noisyCases(plan.cases, names, { ...session, idle: repeat === 0 ? idle : await idleShare() })
     if (noisy.size === 0 || plan.rounds < 3 || repeat === mostRepeats) break
-    for (const [{ name }, why] of noisy) tell(`noisy: ${name}: ${why}; measuring it again`)
+    const again = ((performance.now() - begun) / cases.length) * noisy.size
+    const isTime = performance.now() - started + again < plan.budget * 1000
+    for (const [{ name }, why] of noisy)
+      tell(`noisy: ${name}: ${why}; ${isTime ? 'measuring it again' : 'no time to measure it again'}`)
+    if (!isTime) break
   }
   session.results.derive(plan.cases, names)
   return { report: reportOf(plan, session, command, absent, noisy), failures: session.failures }

@@ -21,6 +21,8 @@ export interface Plan {
   /** Where what is fetched (Envoy) is kept. */
   readonly cache: string
   /** A peer that is made slower, to check the instrument. */
+  /** Seconds after which nothing noisy is measured again. */
+  readonly budget: number
   readonly slow?: { readonly peer: string; readonly percent: number } | undefined
   /** Loads of a run that this one is compared with, by case. */
   readonly loads: ReadonlyMap<string, number>
