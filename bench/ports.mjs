@@ -54,5 +54,8 @@ try {
   process.exitCode = absent.length > 0 ? 1 : 0
 } catch (error) {
   const codes = { ERR_FLATPROXY_ARGUMENT: 2, ERR_FLATPROXY_PERMISSION: 4, ERR_FLATPROXY_NOT_FOUND: 4 }
-  leave(abort.signal.aborted ? 130 : (codes[error.code] ?? 1), `${error.message}${error.remedy ? `\n${error.remedy}` : ''}`)
+  leave(
+    abort.signal.aborted ? 130 : (codes[error.code] ?? 1),
+    `${error.message}${error.remedy ? `\n${error.remedy}` : ''}`,
+  )
 }

@@ -8,7 +8,9 @@ const args = process.argv.slice(2)
 const options = args.filter((word) => word !== '--readme')
 const isPart = options.some((word) => /^--(quick|cases|peers|rounds|seconds)\b/.test(word))
 const readme = args.length > options.length
-const out = options.some((word) => /^--out\b/.test(word)) ? [] : ['--out', here(isPart && !readme ? 'results/tmp' : 'results')]
+const out = options.some((word) => /^--out\b/.test(word))
+  ? []
+  : ['--out', here(isPart && !readme ? 'results/tmp' : 'results')]
 
 // The programs that it starts are in our process group and hear an interrupt themselves: it ends what it began.
 process.on('SIGINT', () => {})

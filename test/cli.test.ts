@@ -50,7 +50,16 @@ describe('flatproxy', () => {
     for (const [code, meaning] of Object.values(exitCodes))
       assert.match(stdout, new RegExp(`^ +${code}  ${meaning}$`, 'm'))
     const names = [...stdout.matchAll(/^ {2}flatproxy ([a-z]+) /gm)].map(([, name]) => name!)
-    assert.deepEqual([...new Set(names)].sort(), ['check', 'demo', 'doctor', 'flows', 'run', 'stats', 'unblock'])
+    assert.deepEqual([...new Set(names)].sort(), [
+      'bench',
+      'check',
+      'demo',
+      'doctor',
+      'flows',
+      'run',
+      'stats',
+      'unblock',
+    ])
     for (const name of new Set(names)) {
       const help = flatproxy(name, '--help')
       assert.equal(help.status, 0)

@@ -20,5 +20,9 @@ async function open(port, prefixes, https) {
 
 await open(8000, [''])
 await open(8443, [''], { key: readFileSync(key), cert: readFileSync(cert) })
-if (routes.length > 0) await open(8002, routes.map((prefix) => prefix.replace(/\/$/, '')))
+if (routes.length > 0)
+  await open(
+    8002,
+    routes.map((prefix) => prefix.replace(/\/$/, '')),
+  )
 console.log('ready')

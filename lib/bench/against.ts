@@ -54,7 +54,9 @@ function kindOf(better: Row['better'], { value, low, high }: Interval): Change['
 export function describeChanges(changes: readonly Change[]): string[] {
   const line = ({ name, ratio, kind }: Change) =>
     `${kind}: ${name} ${ratio.value.toFixed(3)} (${ratio.low.toFixed(3)}–${ratio.high.toFixed(3)})`
-  const told = (['regression', 'improvement'] as const).flatMap((kind) => changes.filter((change) => change.kind === kind))
+  const told = (['regression', 'improvement'] as const).flatMap((kind) =>
+    changes.filter((change) => change.kind === kind),
+  )
   const same = changes.length - told.length
   return [...told.map(line), `${same} of ${changes.length} figures are the same within their noise`]
 }

@@ -42,7 +42,12 @@ export function describeMachine(): Machine {
     virtual: /\bhypervisor\b/.test(readOr('/proc/cpuinfo', '')),
     kernel: release(),
     congestion: readOr('/proc/sys/net/ipv4/tcp_congestion_control', 'unknown'),
-    versions: { flatproxy: version, node: process.versions.node, envoy: envoyVersion, ...Object.fromEntries(versions) as Record<string, string> },
+    versions: {
+      flatproxy: version,
+      node: process.versions.node,
+      envoy: envoyVersion,
+      ...(Object.fromEntries(versions) as Record<string, string>),
+    },
   }
 }
 
@@ -57,7 +62,11 @@ export function machineLine(machine: Machine): string {
 export function commitOf(): string {
   try {
     const ask = (what: string) =>
-      execFileSync('git', ['rev-parse', what], { cwd: packageRoot, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+      execFileSync('git', ['rev-parse', what], {
+        cwd: packageRoot,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
     // Installed below somebody's node_modules, the commit would be his.
     return ask('--show-prefix').trim() === '' ? ask('HEAD').trim() : version
   } catch {

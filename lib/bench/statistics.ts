@@ -68,9 +68,7 @@ export function ratioOf(values: readonly number[], reference: readonly number[],
     if (other !== undefined && value > 0 && other > 0) logs.push(Math.log(value / other))
   }
   const interval = meanOf(logs, seed)
-  return (
-    interval && { value: Math.exp(interval.value), low: Math.exp(interval.low), high: Math.exp(interval.high) }
-  )
+  return interval && { value: Math.exp(interval.value), low: Math.exp(interval.low), high: Math.exp(interval.high) }
 }
 
 /** The mean, with its interval by the bootstrap that {@link ratioOf} describes; undefined of fewer than two values. */

@@ -17,7 +17,8 @@ export function writeResults(report: Report, folder: string): void {
 
 /** As JSON, a line for each row. */
 export function writtenReport(report: Report): string {
-  const listed = (values: readonly unknown[]) => `[\n${values.map((value) => `    ${JSON.stringify(value)}`).join(',\n')}\n  ]`
+  const listed = (values: readonly unknown[]) =>
+    `[\n${values.map((value) => `    ${JSON.stringify(value)}`).join(',\n')}\n  ]`
   const fields = Object.entries(report).map(
     ([key, value]) => `  ${JSON.stringify(key)}: ${Array.isArray(value) ? listed(value) : JSON.stringify(value)}`,
   )

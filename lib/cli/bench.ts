@@ -103,14 +103,17 @@ function commandOf(values: Values): string {
     const value = values[option]
     return value === undefined ? [] : value === true ? [`--${option}`] : [`--${option} ${String(value)}`]
   })
-  return [process.env['npm_lifecycle_event'] ? 'npm run bench:peers --' : 'flatproxy bench', ...words].join(' ').replace(/ --$/, '')
+  return [process.env['npm_lifecycle_event'] ? 'npm run bench:peers --' : 'flatproxy bench', ...words]
+    .join(' ')
+    .replace(/ --$/, '')
 }
 
 function chosen(options: BenchOptions): ReturnType<typeof chooseWork> {
   try {
     return chooseWork(options)
   } catch (error) {
-    if (error instanceof FlatProxyError && error.code === 'ERR_FLATPROXY_ARGUMENT') throw new UsageError(error.message, name)
+    if (error instanceof FlatProxyError && error.code === 'ERR_FLATPROXY_ARGUMENT')
+      throw new UsageError(error.message, name)
     throw error
   }
 }
@@ -127,12 +130,7 @@ async function measure(options: BenchOptions, command: string): Promise<Outcome>
   return outcome
 }
 
-function conclude(
-  values: Values,
-  report: Report,
-  failures: Outcome['failures'],
-  before: Report | undefined,
-): Exit {
+function conclude(values: Values, report: Report, failures: Outcome['failures'], before: Report | undefined): Exit {
   print(renderTable(report))
   const [json, out] = [textOf(values['json']), textOf(values['out'])]
   if (json !== undefined) writeFileSync(json, writtenReport(report))
@@ -154,6 +152,8 @@ function progress(): (progress: Progress) => void {
   return ({ share, text }) => {
     const left = share > 0.02 ? `, ${Math.ceil((((Date.now() - started) / share) * (1 - share)) / 1000)} s left` : ''
     const line = `[${Math.round(share * 100)} %${left}] ${text}`
-    stderr.write(stderr.isTTY ? `\r\x1b[K${line.slice(0, (stderr.columns ?? 80) - 1)}${share === 1 ? '\n' : ''}` : `${line}\n`)
+    stderr.write(
+      stderr.isTTY ? `\r\x1b[K${line.slice(0, (stderr.columns ?? 80) - 1)}${share === 1 ? '\n' : ''}` : `${line}\n`,
+    )
   }
 }

@@ -31,7 +31,11 @@ export const nftables: Peer = {
 }
 
 /** An IPv4 address as an initialiser in network order, whatever the machine's. */
-const networkOrder = (text: string) => `bpf_htonl(0x${text.split('.').map((part) => Number(part).toString(16).padStart(2, '0')).join('')})`
+const networkOrder = (text: string) =>
+  `bpf_htonl(0x${text
+    .split('.')
+    .map((part) => Number(part).toString(16).padStart(2, '0'))
+    .join('')})`
 
 const bytesOf = (mac: string) => mac.split(':').map((part) => `0x${part}`)
 
@@ -45,8 +49,7 @@ export const tcsplice: Peer = {
   inKernel: true,
   endToEnd: true,
   refuses: only('http', 'tcp', 'l4'),
-  lacks: async () =>
-    findProgram('clang') && findProgram('bpftool') ? undefined : 'clang or bpftool is not installed',
+  lacks: async () => (findProgram('clang') && findProgram('bpftool') ? undefined : 'clang or bpftool is not installed'),
   async open({ town, undo }) {
     joinAsRouter({ town, undo })
     const object = compileBpf(town.folder, 'tcsplice.bpf.c', 'tcsplice', [

@@ -97,7 +97,8 @@ export const envoy: Peer = {
   open(site) {
     joinAsRouter(site)
     const { folder } = site.town
-    const routeOf = (prefix: string) => `              - { match: { prefix: "${prefix}" }, route: { cluster: server, timeout: 0s } }`
+    const routeOf = (prefix: string) =>
+      `              - { match: { prefix: "${prefix}" }, route: { cluster: server, timeout: 0s } }`
     const config = configure(folder, 'envoy.yaml', { ...values(folder), ROUTES: lines(routeOf) })
     const options = ['--concurrency', '1', '--log-level', 'error', '--disable-hot-restart']
     return start(site, [envoyPath(site.cache)!, '-c', config, ...options])

@@ -22,14 +22,24 @@ export function renderBars(report: Report, work: string): string {
   const texts = peers.map(([peer], place) => label(names - 8, top + place * step + 12, peer, { 'text-anchor': 'end' }))
   const drawn = panels.map((metric, place) => {
     const x = names + place * (panelWidth + values)
-    return panel(x, top, metric, peers.map(([peer, rows]) => ({ peer, row: rows.get(metric) })))
+    return panel(
+      x,
+      top,
+      metric,
+      peers.map(([peer, rows]) => ({ peer, row: rows.get(metric) })),
+    )
   })
   const title = `${work}: ${describeCase(caseOf(work))}`
   const height = top + peers.length * step + 12
   return picture(width, height, title, label(12, 22, title, { class: 'title' }), ...texts, ...drawn)
 }
 
-function panel(x: number, top: number, metric: Metric, bars: readonly { peer: string; row: Row | undefined }[]): string {
+function panel(
+  x: number,
+  top: number,
+  metric: Metric,
+  bars: readonly { peer: string; row: Row | undefined }[],
+): string {
   const most = Math.max(...bars.map(({ row }) => Math.max(row?.value ?? 0, ...(row?.rounds ?? []))), 1e-9)
   const { title, better } = metrics[metric]
   const heading = label(x, top - 12, `${title} (${better} is better)`, { class: 'faint' })

@@ -1,12 +1,13 @@
 import type { Report } from '../report.js'
 import { colourOf, element, label, picture } from './svg.js'
 
-const plot = { left: 60, top: 48, width: 620, height: 320 }
+const plot = { left: 68, top: 48, width: 620, height: 320 }
 const legend = 150
 
 /** Shares of the requests that have a line: the vertical axis stretches its end, as 1 - share on a log scale. */
 const shares = [0, 0.5, 0.9, 0.99, 0.999, 0.9999]
-const heightOf = (share: number) => plot.top + plot.height * (1 - Math.min(1, -Math.log10(Math.max(1e-4, 1 - share)) / 4))
+const heightOf = (share: number) =>
+  plot.top + plot.height * (1 - Math.min(1, -Math.log10(Math.max(1e-4, 1 - share)) / 4))
 
 type Buckets = readonly (readonly [number, number])[]
 
@@ -15,29 +16,48 @@ export function renderLatency(report: Report, work: string): string {
   const lines = Object.entries(report.latencies)
     .filter(([name]) => name.startsWith(`${work}/`))
     .map(([name, buckets]) => ({ peer: name.slice(work.length + 1), buckets }))
-  const bounds = lines.flatMap(({ buckets }) => [buckets[0]?.[0] ?? 1, buckets.at(-1)?.[0] ?? 1]).map((us) => Math.max(1, us))
+  const bounds = lines
+    .flatMap(({ buckets }) => [buckets[0]?.[0] ?? 1, buckets.at(-1)?.[0] ?? 1])
+    .map((us) => Math.max(1, us))
   const first = Math.floor(Math.log10(Math.min(...bounds)))
   const last = Math.max(first + 1, Math.ceil(Math.log10(Math.max(...bounds))))
-  const place = (us: number) => plot.left + (plot.width * (Math.log10(Math.max(us, 10 ** first)) - first)) / (last - first)
+  const place = (us: number) =>
+    plot.left + (plot.width * (Math.log10(Math.max(us, 10 ** first)) - first)) / (last - first)
   const title = `${work}: latency at ${report.loads[work] ?? '?'} requests/s, from the moment when each was due`
   const drawn = lines.map(({ peer, buckets }, index) => curve(buckets, place, colourOf(peer, index)))
   const keys = lines.map(({ peer }, index) => key(peer, index, colourOf(peer, index)))
   const width = plot.left + plot.width + legend + 20
-  return picture(width, 420, title, label(12, 22, title, { class: 'title' }), ...grid(first, last, place), ...drawn, ...keys)
+  return picture(
+    width,
+    420,
+    title,
+    label(12, 22, title, { class: 'title' }),
+    ...grid(first, last, place),
+    ...drawn,
+    ...keys,
+  )
 }
 
 function grid(first: number, last: number, place: (us: number) => number): string[] {
   const rows = shares.map((share) => {
     const y = heightOf(share)
     const line = element('path', { class: 'line', d: `M${plot.left} ${y.toFixed(1)}h${plot.width}` })
-    return line + label(plot.left - 8, y + 4, `${Number((share * 100).toFixed(2))} %`, { class: 'faint', 'text-anchor': 'end' })
+    return (
+      line +
+      label(plot.left - 8, y + 4, `${Number((share * 100).toFixed(2))} %`, { class: 'faint', 'text-anchor': 'end' })
+    )
   })
   const decades = Array.from({ length: last - first + 1 }, (_, index) => first + index)
-  return [...rows, ...decades.map((power) => {
-    const x = place(10 ** power)
-    const line = element('path', { class: 'line', d: `M${x.toFixed(1)} ${plot.top}v${plot.height}` })
-    return line + label(x, plot.top + plot.height + 20, duration(10 ** power), { class: 'faint', 'text-anchor': 'middle' })
-  })]
+  return [
+    ...rows,
+    ...decades.map((power) => {
+      const x = place(10 ** power)
+      const line = element('path', { class: 'line', d: `M${x.toFixed(1)} ${plot.top}v${plot.height}` })
+      return (
+        line + label(x, plot.top + plot.height + 20, duration(10 ** power), { class: 'faint', 'text-anchor': 'middle' })
+      )
+    }),
+  ]
 }
 
 const duration = (us: number) => (us >= 1e6 ? `${us / 1e6} s` : us >= 1e3 ? `${us / 1e3} ms` : `${us} µs`)
@@ -52,7 +72,9 @@ function curve(buckets: Buckets, place: (us: number) => number, stroke: string):
     below += count
     points.push(`${x} ${heightOf(below / total).toFixed(1)}`)
   }
-  return points.length === 0 ? '' : element('path', { d: `M${points.join('L')}`, fill: 'none', stroke, 'stroke-width': 2 })
+  return points.length === 0
+    ? ''
+    : element('path', { d: `M${points.join('L')}`, fill: 'none', stroke, 'stroke-width': 2 })
 }
 
 function key(peer: string, index: number, stroke: string): string {

@@ -27,7 +27,10 @@ function caseSection(report: Report, work: string): string {
   for (const [peer, rows] of peers)
     lines.push([peer, ...shown.map((metric) => (rows.has(metric) ? withSpread(rows.get(metric)!) : ''))])
   const load = report.loads[work]
-  const plots = [`![${work}](${barsName(work)})`, ...(hasLatencies(report, work) ? [`![latency of ${work}](${latencyName(work)})`] : [])]
+  const plots = [
+    `![${work}](${barsName(work)})`,
+    ...(hasLatencies(report, work) ? [`![latency of ${work}](${latencyName(work)})`] : []),
+  ]
   return [
     `## ${work}`,
     `${describeCase(caseOf(work))}.${load === undefined ? '' : ` Open loop at ${load} requests/s.`}`,
@@ -82,19 +85,29 @@ function summaryCell(rows: ReturnType<typeof rowsByPeer> extends Map<string, inf
   const rate = value('rps') ?? value('gbps')
   const cpu = value('cpu_us')
   const bytes = value('bytes')
-  const first = value('gbps') === undefined && rate !== undefined && rate >= 10_000 ? `${(rate / 1000).toFixed(1)} k` : rate === undefined ? undefined : short(rate)
+  const first =
+    value('gbps') === undefined && rate !== undefined && rate >= 10_000
+      ? `${(rate / 1000).toFixed(1)} k`
+      : rate === undefined
+        ? undefined
+        : short(rate)
   if (bytes !== undefined) return `${short(bytes)} B`
   return first === undefined ? '' : `${first}, ${short(cpu ?? NaN)} µs`
 }
 
 /** What flatproxy wins and loses against each peer, as far as the intervals tell. */
 function winsAndLosses({ ratios }: Report): string[] {
-  const ours = ratios.filter(({ of, to, name }) => of.startsWith('flatproxy') && !to.startsWith('flatproxy') && /\/(rps|gbps|cpu_us)$/.test(name))
+  const ours = ratios.filter(
+    ({ of, to, name }) =>
+      of.startsWith('flatproxy') && !to.startsWith('flatproxy') && /\/(rps|gbps|cpu_us)$/.test(name),
+  )
   const told = (['better', 'worse', 'no difference'] as const).flatMap((verdict) => {
     const chosen = ours.filter((ratio) => verdictOf(ratio) === verdict)
     if (chosen.length === 0) return []
     const words = { better: '**Better**', worse: '**Worse**', 'no difference': '**No difference that shows**' }[verdict]
-    return [`${words}: ${chosen.map((ratio) => `\`${ratio.name}\` ${ratio.of} / ${ratio.to} ${showRatio(ratio)}`).join('; ')}.`]
+    return [
+      `${words}: ${chosen.map((ratio) => `\`${ratio.name}\` ${ratio.of} / ${ratio.to} ${showRatio(ratio)}`).join('; ')}.`,
+    ]
   })
   return told
 }

@@ -9,7 +9,9 @@ export function element(name: string, attributes: Attributes, ...content: readon
   const written = Object.entries(attributes).map(
     ([key, value]) => ` ${key}="${typeof value === 'number' ? Number(value.toFixed(1)) : escapeXml(value)}"`,
   )
-  return content.length === 0 ? `<${name}${written.join('')}/>` : `<${name}${written.join('')}>${content.join('')}</${name}>`
+  return content.length === 0
+    ? `<${name}${written.join('')}/>`
+    : `<${name}${written.join('')}>${content.join('')}</${name}>`
 }
 
 /** A line of text; `anchor` is where x is. */
@@ -17,11 +19,24 @@ export const label = (x: number, y: number, text: string, more: Attributes = {})
   element('text', { x, y, ...more }, escapeXml(text))
 
 /** Colours that stand out from white and from black. */
-const palette = ['#1f77b4', '#ff7f0e', '#2ca02c', '#d62728', '#9467bd', '#8c564b', '#e377c2', '#7f7f7f', '#bcbd22', '#17becf']
+const palette = [
+  '#1f77b4',
+  '#ff7f0e',
+  '#2ca02c',
+  '#d62728',
+  '#9467bd',
+  '#8c564b',
+  '#e377c2',
+  '#7f7f7f',
+  '#bcbd22',
+  '#17becf',
+]
 
 /** flatproxy's own colour; others take theirs by their place. */
 export function colourOf(peer: string, place: number): string {
-  return peer.startsWith('flatproxy') ? '#d62728' : palette.filter((colour) => colour !== '#d62728')[place % (palette.length - 1)]!
+  return peer.startsWith('flatproxy')
+    ? '#d62728'
+    : palette.filter((colour) => colour !== '#d62728')[place % (palette.length - 1)]!
 }
 
 /** A whole picture. Its text takes the reader's colour scheme. */

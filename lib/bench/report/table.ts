@@ -22,7 +22,8 @@ function caseTable(report: Report, work: string): string {
     lines.push([peer, ...shown.map((metric) => (rows.has(metric) ? withSpread(rows.get(metric)!) : ''))])
   for (const { name, why } of report.absent) {
     const { work: of, peer } = partsOf(name)
-    if (of === work && peer.startsWith('flatproxy')) lines.push([peer, ...shown.map((_, column) => (column === 0 ? why : ''))])
+    if (of === work && peer.startsWith('flatproxy'))
+      lines.push([peer, ...shown.map((_, column) => (column === 0 ? why : ''))])
   }
   const load = report.loads[work]
   const heading = `${work}: ${describeCase(caseOf(work))}${load === undefined ? '' : `; open loop at ${load}/s`}`

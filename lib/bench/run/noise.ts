@@ -48,5 +48,7 @@ export function noisyCases(
 function wholeRun(stolen: readonly number[], idle: number): string | undefined {
   const mean = stolen.reduce((sum, share) => sum + share, 0) / Math.max(1, stolen.length)
   if (mean > mostStolen) return `the hypervisor took ${percent(mean)} of the time (at most ${percent(mostStolen)})`
-  return idle > quiet ? `the proxy's core was ${percent(idle)} busy with other work (at most ${percent(quiet)})` : undefined
+  return idle > quiet
+    ? `the proxy's core was ${percent(idle)} busy with other work (at most ${percent(quiet)})`
+    : undefined
 }

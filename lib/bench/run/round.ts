@@ -50,10 +50,7 @@ export interface Measurement {
   readonly stolen: number
 }
 
-async function observed(
-  act: () => Promise<Seen>,
-  valuesOf: (seen: Seen, used: Used) => Values,
-): Promise<Measurement> {
+async function observed(act: () => Promise<Seen>, valuesOf: (seen: Seen, used: Used) => Values): Promise<Measurement> {
   const before = await usageNow()
   const seen = await act()
   const used = between(before, await usageNow())
@@ -78,7 +75,10 @@ export function measureSaturated(
     (seen, used) => {
       // The first of each connection have no session yet.
       if (work.base === 'resume' && seen.resumed < (seen.requests - 2 * workOf(work).connections) * 0.95)
-        throw new FlatProxyError('ERR_FLATPROXY_SYSTEM', `only ${seen.resumed} of ${seen.requests} sessions were resumed`)
+        throw new FlatProxyError(
+          'ERR_FLATPROXY_SYSTEM',
+          `only ${seen.resumed} of ${seen.requests} sessions were resumed`,
+        )
       const rate = seen.requests / seen.seconds
       const cpu_us = perRequest(used.proxy, used, idle, seen.requests)
       if (work.base === '10MB') return { gbps: (rate * bodyBytes * 8) / 1e9, cpu_us }

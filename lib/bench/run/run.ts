@@ -25,9 +25,13 @@ export interface Outcome {
 
 function requirePrivileges(): void {
   if (process.getuid?.() !== 0)
-    throw new FlatProxyError('ERR_FLATPROXY_PERMISSION', 'the side-by-side benchmark makes network namespaces and loads eBPF', {
-      remedy: 'Run it as root.',
-    })
+    throw new FlatProxyError(
+      'ERR_FLATPROXY_PERMISSION',
+      'the side-by-side benchmark makes network namespaces and loads eBPF',
+      {
+        remedy: 'Run it as root.',
+      },
+    )
 }
 
 /** Keeps this process off the proxy's core while `act` runs. */
@@ -117,7 +121,9 @@ function reportOf(
 ): Report {
   const names = plan.peers.map(({ name }) => name)
   const failed = [...session.failures].map(([name, why]) => ({ name, why }))
-  const latencies = [...session.latencies].map(([name, counts]) => [name, [...counts].sort(([a], [b]) => a - b)] as const)
+  const latencies = [...session.latencies].map(
+    ([name, counts]) => [name, [...counts].sort(([a], [b]) => a - b)] as const,
+  )
   return {
     ...emptyReport(command),
     rows: rowsOf(plan, session),

@@ -78,13 +78,20 @@ export class Session {
       if (unknown.length > 0) {
         await this.#pass(round, cases, peers, ['saturated'])
         for (const { name } of unknown) this.#findLoad(round, name)
-        await this.#pass(round, cases.filter((work) => this.#isLoaded(work)), peers, ['loaded'])
+        await this.#pass(
+          round,
+          cases.filter((work) => this.#isLoaded(work)),
+          peers,
+          ['loaded'],
+        )
       } else await this.#pass(round, cases, peers, ['saturated', 'loaded'])
     }
   }
 
   #begin(cases: readonly Case[]): void {
-    const each = cases.map((work) => this.#plan.peers.filter((peer) => this.#carries(peer, work)).length * (this.#isLoaded(work) ? 2 : 1))
+    const each = cases.map(
+      (work) => this.#plan.peers.filter((peer) => this.#carries(peer, work)).length * (this.#isLoaded(work) ? 2 : 1),
+    )
     this.#done = 0
     this.#total = this.#plan.rounds * each.reduce((sum, count) => sum + count, 0)
   }
@@ -181,7 +188,12 @@ export class Session {
     const { connections } = this.#plan
     const pair = (this.#pair ??= 0)
     const passedOn = (peer.endToEnd ?? false) || work.kind === 'tcp' || work.kind === 'l4'
-    this.results.add(round, work.name, peer.name, await measureIdle(this.#town, work, opened, { connections, pair, passedOn }))
+    this.results.add(
+      round,
+      work.name,
+      peer.name,
+      await measureIdle(this.#town, work, opened, { connections, pair, passedOn }),
+    )
   }
 
   /** What a connection's own two sockets take, measured before anything else. */
