@@ -11,6 +11,7 @@ const nodeGlobals = [
   'setInterval',
   'clearInterval',
   'performance',
+  'AbortController',
 ]
 
 export default tseslint.config(
@@ -34,5 +35,9 @@ export default tseslint.config(
   {
     files: ['**/*.{js,mjs}'],
     languageOptions: { globals: Object.fromEntries(nodeGlobals.map((name) => [name, 'readonly'])) },
+  },
+  {
+    files: ['**/*.cjs'],
+    languageOptions: { sourceType: 'commonjs', globals: { process: 'readonly', console: 'readonly' } },
   },
 )

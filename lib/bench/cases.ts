@@ -64,9 +64,14 @@ export const allCases: readonly Case[] = [false, true]
   .flatMap(casesOf)
   .sort((a, b) => Number(a.own) - Number(b.own) || all.indexOf(a.kind) - all.indexOf(b.kind))
 
+/** Bases that a full run leaves out where they tell little that others do not. */
+const left: Readonly<Record<Kind, readonly Base[]>> = { http: [], tls: ['ping'], tcp: ['ping', 'idle'], l4: ['idle'] }
+
 /** What a full run measures. */
 export const fullCases: readonly string[] = allCases
-  .filter(({ own, kind, base }) => !own || (kind !== 'tcp' && ['small', '10MB', 'connect'].includes(base)))
+  .filter(({ own, kind, base }) =>
+    own ? kind !== 'tcp' && ['small', '10MB', 'connect'].includes(base) : !left[kind].includes(base),
+  )
   .map(({ name }) => name)
 
 /** What `--quick` measures. */

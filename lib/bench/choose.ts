@@ -17,7 +17,7 @@ export interface BenchOptions {
   peers?: readonly string[] | undefined
   /** Rounds, in which the peers alternate, 1 to 100; default 5, with `quick` 3. */
   rounds?: number | undefined
-  /** Seconds of a measurement at saturation and of one at the open-loop load, 1 to 60; default 3, with `quick` 1 and 0.7. */
+  /** Seconds of a measurement at saturation and of one at the open-loop load, 1 to 60; default 2, with `quick` 1 and 0.5. */
   seconds?: number | undefined
   /** For a look: three minutes for the default cases. */
   quick?: boolean | undefined
@@ -31,8 +31,8 @@ export interface BenchOptions {
 }
 
 const settings = {
-  full: { rounds: 5, seconds: 3, loadSeconds: 3, connections: 4000, budget: Infinity },
-  quick: { rounds: 3, seconds: 1, loadSeconds: 0.7, connections: 2000, budget: 170 },
+  full: { rounds: 5, seconds: 2, loadSeconds: 2, together: 1, connections: 4000, budget: Infinity },
+  quick: { rounds: 3, seconds: 1, loadSeconds: 0.5, together: 3, connections: 2000, budget: 170 },
 }
 
 /** Names as a user gives them, checked. */
@@ -51,6 +51,7 @@ export function chooseWork(options: BenchOptions): { engine: string[]; plan: Pla
     rounds: wholeIn('rounds', options.rounds ?? preset.rounds, 100),
     seconds: wholeIn('seconds', options.seconds ?? preset.seconds, 60),
     loadSeconds: load ? (options.seconds ?? preset.loadSeconds) : 0,
+    together: preset.together,
     connections: preset.connections,
     budget: preset.budget,
     cache: cacheFolder(),

@@ -17,7 +17,7 @@ export interface Site {
 
 /** A peer that carries. */
 export interface Opened {
-  target(work: Case): Target
+  readonly target: (work: Case) => Target
   /** Its process; what carries in the kernel has none. */
   readonly program?: Running
   readonly devices: { readonly peers: readonly Device[]; readonly proxy: readonly Device[] }

@@ -24,18 +24,25 @@ export class Results {
     for (const name of this.#rounds.keys()) if (name.startsWith(`${work}/`)) this.#rounds.delete(name)
   }
 
-  /** Adds what `direct` makes of the others' figures: added latency, and the whole machine's work above it. */
+  /**
+   * Adds what `direct` makes of the others' figures: added latency, and the whole machine's work above it. Of the latter
+   * only the difference is of use: the rest is the client's and the server's.
+   */
   derive(cases: readonly Case[], peers: readonly string[]): void {
-    for (const { name } of cases)
+    for (const { name } of cases) {
       for (const peer of peers.filter((each) => each !== 'direct'))
-        for (const [derived, metric] of above) {
-          const direct = this.rounds(name, 'direct', metric)
-          for (const [round, value] of this.rounds(name, peer, metric).entries()) {
-            const difference = value - (direct[round] ?? NaN)
-            if (!Number.isNaN(difference)) this.add(round, name, peer, { [derived]: difference })
-          }
-        }
-    for (const name of this.#rounds.keys()) if (name.endsWith('/direct/machine_cpu_us')) this.#rounds.delete(name)
+        for (const [derived, metric] of above) this.#derive(name, peer, derived, metric)
+      const gone = this.#rounds.has(`${name}/direct/machine_cpu_us`) ? ['direct'] : peers
+      for (const peer of gone) this.#rounds.delete(`${name}/${peer}/machine_cpu_us`)
+    }
+  }
+
+  #derive(work: string, peer: string, derived: Metric, metric: Metric): void {
+    const direct = this.rounds(work, 'direct', metric)
+    for (const [round, value] of this.rounds(work, peer, metric).entries()) {
+      const difference = value - (direct[round] ?? NaN)
+      if (!Number.isNaN(difference)) this.add(round, work, peer, { [derived]: difference })
+    }
   }
 
   /** Names of rows with their rounds, in the order of cases, peers and metrics. */

@@ -16,6 +16,8 @@ export interface Plan {
   readonly seconds: number
   /** Of one at the open-loop load, seconds; 0: none are made. */
   readonly loadSeconds: number
+  /** How many cases are measured of a peer before the next one's turn: with one the peers' figures lie nearest in time. */
+  readonly together: number
   /** Idle connections of `idle`. */
   readonly connections: number
   /** Where what is fetched (Envoy) is kept. */
@@ -113,14 +115,22 @@ export class Session {
   }
 
   async #pass(round: number, cases: readonly Case[], peers: readonly Peer[], parts: readonly Part[]): Promise<void> {
-    for (const peer of peers) {
-      const carried = cases.filter((work) => this.#carries(peer, work))
-      const busy = carried.filter(({ base }) => base !== 'idle')
-      // Memory at rest is that of a peer that has not worked yet.
-      const idle = parts.includes('saturated') ? carried.filter(({ base }) => base === 'idle') : []
-      for (const group of [...(busy.length > 0 ? [busy] : []), ...idle.map((work) => [work])])
-        await this.#open(peer, group, (opened) => this.#measureGroup(round, peer, opened, group, parts))
-    }
+    for (const group of this.#groups(cases, parts))
+      for (const peer of peers) {
+        const carried = group.filter((work) => this.#carries(peer, work))
+        if (carried.length === 0) continue
+        await this.#open(peer, carried, (opened) => this.#measureGroup(round, peer, opened, carried, parts))
+      }
+  }
+
+  /** Cases that are measured of a peer in one go. Memory at rest is that of a peer that has not worked yet. */
+  #groups(cases: readonly Case[], parts: readonly Part[]): Case[][] {
+    const busy = cases.filter(({ base }) => base !== 'idle')
+    const idle = parts.includes('saturated') ? cases.filter(({ base }) => base === 'idle') : []
+    const { together } = this.#plan
+    const count = Math.ceil(busy.length / together)
+    const groups = Array.from({ length: count }, (_, index) => busy.slice(index * together, (index + 1) * together))
+    return [...groups, ...idle.map((work) => [work])]
   }
 
   /** A peer that does not start has none of these cases; that is told, and the rest goes on. */

@@ -18,7 +18,7 @@ export function run(command: readonly string[], netns?: string, input = ''): str
   try {
     return execFileSync(program!, args, { encoding: 'utf8', input, stdio: ['pipe', 'pipe', 'pipe'] })
   } catch (error) {
-    throw failed(command, 'failed', String((error as { stderr?: unknown }).stderr ?? ''), error)
+    throw failed(command, 'failed', (error as { stderr?: string }).stderr ?? '', error)
   }
 }
 
