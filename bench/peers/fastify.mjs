@@ -7,7 +7,12 @@ import httpProxy from '@fastify/http-proxy'
 const { listen, server, key, cert, routes } = JSON.parse(process.argv[2])
 const upstream = `http://${server}:8080`
 // It passes the server's `connection: keep-alive` on, also when it closes the client's connection after the answer.
-const replyOptions = { rewriteHeaders: (headers) => ({ ...headers, connection: undefined }) }
+const replyOptions = {
+  rewriteHeaders(headers) {
+    delete headers.connection
+    return headers
+  },
+}
 const undici = { connections: 128, pipelining: 1 }
 
 async function open(port, prefixes, https) {

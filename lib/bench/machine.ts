@@ -59,7 +59,7 @@ export function machineLine(machine: Machine): string {
 }
 
 /** The commit of a clone, or the package's version. */
-export function commitOf(): string {
+export function describeCommit(): string {
   try {
     const ask = (what: string) =>
       execFileSync('git', ['rev-parse', what], {

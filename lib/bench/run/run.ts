@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { performance } from 'node:perf_hooks'
 import { FlatProxyError } from '../../errors.js'
 import type { Case } from '../cases.js'
-import { commitOf, describeMachine } from '../machine.js'
+import { describeCommit, describeMachine } from '../machine.js'
 import { idleShare, quiet } from '../measure/cpu.js'
 import { loadMetrics, metrics, type Metric } from '../metrics.js'
 import { partsOf, type Report, type Row } from '../report.js'
@@ -108,7 +108,7 @@ async function measureUntilQuiet(plan: Plan, town: Town, command: string, absent
 
 /** A report without figures. */
 export function emptyReport(command: string): Report {
-  const about = { machine: describeMachine(), commit: commitOf(), date: new Date().toISOString(), command }
+  const about = { machine: describeMachine(), commit: describeCommit(), date: new Date().toISOString(), command }
   return { ...about, rows: [], absent: [], ratios: [], noise: [], latencies: {}, loads: {} }
 }
 
