@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { describeMachine, peerNames } from '../dist/bench.mjs'
 
@@ -45,7 +46,7 @@ const classes = [
 ]
 
 function classOf(object, symbol) {
-  if (object.startsWith('[kernel') || object.startsWith('[k]') || /^\[.*\]$/.test(object) && !/JIT/.test(object))
+  if (object.startsWith('[kernel') || object.startsWith('[k]') || (/^\[.*\]$/.test(object) && !/JIT/.test(object)))
     return classes.find(([, pattern]) => pattern.test(symbol))?.[0] ?? 'kernel, other'
   if (/libc\.so|libc-|ld-linux|vdso|libpthread/.test(object)) return 'C library'
   if (/libssl|libcrypto/.test(object)) return 'TLS library'
@@ -55,7 +56,10 @@ function classOf(object, symbol) {
 // Samples by class, of what perf recorded.
 function readSamples(file) {
   const format = ['--stdio', '--no-children', '-g', 'none', '-F', 'sample,dso,sym', '-t', ';']
-  const report = execFileSync('perf', ['report', '-i', file, ...format], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  const report = execFileSync('perf', ['report', '-i', file, ...format], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
   const counts = new Map()
   for (const line of report.split('\n')) {
     const [, count, object, symbol] = /^\s*(\d+)\s*;([^;]+);\s*\[.\]\s*(.*?)\s*$/.exec(line) ?? []
@@ -75,6 +79,7 @@ async function profile(town, work, peer) {
     const record = ['record', '-q', '-C', String(cores.proxy), '-e', 'cpu-clock', '-F', '9999', '-o', file]
     const perf = spawn('perf', record, { stdio: 'ignore' })
     const ended = once(perf, 'close')
+    await sleep(500) // until it samples
     const { values } = await measureSaturated(town, work, opened.target(work), { seconds: plan.seconds, idle: 0 })
     perf.kill('SIGINT')
     await ended
@@ -109,7 +114,11 @@ async function profileAll(town) {
 }
 
 const town = new Town()
-for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]]) process.once(signal, () => process.exit(code))
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+])
+  process.once(signal, () => process.exit(code))
 await town.open()
 const tables = await profileAll(town).finally(() => town.close())
 const command = `npm run bench:profile -- --cases ${options.cases}`
@@ -120,5 +129,8 @@ writeFileSync(here('results/profile.md'), text)
 if (options.docs) {
   const page = here('../docs/performance.md')
   const between = /(<!-- bench:profile -->\n)[^]*?(<!-- \/bench:profile -->)/
-  writeFileSync(page, readFileSync(page, 'utf8').replace(between, (_, first, last) => `${first}\n${text}\n${last}`))
+  writeFileSync(
+    page,
+    readFileSync(page, 'utf8').replace(between, (_, first, last) => `${first}\n${text}\n${last}`),
+  )
 }

@@ -24,5 +24,4 @@ for await (const row of benchEngine(values.rows?.split(',') ?? engineCases, roun
   console.log(JSON.stringify(row))
 }
 const file = { machine: describeMachine(), commit: describeCommit(), date: new Date().toISOString(), rows, absent: [] }
-if (values.json)
-  writeFileSync(resolve(process.env.INIT_CWD ?? '.', values.json), `${JSON.stringify(file, null, 2)}\n`)
+if (values.json) writeFileSync(resolve(process.env.INIT_CWD ?? '.', values.json), `${JSON.stringify(file, null, 2)}\n`)

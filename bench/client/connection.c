@@ -128,8 +128,10 @@ static enum progress shake_hands(struct connection* c) {
 
 static void keep_session(struct connection* c, struct target* to) {
   SSL_SESSION* session = SSL_get1_session(c->ssl);
-  if (session && SSL_SESSION_is_resumable(session)) to->session = session;
-  else SSL_SESSION_free(session);
+  if (session && SSL_SESSION_is_resumable(session))
+    to->session = session;
+  else
+    SSL_SESSION_free(session);
 }
 
 enum progress connection_continue(struct connection* c, struct target* to) {

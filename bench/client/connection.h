@@ -10,7 +10,7 @@ enum progress { kWantRead, kWantWrite, kDone, kFailed };
 
 struct target {
   struct sockaddr_in address;
-  SSL_CTX* tls;  // NULL: plain
+  SSL_CTX* tls;          // NULL: plain
   SSL_SESSION* session;  // offered by every new connection when set
   bool resume;           // keep the first session that can be resumed
 };

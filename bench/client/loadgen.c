@@ -1,5 +1,6 @@
 // An HTTP/1.1 client of one thread.
-//   open    requests are due at an even rate, whatever becomes of the ones before. Latency counts from the moment when a
+//   open    requests are due at an even rate, whatever becomes of the ones before. Latency counts from the moment when
+//   a
 //           request was due, not from when it could be sent: a stall of the server shows in all requests that were due
 //           meanwhile. (wrk sends the next request when the last is answered, and h2load --rps counts from the sending:
 //           during a stall both ask nobody, and measure one slow request where thousands would have waited.)
@@ -93,8 +94,10 @@ static void make_request(uint64_t due) {
   ++run.made;
   const bool is_new = slot->connection.fd < 0;
   const enum progress state = connection_start(&slot->connection, &run.target, run.request, run.request_length);
-  if (state == kDone || state == kFailed) settle(index, state);
-  else watch(index, state, is_new);
+  if (state == kDone || state == kFailed)
+    settle(index, state);
+  else
+    watch(index, state, is_new);
 }
 
 // Makes what is due; the rest waits for its time, or for a free connection.
@@ -125,8 +128,10 @@ static void handle(const struct epoll_event* event) {
     return;
   }
   const enum progress state = connection_continue(&slot->connection, &run.target);
-  if (state == kDone || state == kFailed) settle(index, state);
-  else watch(index, state, false);
+  if (state == kDone || state == kFailed)
+    settle(index, state);
+  else
+    watch(index, state, false);
 }
 
 // Until `deadline` (ns), or `until` answers and failures are there.

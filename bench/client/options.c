@@ -33,19 +33,34 @@ static enum mode mode_of(const char* name) {
 }
 
 static void read_flags(struct options* o, int count, char** arguments) {
-  static const struct option known[] = {{"rate", 1, 0, 'r'},  {"seconds", 1, 0, 's'}, {"connections", 1, 0, 'c'},
-                                        {"drain", 1, 0, 'd'}, {"close", 0, 0, 'k'},   {"tls", 0, 0, 't'},
-                                        {"resume", 0, 0, 'e'}, {0, 0, 0, 0}};
+  static const struct option known[] = {
+      {"rate", 1, 0, 'r'},  {"seconds", 1, 0, 's'}, {"connections", 1, 0, 'c'}, {"drain", 1, 0, 'd'},
+      {"close", 0, 0, 'k'}, {"tls", 0, 0, 't'},     {"resume", 0, 0, 'e'},      {0, 0, 0, 0}};
   for (int flag; (flag = getopt_long(count, arguments, "", known, NULL)) != -1;) {
     switch (flag) {
-      case 'r': o->rate = number(optarg, 0.1, 1e7); break;
-      case 's': o->seconds = number(optarg, 0.01, 3600); break;
-      case 'd': o->drain = number(optarg, 0, 60); break;
-      case 'c': o->connections = (unsigned)number(optarg, 1, kMostConnections); break;
-      case 'k': o->close = true; break;
-      case 't': o->tls = true; break;
-      case 'e': o->resume = true; break;
-      default: usage();
+      case 'r':
+        o->rate = number(optarg, 0.1, 1e7);
+        break;
+      case 's':
+        o->seconds = number(optarg, 0.01, 3600);
+        break;
+      case 'd':
+        o->drain = number(optarg, 0, 60);
+        break;
+      case 'c':
+        o->connections = (unsigned)number(optarg, 1, kMostConnections);
+        break;
+      case 'k':
+        o->close = true;
+        break;
+      case 't':
+        o->tls = true;
+        break;
+      case 'e':
+        o->resume = true;
+        break;
+      default:
+        usage();
     }
   }
 }

@@ -15,7 +15,7 @@ struct options {
   double seconds;  // how long requests are made
   double drain;    // how long the last ones may take, seconds
   unsigned connections;
-  bool close;   // a new connection for each request
+  bool close;  // a new connection for each request
   bool tls;
   bool resume;  // TLS: resume a session
 };

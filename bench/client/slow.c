@@ -1,5 +1,5 @@
-// Preloaded, makes a program slower by FLATPROXY_BENCH_SLOW_PERCENT: for every so much time of the CPU that a thread of it
-// uses, as much in per cent is burnt. With it the instrument is checked: it must find such a difference.
+// Preloaded, makes a program slower by FLATPROXY_BENCH_SLOW_PERCENT: for every so much time of the CPU that a thread of
+// it uses, as much in per cent is burnt. With it the instrument is checked: it must find such a difference.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdint.h>
@@ -29,7 +29,8 @@ static void burn(void) {
   if (++calls % kCallsBetween != 0) return;
   const uint64_t now = cpu_ns();
   const uint64_t until = now + (uint64_t)((double)(now - last) * percent() / 100);
-  if (last != 0) while (cpu_ns() < until) continue;
+  if (last != 0)
+    while (cpu_ns() < until) continue;
   last = cpu_ns();
 }
 

@@ -1,7 +1,7 @@
-// An eBPF splice: the floor for connections that the kernel tier carries. On tc ingress it rewrites addresses, ports and,
-// by constant distances as between two connections that were terminated, sequence and acknowledgement numbers.
-// Compiled for one town: SERVER (IPv4 in network order), SERVER_PORT, CLIENT_SIDE, SERVER_SIDE (ifindex), and the MACs of
-// both frames' new heads as initialisers: TO_SERVER, TO_CLIENT.
+// An eBPF splice: the floor for connections that the kernel tier carries. On tc ingress it rewrites addresses, ports
+// and, by constant distances as between two connections that were terminated, sequence and acknowledgement numbers.
+// Compiled for one town: SERVER (IPv4 in network order), SERVER_PORT, CLIENT_SIDE, SERVER_SIDE (ifindex), and the MACs
+// of both frames' new heads as initialisers: TO_SERVER, TO_CLIENT.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -82,10 +82,13 @@ SEC("tc") int from_client(struct __sk_buff* frame) {
   const int action = carry_known(frame, &tuple);
   if (action != -1 || tuple.destination_port != bpf_htons(kVirtualPort)) return action == -1 ? TC_ACT_OK : action;
   const __u32 ours = 123456, theirs = 987654;
-  struct rewrite forth = {{tuple.source, SERVER, tuple.source_port, bpf_htons(SERVER_PORT)}, ours, -theirs,
-                          SERVER_SIDE, TO_SERVER};
-  struct rewrite back = {{tuple.destination, tuple.source, tuple.destination_port, tuple.source_port}, theirs, -ours,
-                         CLIENT_SIDE, TO_CLIENT};
+  struct rewrite forth = {
+      {tuple.source, SERVER, tuple.source_port, bpf_htons(SERVER_PORT)}, ours, -theirs, SERVER_SIDE, TO_SERVER};
+  struct rewrite back = {{tuple.destination, tuple.source, tuple.destination_port, tuple.source_port},
+                         theirs,
+                         -ours,
+                         CLIENT_SIDE,
+                         TO_CLIENT};
   const struct tuple reply = {SERVER, tuple.source, bpf_htons(SERVER_PORT), tuple.source_port};
   bpf_map_update_elem(&flows, &tuple, &forth, BPF_ANY);
   bpf_map_update_elem(&flows, &reply, &back, BPF_ANY);

@@ -131,6 +131,7 @@ async function measure(options: BenchOptions, command: string): Promise<Outcome>
 }
 
 function conclude(values: Values, report: Report, failures: Outcome['failures'], before: Report | undefined): Exit {
+  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
   print(renderTable(report))
   const [json, out] = [textOf(values['json']), textOf(values['out'])]
   if (json !== undefined) writeFileSync(json, writtenReport(report))
@@ -145,15 +146,17 @@ function conclude(values: Values, report: Report, failures: Outcome['failures'],
   return 'noisy'
 }
 
-/** On a terminal one line that is written over; else a line for each measurement. */
+/** On a terminal one line that is written over, and remarks in lines of their own; else a line for each measurement. */
 function progress(): (progress: Progress) => void {
-  const started = Date.now()
   const { stderr } = process
+  let began = Date.now()
+  let last = 1
   return ({ share, text }) => {
-    const left = share > 0.02 ? `, ${Math.ceil((((Date.now() - started) / share) * (1 - share)) / 1000)} s left` : ''
+    if (share === undefined) return void stderr.write(stderr.isTTY ? `\r\x1b[K${text}\n` : `${text}\n`)
+    if (share < last) began = Date.now()
+    last = share
+    const left = share > 0.02 ? `, ${Math.ceil((((Date.now() - began) / share) * (1 - share)) / 1000)} s left` : ''
     const line = `[${Math.round(share * 100)} %${left}] ${text}`
-    stderr.write(
-      stderr.isTTY ? `\r\x1b[K${line.slice(0, (stderr.columns ?? 80) - 1)}${share === 1 ? '\n' : ''}` : `${line}\n`,
-    )
+    stderr.write(stderr.isTTY ? `\r\x1b[K${line.slice(0, (stderr.columns ?? 80) - 1)}` : `${line}\n`)
   }
 }

@@ -79,7 +79,7 @@ function leftOut({ cases, peers }: Plan, lacking: ReadonlyMap<string, string>): 
 
 async function measureUntilQuiet(plan: Plan, town: Town, command: string, absent: Absent[]): Promise<Outcome> {
   const names = plan.peers.map(({ name }) => name)
-  const tell = (text: string) => plan.onProgress?.({ share: 0, text })
+  const tell = (text: string) => plan.onProgress?.({ text })
   tell('waiting for a quiet core')
   const idle = await idleShare()
   // Work of others gives way to ours: to subtract it would make the CPU's figures too small by far.

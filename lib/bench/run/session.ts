@@ -34,8 +34,8 @@ export interface Plan {
 
 /** What is being measured. */
 export interface Progress {
-  /** From 0 to 1. */
-  readonly share: number
+  /** Of this pass over the cases, from 0 to 1; undefined: a remark. */
+  readonly share?: number
   readonly text: string
 }
 
