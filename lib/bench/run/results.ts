@@ -19,9 +19,14 @@ export class Results {
     return this.#rounds.get(`${work}/${peer}/${metric}`) ?? []
   }
 
-  /** Forgets a case: it is to be measured again. */
-  forget(work: string): void {
-    for (const name of this.#rounds.keys()) if (name.startsWith(`${work}/`)) this.#rounds.delete(name)
+  /** Forgets a `case`, or a `case/peer`. */
+  forget(what: string): void {
+    for (const name of this.#rounds.keys()) if (name.startsWith(`${what}/`)) this.#rounds.delete(name)
+  }
+
+  /** True when a `case/peer` has figures. */
+  has(what: string): boolean {
+    return [...this.#rounds.keys()].some((name) => name.startsWith(`${what}/`))
   }
 
   /**

@@ -91,7 +91,7 @@ async function measureUntilQuiet(plan: Plan, town: Town, command: string, absent
   for (let repeat = 0; repeat <= mostRepeats; repeat++) {
     const cases = repeat === 0 ? plan.cases : [...noisy.keys()]
     const begun = performance.now()
-    for (const { name } of cases) session.results.forget(name)
+    if (repeat > 0) for (const { name } of cases) session.forget(name)
     session.stolen.length = 0
     await session.measure(cases)
     noisy = noisyCases(plan.cases, names, { ...session, idle: repeat === 0 ? idle : await idleShare() })

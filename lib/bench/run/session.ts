@@ -22,9 +22,9 @@ export interface Plan {
   readonly connections: number
   /** Where what is fetched (Envoy) is kept. */
   readonly cache: string
-  /** A peer that is made slower, to check the instrument. */
   /** Seconds after which nothing noisy is measured again. */
   readonly budget: number
+  /** A peer that is made slower, to check the instrument. */
   readonly slow?: { readonly peer: string; readonly percent: number } | undefined
   /** Loads of a run that this one is compared with, by case. */
   readonly loads: ReadonlyMap<string, number>
@@ -52,14 +52,16 @@ export class Session {
   readonly loads: Map<string, number>
   /** Latencies at the load over all rounds: by `case/peer`, how many by their upper bound in us. */
   readonly latencies = new Map<string, Map<number, number>>()
-  /** What went wrong, by `case/peer`. */
+  /** What went wrong, by `case/peer`: the last reason. */
   readonly failures = new Map<string, string>()
+  /** How often, by `case/peer`. */
+  readonly #failed = new Map<string, number>()
   /** The share of the cores' time that the hypervisor took, of each measurement. */
   readonly stolen: number[] = []
   readonly #plan: Plan
   readonly #town: Town
   readonly #idle: number
-  #pair: number | undefined
+  #pair = 0
   #done = 0
   #total = 0
 
@@ -88,6 +90,15 @@ export class Session {
         )
       } else await this.#pass(round, cases, peers, ['saturated', 'loaded'])
     }
+    // What failed once and has figures of other rounds was told; what has none is absent.
+    for (const name of this.#failed.keys())
+      if (!this.#isLost(name) && this.results.has(name)) this.failures.delete(name)
+  }
+
+  /** Forgets a case: it is to be measured again. */
+  forget(work: string): void {
+    this.results.forget(work)
+    for (const name of this.latencies.keys()) if (name.startsWith(`${work}/`)) this.latencies.delete(name)
   }
 
   #begin(cases: readonly Case[]): void {
@@ -101,8 +112,11 @@ export class Session {
   #isLoaded = (work: Case) => this.#plan.loadSeconds > 0 && (workOf(work).load ?? false)
 
   #carries(peer: Peer, work: Case): boolean {
-    return peer.refuses(work) === undefined && !this.failures.has(`${work.name}/${peer.name}`)
+    return peer.refuses(work) === undefined && !this.#isLost(`${work.name}/${peer.name}`)
   }
+
+  /** Twice is no accident. */
+  #isLost = (name: string) => (this.#failed.get(name) ?? 0) >= 2
 
   #findLoad(round: number, work: string): void {
     const rates = this.#plan.peers.map(({ name }) => {
@@ -149,7 +163,11 @@ export class Session {
 
   #fail(peer: Peer, work: Case, error: unknown): void {
     const name = `${work.name}/${peer.name}`
-    if (!this.failures.has(name)) this.failures.set(name, (error as Error).message)
+    const { message } = error as Error
+    this.#plan.onProgress?.({ text: `failed: ${name}: ${message}` })
+    this.failures.set(name, message)
+    this.#failed.set(name, (this.#failed.get(name) ?? 0) + 1)
+    if (this.#isLost(name)) this.results.forget(name)
   }
 
   async #measureGroup(
@@ -184,26 +202,17 @@ export class Session {
     const rate = this.loads.get(work.name)
     if (!parts.includes('loaded') || !this.#isLoaded(work) || rate === undefined) return
     this.#tell(round, peer, work, `${rate}/s`)
-    const measured = await measureLoaded(this.#town, work, target, {
-      ...common,
-      rate,
-      seconds: this.#plan.loadSeconds,
-    })
+    const load = { ...common, rate, seconds: this.#plan.loadSeconds }
+    const measured = await measureLoaded(this.#town, work, target, load)
     this.#keep(round, peer, work, measured)
     this.#addLatencies(`${work.name}/${peer.name}`, measured.seen.buckets)
   }
 
   async #measureIdle(round: number, peer: Peer, opened: Opened, work: Case): Promise<void> {
     this.#tell(round, peer, work, 'idle')
-    const { connections } = this.#plan
-    const pair = (this.#pair ??= 0)
     const passedOn = (peer.endToEnd ?? false) || work.kind === 'tcp' || work.kind === 'l4'
-    this.results.add(
-      round,
-      work.name,
-      peer.name,
-      await measureIdle(this.#town, work, opened, { connections, pair, passedOn }),
-    )
+    const options = { connections: this.#plan.connections, pair: this.#pair, passedOn }
+    this.results.add(round, work.name, peer.name, await measureIdle(this.#town, work, opened, options))
   }
 
   /** What a connection's own two sockets take, measured before anything else. */
