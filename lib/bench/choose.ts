@@ -1,13 +1,10 @@
-import { existsSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import { FlatProxyError } from '../errors.js'
 import { caseOf, fullCases, quickCases, type Case } from './cases.js'
 import { engineCases } from './engine.js'
 import { peerNames, peerOf, quickPeers } from './peers/index.js'
 import type { Report } from './report.js'
 import type { Plan, Progress } from './run/session.js'
-import { packageRoot } from './town/files.js'
+import { cacheFolder } from './town/files.js'
 
 /** What to measure, and how long. */
 export interface BenchOptions {
@@ -84,12 +81,6 @@ function readSlow(text: string | undefined): Plan['slow'] {
   if (peer === undefined)
     throw new FlatProxyError('ERR_FLATPROXY_ARGUMENT', `FLATPROXY_BENCH_SLOW is PEER:PERCENT, not '${text}'`)
   return { peer: peerOf(peer).name, percent: Number(percent) }
-}
-
-/** In a clone below build/; else where the user keeps what can be fetched again. */
-function cacheFolder(): string {
-  if (existsSync(join(packageRoot, 'binding.gyp'))) return join(packageRoot, 'build/cache/bench')
-  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'flatproxy')
 }
 
 /** The same outcome; an abort wins over the error that it led to. */

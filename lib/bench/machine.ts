@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
-import { envoyVersion } from './peers/proxies.js'
-import { packageRoot, versionOf } from './town/files.js'
+import { envoyFound } from './peers/proxies.js'
+import { cacheFolder, packageRoot, versionOf } from './town/files.js'
 import { version } from '../version.js'
 
 /** Where a run was measured. */
@@ -29,6 +29,7 @@ function readOr(path: string, otherwise: string): string {
 
 export function describeMachine(): Machine {
   const found = {
+    envoy: envoyFound(cacheFolder()),
     haproxy: versionOf('haproxy', '-v'),
     nginx: versionOf('nginx', '-v'),
     wrk: versionOf('wrk', '-v'),
@@ -45,7 +46,6 @@ export function describeMachine(): Machine {
     versions: {
       flatproxy: version,
       node: process.versions.node,
-      envoy: envoyVersion,
       ...(Object.fromEntries(versions) as Record<string, string>),
     },
   }

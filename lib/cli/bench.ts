@@ -103,7 +103,7 @@ function commandOf(values: Values): string {
     const value = values[option]
     return value === undefined ? [] : value === true ? [`--${option}`] : [`--${option} ${String(value)}`]
   })
-  return [process.env['npm_lifecycle_event'] ? 'npm run bench:peers --' : 'flatproxy bench', ...words]
+  return [process.env['npm_lifecycle_event'] === 'bench:peers' ? 'npm run bench:peers --' : 'flatproxy bench', ...words]
     .join(' ')
     .replace(/ --$/, '')
 }

@@ -78,6 +78,19 @@ describe('the choice of a run', () => {
     assert.equal(chooseWork({ against }).plan.loads.get('small'), 1500)
   })
 
+  it('takes a peer that is to be made slower from the environment', () => {
+    try {
+      process.env['FLATPROXY_BENCH_SLOW'] = 'flatproxy-tap@2:5'
+      assert.deepEqual(chooseWork({}).plan.slow, { peer: 'flatproxy-tap@2', percent: 5 })
+      for (const text of ['flatproxy-tap', 'nope:5', 'nginx:x']) {
+        process.env['FLATPROXY_BENCH_SLOW'] = text
+        assert.throws(() => chooseWork({}), refused, text)
+      }
+    } finally {
+      delete process.env['FLATPROXY_BENCH_SLOW']
+    }
+  })
+
   it('ends at once when it is aborted already', async () => {
     const signal = AbortSignal.abort()
     await assert.rejects(bench({ cases: ['forward'], signal }).next(), { name: 'AbortError' })

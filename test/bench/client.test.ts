@@ -137,6 +137,22 @@ describe('the closed loop', () => {
   })
 })
 
+describe('the library that makes a program slower', () => {
+  it('burns as much of its CPU time as it is told', () => {
+    const library = join(folder, 'slow.so')
+    execFileSync('gcc', ['-O2', '-shared', '-fPIC', '-o', library, 'bench/client/slow.c', '-ldl'])
+    // The shell's `times`: user and system time of what it ran, in its second line.
+    const cpuOf = (environment: string) => {
+      const script = `env ${environment} dd if=/dev/zero of=/dev/null bs=64k count=60000 2>/dev/null; times`
+      const line = execFileSync('sh', ['-c', script], { encoding: 'utf8' }).split('\n')[1]!
+      return [...line.matchAll(/(\d+)m([\d.]+)s/g)].reduce((sum, [, m, s]) => sum + 60 * Number(m) + Number(s), 0)
+    }
+    const plain = cpuOf('A=1')
+    const slow = cpuOf(`LD_PRELOAD=${library} FLATPROXY_BENCH_SLOW_PERCENT=100`)
+    assert.ok(slow / plain > 1.6 && slow / plain < 2.6, `${plain} s, ${slow} s`)
+  })
+})
+
 describe("wrk's words", () => {
   const said = (more: string) => `  1 threads and 32 connections
   Thread Stats   Avg      Stdev     Max   +/- Stdev

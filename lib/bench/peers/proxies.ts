@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { routeCount } from '../cases.js'
-import { configure, findProgram, source } from '../town/files.js'
+import { configure, findProgram, source, versionOf } from '../town/files.js'
 import { Running } from '../town/programs.js'
 import { cores } from '../town/town.js'
 import { joinAsRouter } from '../town/links.js'
@@ -74,6 +74,10 @@ const envoyPath = (cache: string) => {
   const path = join(packaged(cache), 'envoy/_bin/envoy')
   return existsSync(path) ? path : findProgram('envoy')
 }
+
+/** Which Envoy there is. */
+export const envoyFound = (cache: string): string | undefined =>
+  existsSync(join(packaged(cache), 'envoy/_bin/envoy')) ? envoyVersion : versionOf('envoy', '--version')
 
 /** By pip into a folder of our own, or what PATH has; undefined, or why there is none. */
 async function fetchEnvoy(cache: string): Promise<string | undefined> {

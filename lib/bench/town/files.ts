@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { FlatProxyError } from '../../errors.js'
 import { bodyBytes } from '../cases.js'
@@ -91,10 +92,13 @@ export function writeFiles(folder: string): void {
 export function versionOf(program: string, option: string): string | undefined {
   const path = findProgram(program)
   if (path === undefined) return undefined
-  try {
-    const said = execFileSync('sh', ['-c', `"$0" ${option} 2>&1`, path], { encoding: 'utf8' })
-    return /\d+\.\d+[\w.+~-]*/.exec(said)?.[0]
-  } catch {
-    return undefined
-  }
+  // wrk exits with 1.
+  const { stdout, stderr } = spawnSync(path, [option], { encoding: 'utf8' })
+  return /\d+\.\d+[\w.+~-]*/.exec(stdout + stderr)?.[0]
+}
+
+/** Where what was fetched is kept: in a clone below build/, else where the user keeps what can be fetched again. */
+export function cacheFolder(): string {
+  if (existsSync(join(packageRoot, 'binding.gyp'))) return join(packageRoot, 'build/cache/bench')
+  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'flatproxy')
 }
