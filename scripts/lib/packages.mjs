@@ -43,7 +43,6 @@ const benchNeeds = [
   ['haproxy',              program('haproxy')],
   ['libnginx-mod-stream',  file('/usr/lib/nginx/modules/ngx_stream_module.so')],
   ['nftables',             program('nft')],
-  ['nghttp2-client',       program('h2load')],
   ['openssl',              program('openssl')],
   ['python3-pip',          () => execFileSync('python3', ['-c', 'import importlib.util as u; print(u.find_spec("pip") is not None)'], { encoding: 'utf8' }).startsWith('True')],
 ]

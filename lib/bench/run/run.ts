@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { cpus } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { FlatProxyError } from '../../errors.js'
 import type { Case } from '../cases.js'
@@ -34,6 +35,13 @@ function requirePrivileges(): void {
     )
 }
 
+function requireCores(): void {
+  if (cpus().length < 2)
+    throw new FlatProxyError('ERR_FLATPROXY_RESOURCE', 'the side-by-side benchmark needs two cores', {
+      remedy: 'Run it on a machine with one core for the proxy, and one for client and server.',
+    })
+}
+
 /** Keeps this process off the proxy's core while `act` runs. */
 async function asideOfTheProxy<T>(act: () => Promise<T>): Promise<T> {
   const taskset = (...words: string[]) => execFileSync('taskset', [...words, String(process.pid)], { encoding: 'utf8' })
@@ -49,6 +57,7 @@ async function asideOfTheProxy<T>(act: () => Promise<T>): Promise<T> {
 /** Measures cases side by side. Needs root; leaves nothing behind. */
 export async function runSideBySide(plan: Plan, command: string): Promise<Outcome> {
   requirePrivileges()
+  requireCores()
   requirePrograms()
   const lacking = new Map<string, string>()
   for (const peer of plan.peers) {
@@ -78,6 +87,7 @@ function leftOut({ cases, peers }: Plan, lacking: ReadonlyMap<string, string>): 
 }
 
 async function measureUntilQuiet(plan: Plan, town: Town, command: string, absent: Absent[]): Promise<Outcome> {
+  const started = performance.now()
   const names = plan.peers.map(({ name }) => name)
   const tell = (text: string) => plan.onProgress?.({ text })
   tell('waiting for a quiet core')
@@ -87,7 +97,6 @@ async function measureUntilQuiet(plan: Plan, town: Town, command: string, absent
   const idleCase = plan.cases.find(({ base }) => base === 'idle')
   if (idleCase) await session.measurePair(idleCase)
   let noisy = new Map<Case, string>()
-  const started = performance.now()
   for (let repeat = 0; repeat <= mostRepeats; repeat++) {
     const cases = repeat === 0 ? plan.cases : [...noisy.keys()]
     const begun = performance.now()
