@@ -45,8 +45,10 @@ TcpJudgement on_syn(FlowHot& flow, const TcpSegment& s, Direction direction) {
   TcpSide& receiver = flow.tcp[1 - direction];
   const bool opening = flow.state == FlowState::tcp_syn_sent || flow.state == FlowState::tcp_syn_received;
   if (!opening) {
-    // A SYN in a synchronized state: the endpoint answers with a challenge ACK (RFC 5961 section 4); only one that
-    // repeats the first is let through to it.
+    // A client that lost its memory begins anew from the same port: the endpoint answers with a challenge ACK whatever
+    // the sequence number (RFC 5961 section 4.2), and the client's reset ends the connection that it does not know
+    // (RFC 9293 section 3.5.1). The flow stays as it is until then.
+    if (direction == kOriginal && (s.flags & kTcpAck) == 0) return TcpJudgement::accepted;
     return (flow.flags & kFlowScaleKnown) != 0 && in_window(sender, receiver, s) ? TcpJudgement::accepted
                                                                                  : TcpJudgement::out_of_window;
   }

@@ -89,9 +89,20 @@ TEST_F(TcpTrack, ASynOnAFinishedConnectionOpensItAnew) {
 
 TEST_F(TcpTrack, ASynInAnEstablishedConnectionDoesNotDisturbIt) {
   handshake();
-  EXPECT_EQ(client(segment(kTcpSyn, 99000, 0)), out_of_window);
+  EXPECT_EQ(client(segment(kTcpSyn, 99000, 0)), accepted) << "for the server to challenge";
+  EXPECT_EQ(server(segment(kTcpSyn | kTcpAck, 99000, 101)), out_of_window);
   EXPECT_EQ(flow_.state, FlowState::tcp_established);
   EXPECT_EQ(client(segment(kTcpAck, 101, 501, 10)), accepted);
+}
+
+TEST_F(TcpTrack, AClientThatLostItsMemoryBeginsAnew) {
+  handshake();
+  EXPECT_EQ(client(segment(kTcpAck, 101, 501, 10)), accepted);
+  EXPECT_EQ(client(segment(kTcpSyn, 99000, 0)), accepted);
+  EXPECT_EQ(server(segment(kTcpAck, 501, 111)), accepted) << "the challenge";
+  EXPECT_EQ(client(segment(kTcpRst, 111, 0)), accepted);
+  EXPECT_EQ(flow_.state, FlowState::tcp_close);
+  EXPECT_EQ(client(segment(kTcpSyn, 99000, 0)), reopened);
 }
 
 TEST_F(TcpTrack, AClientMayBeginAnewBeforeItIsAnswered) {
