@@ -5,8 +5,9 @@ import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
+import type { Mesh } from '#lib/index.js'
 import { bodyHash } from './body.js'
-import { faultyTap, ifacePort, iperfPort, meshOf, services, tapPort } from './mesh.js'
+import { ethdevPort, faultyTap, ifacePort, iperfPort, meshOf, services, tapPort } from './mesh.js'
 import {
   ask,
   cannotRun,
@@ -23,8 +24,10 @@ import {
   startProxy,
   startServer,
   stop,
+  switchOffloadsOff,
   urlHost,
   virtual,
+  type NodeEnds,
 } from './town.js'
 
 const full = process.env.FLATPROXY_FULL === '1'
@@ -70,10 +73,12 @@ function carries(): void {
   }
 }
 
-const kinds = [
-  { name: 'iface ports that take all', veths: true, mesh: meshOf(ifacePort('all')) },
-  { name: 'iface ports that take what is matched', veths: true, mesh: meshOf(ifacePort('matched')) },
-  { name: 'tap ports', veths: false, mesh: meshOf(tapPort) },
+const kinds: readonly { name: string; veths?: NodeEnds; mesh: Mesh }[] = [
+  { name: 'iface ports that take all', veths: 'addressed', mesh: meshOf(ifacePort('all')) },
+  { name: 'iface ports that take what is matched', veths: 'addressed', mesh: meshOf(ifacePort('matched')) },
+  { name: 'tap ports', mesh: meshOf(tapPort) },
+  { name: 'ethdev ports with net_af_packet', veths: 'bare', mesh: meshOf(ethdevPort('net_af_packet')) },
+  { name: 'ethdev ports with net_af_xdp', veths: 'bare', mesh: meshOf(ethdevPort('net_af_xdp')) },
 ]
 
 describe('through', { skip: cannotRun }, () => {
@@ -88,7 +93,8 @@ describe('through', { skip: cannotRun }, () => {
     describe(name, () => {
       let proxy: ChildProcess
       before(async () => {
-        if (veths) layVeths()
+        if (veths) layVeths(veths)
+        if (veths === 'bare') switchOffloadsOff()
         proxy = await startProxy(mesh)
       })
       after(async () => {

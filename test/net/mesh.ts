@@ -20,8 +20,14 @@ export const tapPort = (side: Side): Extract<Port, { type: 'tap' }> => ({
     to: family === 'v4' ? '0.0.0.0/0' : '::/0',
     via: hosts[side].gateway[family],
   })),
-  own: families.map((family) => `${hosts[side].gateway[family]}/${lengths[family]}`),
+  own: gatewayOf(side),
 })
+
+export const ethdevPort =
+  (driver: 'net_af_packet' | 'net_af_xdp') =>
+  (side: Side): Port => ({ type: 'ethdev', devargs: `${driver}_${side},iface=${side}`, own: gatewayOf(side) })
+
+const gatewayOf = (side: Side) => families.map((family) => `${hosts[side].gateway[family]}/${lengths[family]}`)
 
 export const faultyTap = (side: Side): Port =>
   side === 'server'

@@ -45,7 +45,7 @@ describe('the node', { skip: cannotRun }, () => {
     await startServer(serverPort)
   })
   after(closeTown)
-  beforeEach(layVeths)
+  beforeEach(() => layVeths())
   afterEach(async () => {
     await stop(proxy)
     removeVeths()

@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Mesh } from '#lib/index.js'
 
-export const names = { client: 'fpnet-client', server: 'fpnet-server', node: 'fpnet-node' } as const
+/** Named after the process: several towns stand beside each other, and those of the dead can be told. */
+const nameOf = (place: string) => `fpnet-${process.pid}-${place}`
+export const names = { client: nameOf('client'), server: nameOf('server'), node: nameOf('node') } as const
 export type Name = keyof typeof names
 export type Side = 'client' | 'server'
 export const sides: readonly Side[] = ['client', 'server']
@@ -81,7 +83,7 @@ export async function ask(kind: 'tcp' | 'udp', address: string, port: number, co
 }
 
 export function openTown(): void {
-  closeTown()
+  sweep()
   for (const place of Object.keys(names) as Name[]) {
     ip('netns add', names[place])
     ip('-n', names[place], 'link set lo up')
@@ -93,18 +95,49 @@ export function openTown(): void {
 
 export function closeTown(): void {
   for (const child of running) child.kill('SIGKILL')
-  const there = ip('netns list').split(/\s+/)
+  const there = townsThatStand()
   for (const name of Object.values(names)) if (there.includes(name)) ip('netns del', name)
 }
 
-/** Veth pairs between the node and its two sides, as a router has them. The node could forward by itself. */
-export function layVeths(): void {
+const townsThatStand = (): readonly string[] => ip('netns list').match(/^fpnet-\d+-\w+/gm) ?? []
+
+/** Removes what crashed test processes have left: their namespaces, and the programs in them. */
+export function sweep(): void {
+  for (const name of townsThatStand()) {
+    if (lives(Number(name.split('-')[1]))) continue
+    for (const pid of ip('netns pids', name).split('\n').filter(Boolean)) endProcess(Number(pid))
+    ip('netns del', name)
+  }
+}
+
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** Whose the addresses of the node's ends are: the kernel's, which could forward by itself, or nobody's. */
+export type NodeEnds = 'addressed' | 'bare'
+
+/** Veth pairs between the node and its two sides, as a router has them. */
+export function layVeths(ends: NodeEnds = 'addressed'): void {
   for (const side of sides) {
     const [netns, node] = [names[side], names.node]
     ip('-n', node, `link add ${side} type veth peer name eth0 netns ${netns}`)
     for (const family of families) {
       const { gateway, [family]: own } = hosts[side]
-      ip('-n', node, `addr add ${gateway[family]}/${lengths[family]} dev ${side}`, ...nodad(family))
+      if (ends === 'addressed')
+        ip('-n', node, `addr add ${gateway[family]}/${lengths[family]} dev ${side}`, ...nodad(family))
       ip('-n', netns, `addr add ${own}/${lengths[family]} dev eth0`, ...nodad(family))
     }
     ip('-n', node, `link set ${side} up`)
@@ -112,6 +145,12 @@ export function layVeths(): void {
     for (const family of families)
       ip(family === 'v4' ? '-4' : '-6', '-n', netns, `route add default via ${hosts[side].gateway[family]}`)
   }
+}
+
+/** Of the sides' ends: a DPDK driver on the node's ends can neither complete checksums nor segment. */
+export function switchOffloadsOff(): void {
+  for (const side of sides)
+    execFileSync('nsenter', inside(side, ['ethtool', '-K', 'eth0', 'tx', 'off', 'tso', 'off', 'gso', 'off']))
 }
 
 const nodad = (family: Family) => (family === 'v6' ? ['nodad'] : [])
