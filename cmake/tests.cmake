@@ -11,6 +11,7 @@ foreach(group core lanes)
 endforeach()
 
 # dpdk_tests: the ports over DPDK's drivers, linked like the addon.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS scripts/lib/dpdk.mjs)
 flatproxy_sources(test_sources test/native/tests.txt dpdk)
 flatproxy_sources(dpdk_sources native/sources.txt dpdk)
 execute_process(COMMAND ${NODE} scripts/lib/dpdk.mjs cflags WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}

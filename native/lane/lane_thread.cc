@@ -19,6 +19,8 @@ namespace {
 constexpr unsigned kPassesBeforeSleep = 2;
 /// Ports without a descriptor are looked at this often while nothing comes (see docs/ports.md).
 constexpr Nanoseconds kPollInterval = 100'000;
+/// A descriptor that reports an error stays ready: the lane does without it for so long, lest it never sleep.
+constexpr Nanoseconds kRestFromErrors = 100'000'000;
 constexpr Nanoseconds kLongestSleep = 1'000'000'000;
 
 Nanoseconds read(clockid_t clock) {
@@ -138,17 +140,24 @@ void LaneThread::rebuild_wait_set() {
   const auto watch = [this](int fd) {
     epoll_event event{};
     event.events = EPOLLIN;
+    event.data.fd = fd;
     if (fd >= 0) epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
   };
   watch(task_signal_.fd());
   watch(lane_->handover().signal(lane_->id()).fd());
   waits_for_ = &lane_->snapshot();
+  rest_ends_ = kNever;
   must_poll_ = virtual_time_ = false;
   lane_->for_each_queue([&](const Port& port, const PortQueue& queue) {
     watch(queue.wait_fd());
     must_poll_ |= queue.wait_fd() < 0 && !port.virtual_time();
     virtual_time_ |= port.virtual_time();
   });
+}
+
+void LaneThread::rest_from(int fd, Nanoseconds now) {
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+  rest_ends_ = std::min(rest_ends_, now + kRestFromErrors);
 }
 
 bool LaneThread::arm_all() {
@@ -167,14 +176,17 @@ void LaneThread::disarm_all() {
 }
 
 void LaneThread::sleep(Nanoseconds now) {
-  if (waits_for_ == nullptr) rebuild_wait_set();
+  if (waits_for_ == nullptr || now >= rest_ends_) rebuild_wait_set();
   const Nanoseconds deadline = virtual_time_ ? now + kLongestSleep : lane_->next_deadline(now);
   Nanoseconds span = deadline > now ? std::min(deadline - now, kLongestSleep) : 0;
   if (must_poll_) span = std::min(span, kPollInterval);
   if (arm_all() && span > 0) {
     const timespec timeout{static_cast<time_t>(span / 1'000'000'000), static_cast<long>(span % 1'000'000'000)};
     epoll_event events[8];
-    epoll_pwait2(epoll_, events, 8, &timeout, nullptr);
+    const int ready = epoll_pwait2(epoll_, events, 8, &timeout, nullptr);
+    for (int i = 0; i < ready; ++i) {
+      if ((events[i].events & (EPOLLERR | EPOLLHUP)) != 0) [[unlikely]] rest_from(events[i].data.fd, now);
+    }
   }
   disarm_all();
   lane_->wake();

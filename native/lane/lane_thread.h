@@ -56,6 +56,7 @@ class LaneThread {
   bool arm_all();
   void disarm_all();
   void rebuild_wait_set();
+  void rest_from(int fd, Nanoseconds now);
 
   std::unique_ptr<Lane> lane_;
   Options options_;
@@ -68,6 +69,7 @@ class LaneThread {
   std::atomic<uint64_t> longest_pause_{0};
   const Snapshot* waits_for_ = nullptr;  // whose ports stand in the epoll set
   int epoll_ = -1;
+  Nanoseconds rest_ends_ = kNever;  // when descriptors that were left out of the set are tried again
   bool must_poll_ = false;  // a port has nothing to wait on
   bool virtual_time_ = false;
   Nanoseconds virtual_now_ = 0;

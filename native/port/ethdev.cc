@@ -48,7 +48,7 @@ class EthdevPort : public Port {
   }
 
   PortQueue& queue(unsigned lane) override { return *queues_[lane]; }
-  std::string loss_reason() const override { return device_->lost() ? "the device was removed" : ""; }
+  std::string loss_reason() const override { return device_->loss_reason(); }
 
  private:
   std::unique_ptr<EthdevDevice> device_;

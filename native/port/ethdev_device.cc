@@ -12,11 +12,13 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <string_view>
 #include <thread>
 #include <utility>
 
 #include "packet/error.h"
 #include "port/ethdev_eal.h"
+#include "port/netlink.h"
 
 namespace flatproxy {
 namespace {
@@ -26,6 +28,9 @@ constexpr uint32_t kMbufs = 4096;
 constexpr uint32_t kMbufsPerQueue = 4096;
 constexpr unsigned kXdpAttempts = 10;
 constexpr std::chrono::milliseconds kXdpPause{50};
+constexpr Nanoseconds kWatchInterval = 50'000'000;
+/// AF_XDP sends 32 frames a call: enough for a ring.
+constexpr unsigned kKicks = 2 * kDescriptors / 32;
 
 /// "0000:03:00.0", "03:00.0" or "pci:...", arguments aside.
 bool is_pci(const std::string& devargs) {
@@ -58,8 +63,18 @@ std::string add_argument(const std::string& devargs, const std::string& key, con
   return devargs.find("," + key + "=") == std::string::npos ? devargs + "," + key + "=" + value : devargs;
 }
 
-int on_removal(uint16_t, rte_eth_event_type, void* lost, void*) {
-  static_cast<std::atomic<bool>*>(lost)->store(true, std::memory_order_relaxed);
+/// The kernel's interface that net_af_packet or net_af_xdp stands on; empty for other devices.
+std::string interface_of(const std::string& devargs) {
+  if (!devargs.starts_with("net_af_packet") && !devargs.starts_with("net_af_xdp")) return {};
+  constexpr std::string_view kKey = ",iface=";
+  const size_t at = devargs.find(kKey);
+  if (at == std::string::npos) return {};
+  const size_t start = at + kKey.size();
+  return devargs.substr(start, devargs.find(',', start) - start);
+}
+
+int on_removal(uint16_t, rte_eth_event_type, void* removed, void*) {
+  static_cast<std::atomic<bool>*>(removed)->store(true, std::memory_order_relaxed);
   return 0;
 }
 
@@ -116,6 +131,7 @@ void EthdevDevice::open(PortInfo& info, const std::string& devargs, unsigned lan
   pool_ = MbufPool::create(name_, kMbufs + kMbufsPerQueue * receive_queues_);
   start();
   find_wait_fds(before);
+  monitor_interface(devargs);
 }
 
 EthdevDevice::~EthdevDevice() { unplug(); }
@@ -198,7 +214,7 @@ void EthdevDevice::start() {
     const int code = rte_eth_tx_queue_setup(id_, i, send, socket, nullptr);
     if (code != 0) refuse(name_, "given a send queue", code);
   }
-  rte_eth_dev_callback_register(id_, RTE_ETH_EVENT_INTR_RMV, on_removal, &lost_);
+  rte_eth_dev_callback_register(id_, RTE_ETH_EVENT_INTR_RMV, on_removal, &removed_);
   if (const int code = rte_eth_dev_start(id_); code != 0) refuse(name_, "started", code);
   started_ = true;
   // The port owns its device, whatever address a frame is for. Not every virtual driver knows the difference.
@@ -220,11 +236,44 @@ void EthdevDevice::find_wait_fds(const std::vector<int>& before) {
   if (sockets_.size() >= receive_queues_) std::copy_n(sockets_.begin(), receive_queues_, wait_fds_.begin());
 }
 
+// The drivers say nothing of an interface that goes.
+void EthdevDevice::monitor_interface(const std::string& devargs) {
+  interface_ = interface_of(devargs);
+  if (interface_.empty()) return;
+  const auto link = Netlink().find_link(interface_);
+  if (!link) refuse(name_, "watched", -ENODEV);
+  monitor_.emplace(link->index, link->up);
+}
+
+void EthdevDevice::watch(Nanoseconds now) {
+  if (now - watched_ < kWatchInterval) return;
+  watched_ = now;
+  if (monitor_->check() && monitor_->up()) revive_sockets();
+}
+
+// A packet socket whose interface was down says so, and seems readable, until its error is taken. Frames that could not
+// be sent then stand in the rings: in the way of others, and net_af_packet would wait for them without end.
+void EthdevDevice::revive_sockets() {
+  for (const int fd : sockets_) {
+    int error = 0;
+    socklen_t size = sizeof(error);
+    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    for (unsigned i = 0; i < kKicks && sendto(fd, nullptr, 0, MSG_DONTWAIT, nullptr, 0) < 0 && errno == EAGAIN; ++i) {
+    }
+  }
+}
+
+std::string EthdevDevice::loss_reason() const {
+  if (removed_.load(std::memory_order_relaxed)) return "the device was removed";
+  return monitor_ && !monitor_->up() ? interface_ + ": " + monitor_->reason() : std::string();
+}
+
 void EthdevDevice::unplug() {
   if (!plugged_) return;
+  monitor_.reset();
   rte_eth_dev_info known{};
   rte_eth_dev_info_get(id_, &known);
-  rte_eth_dev_callback_unregister(id_, RTE_ETH_EVENT_INTR_RMV, on_removal, &lost_);
+  rte_eth_dev_callback_unregister(id_, RTE_ETH_EVENT_INTR_RMV, on_removal, &removed_);
   if (started_) rte_eth_dev_stop(id_);
   rte_eth_dev_close(id_);
   if (known.device != nullptr) rte_dev_remove(known.device);

@@ -3,10 +3,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "port/ethdev_mbuf.h"
+#include "port/link_monitor.h"
 #include "port/port.h"
 
 namespace flatproxy {
@@ -31,13 +33,20 @@ class EthdevDevice {
   int wait_fd(unsigned queue) const { return wait_fds_[queue]; }
   bool interrupts() const { return interrupts_; }
 
-  bool lost() const { return lost_.load(std::memory_order_relaxed); }
+  /// The device was unplugged, or the kernel's interface behind it is down or deleted.
+  bool lost() const { return removed_.load(std::memory_order_relaxed) || (monitor_ && !monitor_->up()); }
+  std::string loss_reason() const;
+  /// There is an interface to be watched: watch() is to be called now and then, by one thread.
+  bool watches() const { return monitor_.has_value(); }
+  void watch(Nanoseconds now);
 
  private:
   void open(PortInfo& info, const std::string& devargs, unsigned lanes);
   void plug(const std::string& devargs);
   void configure(PortInfo& info, unsigned lanes);
   void start();
+  void monitor_interface(const std::string& devargs);
+  void revive_sockets();
   void find_wait_fds(const std::vector<int>& before);
   void unplug();
 
@@ -53,7 +62,10 @@ class EthdevDevice {
   std::shared_ptr<MbufPool> pool_;
   std::vector<int> wait_fds_;
   std::vector<int> sockets_;  // that the driver has opened
-  std::atomic<bool> lost_{false};
+  std::atomic<bool> removed_{false};
+  std::string interface_;
+  std::optional<LinkMonitor> monitor_;
+  Nanoseconds watched_ = 0;
 };
 
 }  // namespace flatproxy

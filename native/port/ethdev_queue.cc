@@ -81,6 +81,8 @@ rte_mbuf* EthdevQueue::to_packet(Segment* frame) {
 }
 
 uint16_t EthdevQueue::transmit(rte_mbuf** packets, uint16_t n) {
+  // net_af_packet waits for its ring to move, without end where the interface is gone.
+  if (device_.lost()) return 0;
   std::unique_lock<std::mutex> lock;
   if (send_lock_ != nullptr) lock = std::unique_lock(*send_lock_);
   if (device_.offloads()) n = rte_eth_tx_prepare(device_.id(), send_queue_, packets, n);

@@ -20,6 +20,10 @@ class EthdevQueue : public PortQueue, private WireSender {
   int wait_fd() const override { return receives_ ? device_.wait_fd(lane_) : silent_fd_; }
   bool arm() override;
   void disarm() override;
+  void beat(Nanoseconds now) override {
+    if (wants_heartbeat()) device_.watch(now);
+  }
+  bool wants_heartbeat() const override { return lane_ == 0 && device_.watches(); }
   bool up() const override { return !device_.lost(); }
 
  private:

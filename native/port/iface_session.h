@@ -9,28 +9,11 @@
 
 #include "port/iface.h"
 #include "port/iface_attach.h"
+#include "port/link_monitor.h"
 #include "port/steer_load.h"
 #include "port/tap_device.h"
 
 namespace flatproxy {
-
-/// Tells when an interface goes down, comes up or is deleted, without a thread: check() reads what the kernel has said.
-class LinkMonitor {
- public:
-  /// In the network namespace of the calling thread.
-  LinkMonitor(uint32_t index, bool up);
-  /// One system call when nothing has happened. One thread at a time.
-  void check();
-  bool up() const { return state_.load(std::memory_order_relaxed) == State::up; }
-  std::string reason() const;
-
- private:
-  enum class State : uint8_t { up, down, deleted };
-  void read(const uint8_t* messages, size_t length);
-  Fd socket_;
-  uint32_t index_;
-  std::atomic<State> state_;
-};
 
 /// Everything that an interface's ports hold together: the lock, taps, programs and their attachment.
 class IfaceSession {

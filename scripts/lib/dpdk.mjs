@@ -52,6 +52,7 @@ function ldflags() {
   const archive = (name) => `-l:librte_${name}.a`
   return [
     '-Wl,--wrap=__fprintf_chk,--wrap=__printf_chk', // native/port/ethdev_stdio_shim.cc
+    '-Wl,--wrap=setsockopt,--wrap=sendto', // native/port/ethdev_packet_shim.cc
     '-Wl,--whole-archive',
     ...whole.map(archive),
     '-Wl,--no-whole-archive',

@@ -226,6 +226,40 @@ class EthdevVeth : public Ethdev {
   }
 };
 
+class EthdevGone : public EthdevVeth, public testing::WithParamInterface<std::string> {
+ protected:
+  void SetUp() override {
+    EthdevVeth::SetUp();
+    if (IsSkipped()) return;
+    try {
+      open(GetParam() + "_f,iface=fpte0");
+    } catch (const Error& error) {
+      GTEST_SKIP() << error.what();
+    }
+  }
+  /// The kernel gives an interface its queue up to a second after it came up, and drops frames until then.
+  bool passes(Port& a, Port& b) {
+    for (int i = 0; i < 5; ++i) {
+      const Bytes bytes = udp_bytes(200, random);
+      send(a, bytes);
+      if (Segment* frame = receive(b, bytes.size())) {
+        release(frame);
+        return true;
+      }
+    }
+    return false;
+  }
+  /// How many of one were sent.
+  uint32_t try_to_send(Port& port) {
+    Burst burst;
+    burst.push(frame_of(udp_bytes(60, random), buffers));
+    port.queue(0).send(context, burst);
+    const uint32_t left = burst.count;
+    for (Segment* frame : burst) release(frame);
+    return 1 - left;
+  }
+};
+
 TEST_F(EthdevVeth, AfPacket) {
   auto a = open("net_af_packet_a,iface=fpte0");
   auto b = open("net_af_packet_b,iface=fpte1");
@@ -260,6 +294,41 @@ TEST_F(EthdevVeth, AfXdp) {
   exchange(*a, *b);
   wake_up(*a, *b);
 }
+
+/// Down, up, down and deleted: told within a beat, and nobody waits for it.
+TEST_P(EthdevGone, IsNoticed) {
+  auto a = open(GetParam() + "_g,iface=fpte0");
+  auto b = open(GetParam() + "_h,iface=fpte1");
+  PortQueue& queue = a->queue(0);
+  Nanoseconds now = 0;
+  const auto beat = [&] { queue.beat(now += 60'000'000); };
+  ASSERT_TRUE(queue.wants_heartbeat());
+  beat();
+  EXPECT_TRUE(queue.up());
+  EXPECT_EQ(a->loss_reason(), "");
+  ASSERT_TRUE(run("ip link set fpte0 down"));
+  for (unsigned i = 0; i < 2000; ++i) try_to_send(*a);  // more than the ring holds, before it is told
+  beat();
+  EXPECT_FALSE(queue.up());
+  EXPECT_EQ(a->loss_reason(), "fpte0: the interface is down");
+  EXPECT_EQ(try_to_send(*a), 0u);
+  ASSERT_TRUE(run("ip link set fpte0 up"));
+  beat();
+  EXPECT_TRUE(queue.up());
+  ASSERT_TRUE(passes(*a, *b));
+  exchange(*a, *b);
+  ASSERT_TRUE(run("ip link del fpte0"));
+  beat();
+  EXPECT_FALSE(queue.up());
+  EXPECT_NE(a->loss_reason().find("fpte0: the interface was deleted"), std::string::npos);
+  EXPECT_EQ(try_to_send(*a), 0u);
+  a.reset();
+  b.reset();
+  EXPECT_THROW(open(GetParam() + "_g,iface=fpte0"), Error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Driver, EthdevGone, testing::Values("net_af_packet", "net_af_xdp"),
+                         [](const auto& driver) { return driver.param; });
 
 TEST_F(EthdevVeth, PortsComeAndGo) {
   for (int i = 0; i < 20; ++i) {

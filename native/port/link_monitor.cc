@@ -1,9 +1,12 @@
+#include "port/link_monitor.h"
+
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 
-#include "port/iface_session.h"
+#include "port/netlink.h"
 #include "port/system_error.h"
 
 namespace flatproxy {
@@ -20,34 +23,39 @@ LinkMonitor::LinkMonitor(uint32_t index, bool up)
   }
 }
 
-void LinkMonitor::read(const uint8_t* messages, size_t length) {
+// True: one of the messages is about the interface.
+bool LinkMonitor::read(const uint8_t* messages, size_t length) {
+  bool said = false;
   auto left = static_cast<uint32_t>(length);
   for (auto* m = reinterpret_cast<const nlmsghdr*>(messages); NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
     if (m->nlmsg_type != RTM_NEWLINK && m->nlmsg_type != RTM_DELLINK) continue;
     if (static_cast<const ifinfomsg*>(NLMSG_DATA(m))->ifi_family != AF_UNSPEC) continue;  // a bridge's view of its port
     const LinkInfo link = parse_link(m);
     if (link.index != index_) continue;
+    said = true;
     if (m->nlmsg_type == RTM_DELLINK) {
       state_.store(State::deleted, std::memory_order_relaxed);
     } else {
       state_.store(link.up ? State::up : State::down, std::memory_order_relaxed);
     }
   }
+  return said;
 }
 
-void LinkMonitor::check() {
+bool LinkMonitor::check() {
+  bool said = false;
   alignas(nlmsghdr) std::array<uint8_t, 16384> buffer;
   for (;;) {
     const ssize_t n = recv(socket_.get(), buffer.data(), buffer.size(), 0);
     if (n > 0) {
-      read(buffer.data(), static_cast<size_t>(n));
+      said |= read(buffer.data(), static_cast<size_t>(n));
     } else if (n == 0 || (errno != EINTR && errno != ENOBUFS)) {
-      return;
+      return said;
     } else if (errno == ENOBUFS) {  // messages were lost: ask for the present state, which comes as one more message
       ifinfomsg body{};
       body.ifi_index = static_cast<int>(index_);
       const NetlinkRequest request(RTM_GETLINK, 0, body);
-      if (send(socket_.get(), request.bytes().data(), request.bytes().size(), 0) < 0) return;
+      if (send(socket_.get(), request.bytes().data(), request.bytes().size(), 0) < 0) return said;
     }
   }
 }
