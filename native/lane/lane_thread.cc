@@ -185,7 +185,8 @@ void LaneThread::sleep(Nanoseconds now) {
     epoll_event events[8];
     const int ready = epoll_pwait2(epoll_, events, 8, &timeout, nullptr);
     for (int i = 0; i < ready; ++i) {
-      if ((events[i].events & (EPOLLERR | EPOLLHUP)) != 0) [[unlikely]] rest_from(events[i].data.fd, now);
+      if ((events[i].events & (EPOLLERR | EPOLLHUP)) != 0) [[unlikely]]
+        rest_from(events[i].data.fd, now);
     }
   }
   disarm_all();

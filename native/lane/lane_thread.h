@@ -70,7 +70,7 @@ class LaneThread {
   const Snapshot* waits_for_ = nullptr;  // whose ports stand in the epoll set
   int epoll_ = -1;
   Nanoseconds rest_ends_ = kNever;  // when descriptors that were left out of the set are tried again
-  bool must_poll_ = false;  // a port has nothing to wait on
+  bool must_poll_ = false;          // a port has nothing to wait on
   bool virtual_time_ = false;
   Nanoseconds virtual_now_ = 0;
   unsigned idle_passes_ = 0;
