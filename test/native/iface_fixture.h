@@ -62,6 +62,12 @@ class NodeProcess {
   }
   ~NodeProcess() { end(SIGKILL); }
   void signal(int number) const { kill(pid_, number); }
+  /// SIGKILL or SIGSTOP; returns when it has ended or stands still.
+  void signal_and_wait(int number) {
+    kill(pid_, number);
+    waitpid(pid_, nullptr, WUNTRACED);
+    if (number == SIGKILL) pid_ = -1;
+  }
   void end(int number) {
     if (pid_ <= 0) return;
     kill(pid_, number);

@@ -69,6 +69,20 @@ describe('the node', { skip: cannotRun }, () => {
     assert.equal(await direct, String(bytes * 10), 'a connection of the kernel that was there before, and after')
   })
 
+  it('loses nothing of its own where flatproxy takes what is matched, whatever becomes of flatproxy', async () => {
+    const pings = run('client', 'ping', '-q', '-c', '600', '-i', '0.005', '-W', '2', hosts.server.v4)
+    for (const signal of ['SIGSTOP', 'SIGKILL', 'SIGTERM'] as const) {
+      proxy = await startProxy(meshOf(ifacePort('matched')))
+      if (signal === 'SIGSTOP') {
+        proxy.kill(signal)
+        await sleep(400) // twice the watchdog
+        proxy.kill('SIGCONT')
+      }
+      await stop(proxy, signal === 'SIGSTOP' ? 'SIGTERM' : signal)
+    }
+    assert.match(await pings, /600 packets transmitted, 600 received, 0% packet loss/)
+  })
+
   for (const take of ['all', 'matched'] as const)
     it(`has its interfaces back within a second when a proxy that takes ${take} is killed under traffic`, async () => {
       proxy = await startProxy(meshOf(ifacePort(take)))
