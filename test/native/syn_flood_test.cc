@@ -165,9 +165,7 @@ class Flooded : public testing::Test {
     send(1, Frame().from(endpoint, 8080).to(kClient, port).tcp("A", 501, 101));
     ASSERT_TRUE(arrives(0, reply_frame(port, "A"))) << port;
   }
-  uint64_t count(Reason reason) {
-    return engine_->counters(0).reasons[static_cast<size_t>(reason)].packets.read();
-  }
+  uint64_t count(Reason reason) { return engine_->counters(0).reasons[static_cast<size_t>(reason)].packets.read(); }
 
   Buffers buffers_{kBuffers, 16};
   std::vector<uint8_t> syn_;
