@@ -1,6 +1,6 @@
 // Formatters and linters, each counted as one test.
 import { join } from 'node:path'
-import { buildLibrary } from '../build/typescript.mjs'
+import { buildTests } from '../build/typescript.mjs'
 import { nativeFiles } from '../lib/files.mjs'
 import { collect, runQuiet } from '../lib/process.mjs'
 import { root } from '../lib/sources.mjs'
@@ -23,6 +23,6 @@ export async function lint(report) {
   if (format) await report.attempt('clang-format', () => checkNative(format))
   else report.skip('clang-format', 'the clang-format package has no binary for this architecture')
   // The type-aware rules read dist/'s declarations for the tests' imports of the package.
-  const built = await report.attempt('compile lib', buildLibrary)
+  const built = await report.attempt('compile', buildTests)
   if (built) await report.attempt('eslint', () => runQuiet(bin('eslint'), [...cache('eslint'), '.']))
 }

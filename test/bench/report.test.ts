@@ -121,7 +121,7 @@ describe('a comparison with another run', () => {
       changes.map(({ kind }) => kind),
       ['regression', 'improvement'],
     )
-    assert.match(describeChanges(changes)[0], /^regression: small\/haproxy\/rps 0\.900 \(/)
+    assert.match(describeChanges(changes)[0]!, /^regression: small\/haproxy\/rps 0\.900 \(/)
   })
 
   it('does not name what lies within the noise, or is too small to matter', () => {
@@ -171,11 +171,11 @@ describe('the runner', () => {
       ...noisyCases([small], ['direct', 'haproxy'], { results, stolen: [stolen], idle }).values(),
     ]
     assert.deepEqual(judge(0, 0), [])
-    assert.match(judge(0.2, 0)[0], /hypervisor took 20\.0 %/)
-    assert.match(judge(0, 0.3)[0], /30\.0 % busy with other work/)
+    assert.match(judge(0.2, 0)[0]!, /hypervisor took 20\.0 %/)
+    assert.match(judge(0, 0.3)[0]!, /30\.0 % busy with other work/)
     add('direct', [100, 150, 60])
     add('haproxy', [80, 100, 160])
-    assert.match(judge(0, 0)[0], /rounds differ by/)
+    assert.match(judge(0, 0)[0]!, /rounds differ by/)
   })
 
   it('holds added latency and the whole machine against no proxy, round by round', () => {

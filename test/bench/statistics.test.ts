@@ -19,7 +19,7 @@ function share(count: number, level: number, holds: (interval: { low: number; hi
   let hits = 0
   for (let seed = 0; seed < 400; seed++) {
     const { a, b } = roundsOf(seed, count, level, 0.01)
-    if (holds(ratioOf(a, b))) hits++
+    if (holds(ratioOf(a, b)!)) hits++
   }
   return hits / 400
 }
@@ -70,6 +70,6 @@ describe('the interval of a ratio', () => {
   it('of two runs is wider than of pairs that share the mood', () => {
     const { a, b } = roundsOf(7, 5, 1, 0.01)
     const width = (interval: { low: number; high: number }) => Math.log(interval.high / interval.low)
-    assert.ok(width(ratioOfRuns(a, b)) > 2 * width(ratioOf(a, b)))
+    assert.ok(width(ratioOfRuns(a, b)!) > 2 * width(ratioOf(a, b)!))
   })
 })

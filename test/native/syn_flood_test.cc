@@ -35,6 +35,13 @@ constexpr uint16_t kFirstPort = 2000;
 constexpr const char* kClient = "10.0.0.2";
 constexpr const char* kVip = "10.9.9.9";
 
+// A sanitizer keeps what was freed, and shadows of it: the process grows whatever the code under test does.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 size_t resident_bytes() {
   size_t size = 0;
   size_t resident = 0;
@@ -186,14 +193,20 @@ TEST_F(Flooded, EstablishedFlowsLiveAndMemoryIsFlat) {
   auto sampled = start;
   std::vector<size_t> resident;
   uint64_t spoken = 0;
-  while (Clock::now() - start < span) {
-    for (bool room = true; room && Clock::now() - start < span; take(1)) room = flood();
+  // Under a sanitizer a lane takes far fewer: on until the table has been filled twice.
+  const auto going_on = [&] {
+    const auto passed = Clock::now() - start;
+    return passed < span || (flooded_ <= 2 * kCapacity && passed < milliseconds(60'000));
+  };
+  while (going_on()) {
+    for (bool room = true; room && going_on(); take(1)) room = flood();
     const auto i = static_cast<uint16_t>(spoken++ % kEstablished);
     ASSERT_NO_FATAL_FAILURE(speak(static_cast<uint16_t>(kFirstPort + i), endpoints[i]));
     if (Clock::now() - sampled < milliseconds(100)) continue;
     sampled = Clock::now();
     if (sampled - start > milliseconds(500)) resident.push_back(resident_bytes());
   }
+  const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - start);
   EXPECT_GT(refused_, 0u) << "the port was full";
   EXPECT_GT(flooded_, 2 * kCapacity);
   EXPECT_EQ(engine_->flow_count(), kCapacity) << "the table is full";
@@ -207,9 +220,9 @@ TEST_F(Flooded, EstablishedFlowsLiveAndMemoryIsFlat) {
   EXPECT_EQ(count(Reason::tcp_state_invalid), 0u);
   ASSERT_FALSE(resident.empty());
   const auto [least, most] = std::minmax_element(resident.begin(), resident.end());
-  EXPECT_LT(*most - *least, 2u << 20) << "resident bytes";
+  EXPECT_LT(*most - *least, kSanitized ? SIZE_MAX : 2u << 20) << "resident bytes";
   printf("%llu SYNs in %lld ms, %llu evicted, %llu exchanges of %u flows meanwhile; resident %zu to %zu KiB\n",
-         static_cast<unsigned long long>(flooded_), static_cast<long long>(span.count()),
+         static_cast<unsigned long long>(flooded_), static_cast<long long>(took.count()),
          static_cast<unsigned long long>(engine_->counters(0).evicted_flows.read()),
          static_cast<unsigned long long>(spoken), kEstablished, *least >> 10, *most >> 10);
 }
