@@ -1,90 +1,125 @@
 #include "balance/maglev.h"
 
 #include <algorithm>
-#include <array>
+#include <bit>
+#include <cmath>
 #include <numeric>
-#include <utility>
+#include <tuple>
 
 #include "packet/flow_hash.h"
 
 namespace flatproxy {
 namespace {
 
-/// What a change moves grows with the candidates and shrinks with the places for each (measured: 2 shares where about
-/// as many places as candidates fall to each). Few sizes, since crossing from one to the next moves everything.
-struct Size {
-  uint32_t places;  // prime, so that every step walks through all of them
-  size_t entries;   // up to so many
-};
-constexpr std::array<Size, 4> kSizes = {{{2039, 20}, {16381, 120}, {131071, 320}, {655373, Maglev::kEvenEntries}}};
-static_assert(std::all_of(kSizes.begin(), kSizes.end(),
-                          [](const Size& s) { return s.places >= s.entries * Maglev::kPlacesPerEntry; }));
+/// Places for one candidate; four times as many have twice as many.
+constexpr double kPlacesOfOne = 4096;
 constexpr uint32_t kFree = ~0u;
 
-uint32_t size_for(size_t entries) {
-  for (const Size& size : kSizes) {
-    if (entries <= size.entries) return size.places;
-  }
-  return kSizes.back().places;
-}
-
-/// One candidate's walk through the places, until it has claimed as many as it is to have.
-struct Walk {
+/// One candidate's claims, until it has its share and an eighth.
+struct Claimant {
   uint32_t entry;
-  uint32_t next;
-  uint32_t step;
-  uint64_t quota;
+  uint64_t sequence;
+  int64_t room;  ///< width that it may still have
 };
 
-/// The walks in the order of their turns: by name, so that the order in which the mesh lists endpoints has no
-/// influence.
-std::vector<Walk> start_walks(const std::vector<Maglev::Entry>& entries, uint32_t size) {
+/// Those of one weight, by name: the order in which the mesh lists endpoints has no influence. They claim together,
+/// so that a round costs no more than there are weights and claims.
+struct Class {
+  uint32_t weight;
+  uint32_t credit = 0;
+  std::vector<Claimant> members = {};
+};
+
+std::vector<Class> start_claims(const std::vector<Maglev::Entry>& entries, uint64_t width) {
   uint64_t total = 0;
   for (const auto& entry : entries) total += entry.weight;
   std::vector<uint32_t> order(entries.size());
   std::iota(order.begin(), order.end(), 0u);
-  std::sort(order.begin(), order.end(),
-            [&](uint32_t a, uint32_t b) { return entries[a].name_hash < entries[b].name_hash; });
-  std::vector<Walk> walks;
-  walks.reserve(entries.size());
+  const auto rank = [&](uint32_t i) { return std::tuple(-entries[i].weight, entries[i].name_hash); };
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return rank(a) < rank(b); });
+  std::vector<Class> classes;
   for (const uint32_t i : order) {
-    const uint64_t name = entries[i].name_hash;
-    const uint64_t first = fold_multiply(name ^ kBalanceKey.words[0], kBalanceKey.words[1]);
-    const uint64_t second = fold_multiply(name ^ kBalanceKey.words[2], kBalanceKey.words[3]);
-    // Rounded up: all quotas together fill the table, and the last round of turns is cut off.
-    const uint64_t quota = (uint64_t{size} * entries[i].weight + total - 1) / total;
-    walks.push_back({i, static_cast<uint32_t>(first % size), static_cast<uint32_t>(second % (size - 1) + 1), quota});
+    const auto& [name, weight] = entries[i];
+    if (classes.empty() || classes.back().weight != weight) classes.push_back({weight});
+    const uint64_t sequence = fold_multiply(name ^ kBalanceKey.words[0], kBalanceKey.words[1]);
+    const uint64_t most = (width * weight * 9 + total * 8 - 1) / (total * 8);
+    classes.back().members.push_back({i, sequence, static_cast<int64_t>(most)});
   }
-  return walks;
+  return classes;
 }
 
-std::vector<uint32_t> fill(std::vector<Walk> walks, uint32_t size) {
-  std::vector<uint32_t> places(size, kFree);
-  uint32_t filled = 0;
-  while (true) {
-    for (Walk& walk : walks) {
-      while (places[walk.next] != kFree) {
-        walk.next += walk.step;
-        if (walk.next >= size) walk.next -= size;
-      }
-      places[walk.next] = walk.entry;
-      --walk.quota;
-      if (++filled == size) return places;
-    }
-    std::erase_if(walks, [](const Walk& walk) { return walk.quota == 0; });
+class Table {
+ public:
+  explicit Table(const Maglev::Places& places) : places_(places), owners_(places.count(), kFree) {}
+
+  /// Claims the next place of its sequence. False: somebody has it.
+  bool claim(Claimant& claimant) {
+    claimant.sequence += 0x9e3779b97f4a7c15u;
+    const uint64_t next = fold_multiply(claimant.sequence ^ kBalanceKey.words[2], kBalanceKey.words[3]);
+    const uint32_t i = places_.index(static_cast<uint32_t>(next >> 32));
+    if (owners_[i] != kFree) return false;
+    owners_[i] = claimant.entry;
+    claimant.room -= places_.width(i);
+    ++taken_;
+    return true;
   }
+  bool full() const { return taken_ == owners_.size(); }
+  std::vector<uint32_t> take() { return std::move(owners_); }
+
+ private:
+  Maglev::Places places_;
+  std::vector<uint32_t> owners_;
+  size_t taken_ = 0;
+};
+
+/// One claim of each that still has room.
+void claim_all(Table& table, std::vector<Claimant>& members) {
+  bool done = false;
+  for (Claimant& claimant : members) {
+    if (table.full()) return;
+    table.claim(claimant);
+    done |= claimant.room <= 0;
+  }
+  if (done) std::erase_if(members, [](const Claimant& claimant) { return claimant.room <= 0; });
+}
+
+std::vector<uint32_t> fill(std::vector<Class> classes, const Maglev::Places& places) {
+  Table table(places);
+  // Everybody has a place, however light it is: there are far more places than candidates.
+  for (Class& each : classes) {
+    for (Claimant& claimant : each.members) {
+      while (!table.claim(claimant)) continue;
+    }
+  }
+  // A power of two: the pace of the others changes seldom when the heaviest one does.
+  const uint32_t turn = std::bit_ceil(classes.front().weight);
+  while (!table.full()) {
+    for (Class& each : classes) {
+      each.credit += each.weight;
+      if (each.credit < turn) continue;
+      each.credit -= turn;
+      claim_all(table, each.members);
+    }
+  }
+  return table.take();
 }
 
 }  // namespace
 
+Maglev::Places Maglev::Places::of(uint32_t count) {
+  const auto bits = static_cast<uint32_t>(std::bit_width(count)) - 1;
+  return {.shift = 32 - bits, .split = count - (1u << bits)};
+}
+
 Maglev::Maglev(const std::vector<Entry>& entries, size_t sized_for) {
   if (entries.empty()) return;
-  size_ = size_for(std::max(sized_for, entries.size()));
-  std::vector<uint32_t> places = fill(start_walks(entries, size_), size_);
+  const auto candidates = static_cast<double>(std::max(sized_for, entries.size()));
+  places_ = Places::of(static_cast<uint32_t>(kPlacesOfOne * std::sqrt(candidates)));
+  std::vector<uint32_t> owners = fill(start_claims(entries, places_.total_width()), places_);
   if (entries.size() > 65536) {
-    wide_ = std::move(places);
+    wide_ = std::move(owners);
   } else {
-    narrow_.assign(places.begin(), places.end());
+    narrow_.assign(owners.begin(), owners.end());
   }
 }
 

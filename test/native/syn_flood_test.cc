@@ -36,7 +36,7 @@ constexpr const char* kClient = "10.0.0.2";
 constexpr const char* kVip = "10.9.9.9";
 
 // A sanitizer keeps what was freed, and shadows of it: the process grows whatever the code under test does.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef FLATPROXY_SANITIZED
 constexpr bool kSanitized = true;
 #else
 constexpr bool kSanitized = false;
