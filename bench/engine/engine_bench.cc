@@ -130,20 +130,24 @@ double rate(Rig& rig, double duration, const std::function<void(uint64_t)>& batc
   return static_cast<double>(sent) / (now - start);
 }
 
-void send_established(Rig& rig, uint64_t sent, uint32_t flows) {
+/// The flow of the n-th packet: a large odd step visits them in an order that no prefetcher guesses.
+uint32_t flow_of(uint64_t n, uint32_t flows) { return static_cast<uint32_t>(n * 2654435761u % flows); }
+
+/// Packets of clients to one address each: the service's, or that of one of the servers.
+void send_packets(Rig& rig, uint64_t sent, uint32_t flows, bool to_servers) {
   send_batch(rig, rig.left(), kBatch, [&](uint8_t* to, uint32_t i) {
-    // A large odd step visits the flows in an order that no prefetcher guesses.
-    const auto flow = static_cast<uint32_t>((sent + i) * 2654435761u % flows);
-    write_frame(to, true, client_address(flow), client_port(flow), kVirtualAddress, 80, 0x10, 101, 501);
+    const uint32_t flow = flow_of(sent + i, flows);
+    const uint32_t destination = to_servers ? kFirstServer + flow % kServers : kVirtualAddress;
+    write_frame(to, true, client_address(flow), client_port(flow), destination, 80, 0x10, 101, 501);
   });
 }
 
 /// The floor: the same frames, and a stage that moves bursts from port to port.
-double floor_rate(Rig& rig, uint32_t flows, double duration) {
+double floor_rate(Rig& rig, uint32_t flows, bool to_servers, double duration) {
   QueueContext context{rig.buffers(), 0};
   Burst burst;
   return rate(rig, duration, [&](uint64_t sent) {
-    send_established(rig, sent, flows);
+    send_packets(rig, sent, flows, to_servers);
     rig.left().queue(0).receive(context, burst);
     rig.right().queue(0).send(context, burst);
     burst.count = 0;
@@ -176,16 +180,13 @@ void print(const Row& row) {
 constexpr double kDuration = 0.5;
 
 void forward(int rounds) {
+  constexpr uint32_t kFlows = 10'000;
   Rig rig("[]", 1024, false);
   Row row{"forward", "packets/s", true, {}, {}};
   for (int i = 0; i < rounds; ++i) {
-    row.floors.push_back(floor_rate(rig, 10000, kDuration));
+    row.floors.push_back(floor_rate(rig, kFlows, true, kDuration));
     row.rounds.push_back(rate(rig, kDuration, [&](uint64_t sent) {
-      send_batch(rig, rig.left(), kBatch, [&](uint8_t* to, uint32_t k) {
-        const auto flow = static_cast<uint32_t>((sent + k) * 2654435761u % 10000);
-        write_frame(to, true, client_address(flow), client_port(flow), kFirstServer + flow % kServers, 80, 0x10, 101,
-                    501);
-      });
+      send_packets(rig, sent, kFlows, true);
       rig.pass();
     }));
   }
@@ -197,9 +198,9 @@ void established(const char* name, uint32_t flows, int rounds) {
   establish(rig, flows);
   Row row{name, "packets/s", true, {}, {}};
   for (int i = 0; i < rounds; ++i) {
-    row.floors.push_back(floor_rate(rig, flows, kDuration));
+    row.floors.push_back(floor_rate(rig, flows, false, kDuration));
     row.rounds.push_back(rate(rig, kDuration, [&](uint64_t sent) {
-      send_established(rig, sent, flows);
+      send_packets(rig, sent, flows, false);
       rig.pass();
     }));
   }

@@ -43,7 +43,6 @@ Segment* build_frame(Buffers& buffers, const wire::Ethernet& ethernet, uint32_t 
   frame->length = frame->frame_length = ethernet.size() + length;
   ethernet.emit({frame->data, frame->length});
   frame->l3_offset = static_cast<uint16_t>(ethernet.size());
-  frame->timestamp = 0;
   frame->port = 0;
   frame->hash = 0;
   return frame;
@@ -68,7 +67,6 @@ Segment* build_reply(Buffers& buffers, const Segment* frame, const BuiltPacket& 
   Segment* reply = build_packet(buffers, ours, theirs, frame->vlan, packet, l4_length);
   if (reply == nullptr) return nullptr;
   reply->port = frame->port;
-  reply->timestamp = frame->timestamp;
   return reply;
 }
 

@@ -14,7 +14,7 @@ namespace flatproxy {
 template <typename Key>
 class ExitCache {
  public:
-  struct Entry {
+  struct alignas(sizeof(Key) <= 8 ? 16 : 8) Entry {  // IPv4's: a power of two, found by a shift
     Key destination{};
     uint32_t epoch = 0;
     uint16_t exit = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -19,19 +20,26 @@ inline uint32_t packet_size(const Segment* frame) {
   return frame->l4_offset - frame->l3_offset + frame->l4_length;
 }
 
+/// Bytes 8 to 11 of an IPv4 header (TTL, protocol, checksum) as they lie in memory, with one taken from the TTL, which
+/// is above 1.
+inline uint32_t take_hop_v4(uint32_t word) {
+  // RFC 1624, equation 3: as one word falls by one (TTL is the first byte of it), the checksum rises by one, and by one
+  // more if that overflows. TTL is the lowest byte, the checksum the two highest.
+  static_assert(std::endian::native == std::endian::little);
+  const uint64_t sum = uint64_t{word} - 1 + 0x10000;
+  return static_cast<uint32_t>(sum + (sum >> 32 << 16));
+}
+
 /// Takes one from the hops left, of which there is more than one.
 inline void take_hop(uint8_t* ip, uint8_t family) {
   if (family == 6) {
     --ip[7];
     return;
   }
-  --ip[8];
-  // RFC 1624, equation 3, for a word that falls by one as it lies in memory: TTL is the first byte of it.
-  uint16_t checksum;
-  std::memcpy(&checksum, ip + 10, 2);
-  const uint32_t sum = uint32_t{checksum} + 1;
-  checksum = static_cast<uint16_t>(sum + (sum >> 16));
-  std::memcpy(ip + 10, &checksum, 2);
+  uint32_t word;
+  std::memcpy(&word, ip + 8, 4);
+  word = take_hop_v4(word);
+  std::memcpy(ip + 8, &word, 4);
 }
 
 /// What a short frame was padded with is not part of its packet. (A large frame's length field may say nothing.)

@@ -123,6 +123,8 @@ class NeighborTable {
 
   /// Changes whenever an index comes to mean another neighbour, or none. At most once in a tick.
   uint32_t epoch() const { return epoch_; }
+  /// Makes a new epoch: what was remembered of exits no longer counts.
+  void forget_exits() { ++epoch_; }
   uint32_t size() const { return in_use_; }
   uint32_t queued() const { return queued_; }
 

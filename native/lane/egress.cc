@@ -1,40 +1,58 @@
 #include "lane/egress.h"
 
-#include <algorithm>
-#include <utility>
+#include "packet/frame.h"
 
 namespace flatproxy {
 
-bool BurstSums::turn_to(uint8_t reason) {
-  if (now_.reason == kNone) {
-    now_.reason = reason;
-    return true;
-  }
-  for (Sum& other : others_) {
-    if (other.reason != reason && other.reason != kNone) continue;
-    other.reason = reason;
-    std::swap(now_, other);
-    return true;
-  }
-  return false;
-}
+namespace {
 
-void BurstSums::take_off(const Segment* frame) {
-  if (now_.reason != frame->reason) turn_to(frame->reason);
-  now_.packets -= wire_segments(frame);
-  now_.bytes -= frame->frame_length;
-}
+/// What a burst has sent, by the reason that its frames end in.
+class SentSums {
+ public:
+  explicit SentSums(const Burst& burst) {
+    // Frames of one reason mostly follow each other: they are summed up in registers.
+    Sum run;
+    Reason reason = Reason::forwarded;
+    for (uint32_t i = 0; i < burst.count; ++i) {
+      const Segment* frame = burst.frames[i];
+      if (frame->reason != reason) [[unlikely]] {
+        add(reason, run);
+        run = {};
+        reason = frame->reason;
+      }
+      run.packets += wire_segments(frame);
+      run.bytes += frame->frame_length;
+    }
+    add(reason, run);
+  }
+  void take_off(const Segment* frame) {
+    Sum& sum = sums_[static_cast<size_t>(frame->reason)];
+    sum.packets -= wire_segments(frame);
+    sum.bytes -= frame->frame_length;
+  }
+  void count_into(LaneCounters& counters, uint16_t port) const {
+    for (size_t reason = 0; reason < sums_.size(); ++reason) {
+      const auto& [packets, bytes] = sums_[reason];
+      if (packets == 0) continue;
+      counters.ports[port].sent.add(packets, bytes);
+      counters.reasons[reason].add(packets, bytes);
+    }
+  }
 
-void BurstSums::count_into(LaneCounters& counters, uint16_t port) {
-  const auto count = [&](Sum& sum) {
-    if (sum.reason == kNone) return;
-    counters.ports[port].sent.add(sum.packets, sum.bytes);
-    counters.reasons[sum.reason].add(sum.packets, sum.bytes);
-    sum = {};
+ private:
+  struct Sum {
+    uint64_t packets = 0;
+    uint64_t bytes = 0;
   };
-  count(now_);
-  std::for_each(others_.begin(), others_.end(), count);
-}
+  void add(Reason reason, const Sum& run) {
+    Sum& sum = sums_[static_cast<size_t>(reason)];
+    sum.packets += run.packets;
+    sum.bytes += run.bytes;
+  }
+  std::array<Sum, kSentReasons> sums_{};
+};
+
+}  // namespace
 
 void Egress::configure(const Snapshot& snapshot) {
   for (Outbound& out : outbound_) out.queue = nullptr;
@@ -71,18 +89,19 @@ void Egress::flush() {
 
 void Egress::flush(uint16_t port) {
   Outbound& out = outbound_[port];
-  // The port releases what it sends, so all was summed up before, and what it refused is taken off again.
+  // The port releases what it sends, so all is summed up before, and what it refuses is taken off again.
+  SentSums sums(out.burst);
   QueueContext context{buffers_, now_};
   out.queue->send(context, out.burst);
   if (out.burst.count != 0) [[unlikely]] {
     const Reason refusal = out.queue->up() ? Reason::port_queue_full : Reason::port_down;
     for (Segment* frame : out.burst) {
-      out.sums.take_off(frame);
+      sums.take_off(frame);
       drop(frame, refusal);
     }
     out.burst.count = 0;
   }
-  out.sums.count_into(counters_, port);
+  sums.count_into(counters_, port);
 }
 
 }  // namespace flatproxy

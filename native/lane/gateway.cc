@@ -49,7 +49,7 @@ void Gateway::adopt(const Snapshot& snapshot) {
     }
   }
   snapshot_ = &snapshot;
-  ++snapshot_epoch_;
+  neighbors_.forget_exits();
 }
 
 bool Gateway::admit(Segment* frame) {
@@ -70,7 +70,7 @@ bool Gateway::admit(Segment* frame) {
     egress_.drop(frame, Reason::multicast_ignored);
     return false;
   }
-  if (!is_to(port.mac, frame) && !port.takes_any_mac) {
+  if (wire::load_mac(frame->data) != port.mac && !port.takes_any_mac) {
     egress_.drop(frame, Reason::not_for_us);
     return false;
   }
@@ -221,7 +221,7 @@ bool Gateway::send_unusual(Segment* frame, uint16_t exit, Reason reason, Reason&
   if (frame->l3_offset != kL3) strip_tag(frame);
   take_padding_off(frame);
   take_hop(frame->data + kL3, frame->family);
-  frame->reason = static_cast<uint8_t>(reason);
+  frame->reason = reason;
   neighbors_.queue(exit, frame, *this);
   return true;
 }
@@ -318,12 +318,12 @@ void Gateway::solicit(const Neighbor& neighbor) {
 }
 
 void Gateway::deliver(Segment* frame, NeighborIndex index) {
-  transmit(frame, neighbors_.use(index, now_), static_cast<Reason>(frame->reason));
+  transmit(frame, neighbors_.use(index, now_), frame->reason);
 }
 
 /// A frame that was translated is not quoted to its sender: it would not know it again.
 void Gateway::fail(Segment* frame, Reason why) {
-  if (static_cast<Reason>(frame->reason) == Reason::forwarded) {
+  if (frame->reason == Reason::forwarded) {
     reject(frame, why);
   } else {
     egress_.drop(frame, why);

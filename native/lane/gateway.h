@@ -14,6 +14,7 @@
 #include "packet/reason.h"
 #include "packet/segment_pool.h"
 #include "wire/ethernet.h"
+#include "wire/parse.h"
 #include "wire/tuple_of.h"
 
 namespace flatproxy {
@@ -37,11 +38,6 @@ class Gateway : private NeighborActions {
 
   /// A parsed frame: true when it is an IP packet that may have to go on. All others have ended here.
   bool admit(Segment* frame);
-  /// Whether a frame that wire::parse_ordinary_frame() has parsed is admitted without further questions. (It reads
-  /// nothing that the parser has just written: such loads would wait for the stores where the compiler joins them.)
-  static bool is_to(const wire::Mac& mac, const Segment* frame) {
-    return std::memcmp(frame->data, mac.bytes.data(), 6) == 0;
-  }
   /// ARP or ND: every lane is to learn from it.
   static bool is_link_message(const Segment* frame);
   /// Learns from a copy of a link message that another lane has received and answered; ends it uncounted.
@@ -53,6 +49,22 @@ class Gateway : private NeighborActions {
     Reason why;
     if (exit == kNoExit || hops_left(frame) <= 1 || !send_by(frame, exit, reason, why)) [[unlikely]]
       carry_unusual(frame, reason);
+  }
+  /// The same for an ordinary packet in a frame of one wire segment, of which nothing needs to be recorded. False: it
+  /// is the caller's still, unchanged.
+  [[gnu::always_inline]] bool carry_ordinary(Segment* frame, const wire::OrdinaryPacket& packet, Reason reason) {
+    const uint16_t exit = known_exit(exits_v4_, packet.destination);
+    const auto hops_left = static_cast<uint8_t>(packet.second);
+    if (exit == kNoExit || hops_left <= 1) [[unlikely]]
+      return false;
+    const NextHop& hop = neighbors_.use(exit, now_);
+    if (packet.total > hop.mtu) [[unlikely]]
+      return false;
+    trim_to(frame, wire::kEthernetSize + packet.total);
+    const uint32_t word = take_hop_v4(static_cast<uint32_t>(packet.second));
+    std::memcpy(frame->data + wire::kEthernetSize + 8, &word, 4);
+    transmit(frame, hop, reason);
+    return true;
   }
   /// Answers a packet to an address of ours that no service takes.
   void answer(Segment* frame);
@@ -74,14 +86,17 @@ class Gateway : private NeighborActions {
   /// Sends a packet by its exit. False: it is the caller's still, unchanged, `why` tells.
   [[gnu::always_inline]] bool send_by(Segment* frame, uint16_t exit, Reason reason, Reason& why) {
     const NextHop& hop = neighbors_.use(exit, now_);
-    if (frame->l3_offset != wire::kEthernetSize || packet_size(frame) > hop.mtu) [[unlikely]]
+    const uint32_t size = packet_size(frame);
+    if (frame->l3_offset != wire::kEthernetSize || size > hop.mtu) [[unlikely]]
       return send_unusual(frame, exit, reason, why);
-    take_padding_off(frame);
-    take_hop(frame->data + wire::kEthernetSize, frame->family);
+    const uint8_t family =
+        frame->family;  // before bytes are written, which might be this one for all the compiler knows
+    if (frame->gso_size == 0) trim_to(frame, wire::kEthernetSize + size);  // padding is not part of the packet
+    take_hop(frame->data + wire::kEthernetSize, family);
     transmit(frame, hop, reason);
     return true;
   }
-  uint32_t epoch() const { return snapshot_epoch_ + neighbors_.epoch(); }
+  uint32_t epoch() const { return neighbors_.epoch(); }
 
   /// Whether the address is ours: a port's own or a service's.
   bool is_ours(const wire::Address& address) const { return snapshot_->ours(address); }
@@ -130,7 +145,6 @@ class Gateway : private NeighborActions {
   std::vector<uint16_t> confirm_;  // host sides whose one neighbour, the node, is to be confirmed: it needs no question
   IcmpErrorLimiter errors_;
   Nanoseconds now_ = 0;
-  uint32_t snapshot_epoch_ = 0;
 };
 
 }  // namespace flatproxy

@@ -87,12 +87,12 @@ void Lane::wake() {
   for (Inbound& inbound : inbound_) inbound.next_look = 0;
 }
 
-/// Where nothing needs a flow, an ordinary frame goes all its way at once: what the parser has found is still in
-/// registers. Else the whole burst is parsed before any flow is looked up.
+/// Where nothing needs a flow, an ordinary frame goes all its way at once: what was found stays in registers. Else the
+/// whole burst is parsed before any flow is looked up.
 template <Lane::Flows kFlows>
 void Lane::carry(const Inbound& inbound, Nanoseconds now) {
-  const bool own_time = inbound.port->virtual_time();
-  const wire::Mac mac = inbound.port->info().mac;
+  const uint16_t port = inbound.id;
+  const uint64_t to_us = wire::start_of(inbound.port->info().mac);
   const uint32_t count = burst_.count;
   uint32_t kept = 0;
   uint64_t packets = 0;
@@ -100,11 +100,18 @@ void Lane::carry(const Inbound& inbound, Nanoseconds now) {
   for (uint32_t i = 0; i < count; ++i) {
     Segment* frame = burst_.frames[i];
     if (i + 1 < count) __builtin_prefetch(burst_.frames[i + 1]->data);
-    frame->port = inbound.id;
-    if (!own_time) frame->timestamp = now;
+    frame->port = port;
     bytes += frame->frame_length;
-    if (wire::parse_ordinary_frame(frame) && Gateway::is_to(mac, frame)) [[likely]] {
-      packets += frame->gso_size == 0 ? 1 : wire_segments(frame);
+    wire::OrdinaryPacket packet;
+    if (wire::judge_ordinary_frame(frame, to_us, packet)) [[likely]] {
+      if constexpr (kFlows == kStateless) {
+        if (frame->gso_size == 0 && gateway_.carry_ordinary(frame, packet, Reason::forwarded)) [[likely]] {
+          ++packets;
+          continue;
+        }
+      }
+      wire::record(frame, packet);
+      packets += wire_segments(frame);
       if constexpr (kFlows == kStateless) {
         gateway_.carry(frame, Reason::forwarded);
         continue;
@@ -117,7 +124,7 @@ void Lane::carry(const Inbound& inbound, Nanoseconds now) {
     }
     burst_.frames[kept++] = frame;
   }
-  counters_.ports[inbound.id].received.add(packets, bytes);
+  counters_.ports[port].received.add(packets, bytes);
   burst_.count = kept;
   flows_.carry(burst_, now);
 }

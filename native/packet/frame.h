@@ -41,7 +41,6 @@ bool append(Segment* head, const uint8_t* bytes, uint32_t n, Buffers& buffers);
 
 /// Copies what is known about a frame (everything of a head but its buffer, lengths and links).
 inline void copy_knowledge(Segment* to, const Segment* from) {
-  to->timestamp = from->timestamp;
   to->flags = from->flags;
   to->gso_size = from->gso_size;
   to->checksum_start = from->checksum_start;

@@ -38,5 +38,7 @@ struct ReasonInfo {
 /// The table of reasons, in the order of the enum.
 const ReasonInfo& info(Reason reason);
 constexpr size_t kReasons = static_cast<size_t>(Reason::count);
+/// The first so many forward or answer: what is sent ends in one of them.
+constexpr size_t kSentReasons = static_cast<size_t>(Reason::ethernet_truncated);
 
 }  // namespace flatproxy

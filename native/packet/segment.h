@@ -6,6 +6,7 @@
 namespace flatproxy {
 
 class SegmentPool;
+enum class Reason : uint8_t;
 
 using Nanoseconds = uint64_t;
 constexpr Nanoseconds kNever = ~Nanoseconds{0};
@@ -40,7 +41,6 @@ struct alignas(64) Segment {
   uint8_t reserved[7];
 
   // Head only from here: the frame.
-  Nanoseconds timestamp;     ///< arrival on the lane's clock; a capture's own time on pcap ports
   uint16_t flags;            ///< FrameFlag
   uint16_t gso_size;         ///< payload bytes per wire segment, 0: the frame is one
   uint16_t checksum_start;   ///< kNeedsChecksum: offset of the first byte summed
@@ -58,7 +58,7 @@ struct alignas(64) Segment {
   uint32_t hash;             ///< symmetric flow hash
   uint32_t l4_length;        ///< bytes from l4_offset to the end of the IP packet (padding excluded)
   uint32_t fragment_end;     ///< later fragments of a TCP segment: the sequence number after their data
-  uint8_t reason;            ///< Reason that the frame will end in if its port takes it
+  Reason reason;             ///< what the frame will end in if its port takes it
 
   uint32_t headroom() const { return static_cast<uint32_t>(data - buffer); }
   uint32_t tailroom() const { return capacity - length - headroom(); }

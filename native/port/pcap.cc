@@ -64,7 +64,6 @@ class PcapPort::Input {
       Segment* frame = context.buffers.small.allocate();
       if (frame == nullptr) return;
       if (!append(frame, packet_.data, packet_.length, context.buffers)) return release(frame);
-      frame->timestamp = packet_.timestamp;
       if (packet_.original > packet_.length) port_.truncated_.fetch_add(1, std::memory_order_relaxed);
       burst.push(frame);
       advance();

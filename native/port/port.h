@@ -49,7 +49,7 @@ class PortQueue {
   virtual ~PortQueue() = default;
 
   /// Appends received frames to the burst until it is full or nothing is left. Each frame has data, lengths, flags,
-  /// gso_size and checksum_* set (port and timestamp are the lane's to set, unless the port has its own timestamps).
+  /// gso_size and checksum_* set (port is the lane's to set).
   /// Of a chained frame the head holds at least the first min(frame_length, 128) bytes.
   virtual void receive(QueueContext& context, Burst& burst) = 0;
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 
 #include "packet/reason.h"
 #include "packet/segment.h"
@@ -49,28 +50,47 @@ inline bool header_sum_intact(uint64_t first, uint64_t second, uint32_t third) {
   return (half + std::rotl(half, 16)) >> 16 == 0xffff;
 }
 
-/// A short way to what parse_frame() says of ordinary frames: untagged, IPv4 without options or fragmentation, a real
-/// total length, unicast addresses, TCP or UDP with a header that fits. False: anything else, good or bad, is
+/// What is known of an ordinary frame: untagged, from one MAC to a certain other one, IPv4 without options or
+/// fragmentation, a real total length, unicast addresses, TCP or UDP with a header that fits.
+struct OrdinaryPacket {
+  uint64_t first;        ///< the IP header's bytes 0 to 7 as they lie in memory: TOS, total length, identification
+  uint64_t second;       ///< bytes 8 to 15: TTL, protocol, checksum, source
+  uint32_t destination;  ///< as it lies in memory
+  uint32_t total;        ///< bytes of the IP packet
+  uint32_t l4_header;    ///< bytes of the TCP or UDP header
+  uint8_t protocol;
+};
+
+/// A frame's destination MAC and whether its source is a group (IEEE 802.3: the lowest bit of the first byte), as they
+/// lie in memory: those of a frame to a MAC from a single station are start_of() that MAC.
+inline uint64_t start_of(const uint8_t* frame) { return load64_raw(frame) & 0x0001ffffffffffff; }
+inline uint64_t start_of(const Mac& to) {
+  uint64_t start = 0;
+  std::memcpy(&start, to.bytes.data(), to.bytes.size());
+  return start;
+}
+
+/// A short way to what parse_frame() says of ordinary frames; reads only. False: anything else, good or bad, is
 /// parse_frame()'s to judge.
-inline bool parse_ordinary_frame(Segment* head) {
+/// @param to what the frame must be addressed to: start_of() a MAC
+inline bool judge_ordinary_frame(const Segment* head, uint64_t to, OrdinaryPacket& packet) {
   constexpr uint32_t kL3 = kEthernetSize, kL4 = kL3 + kIpv4Size;
-  constexpr uint32_t kIpv4AndHeaderLength = 0x00450008, kAllButTos = 0x00ffffff;  // EtherType and first byte
+  // Of the first eight bytes: version and header length, MF and the offset.
+  constexpr uint64_t kAsked = 0xff3f0000000000ff, kPlain = 0x45;
   const uint8_t* p = head->data;
   if (head->length < kL4 + kTcpSize) return false;
-  const uint64_t first = load64_raw(p + kL3);       // version, TOS, total length, identification, fragment
-  const uint64_t second = load64_raw(p + kL3 + 8);  // TTL, protocol, checksum, source
-  const uint32_t third = load32_raw(p + kL3 + 16);  // destination
-  const uint32_t kind = (load32_raw(p + 12) & kAllButTos) ^ kIpv4AndHeaderLength;
-  const uint32_t fragment = first >> 48 & 0xff3f;  // MF and offset
-  const uint32_t addresses = kOddFirstByte[second >> 32 & 0xff] | kOddFirstByte[third & 0xff] | (p[6] & 1);
-  if ((kind | fragment | addresses) != 0) return false;
+  const uint64_t first = load64_raw(p + kL3);
+  const uint64_t second = load64_raw(p + kL3 + 8);
+  const uint32_t third = load32_raw(p + kL3 + 16);
+  if (load16(p + 12) != ether_type::kIpv4 || (first & kAsked) != kPlain || start_of(p) != to) return false;
+  if ((kOddFirstByte[second >> 32 & 0xff] | kOddFirstByte[third & 0xff]) != 0) return false;
   const uint32_t total = __builtin_bswap16(static_cast<uint16_t>(first >> 16));
   if (total > head->frame_length - kL3 || total < kIpv4Size + kUdpSize) return false;
   if ((head->flags & kChecksumValid) == 0 && !header_sum_intact(first, second, third)) return false;
   const auto protocol = static_cast<uint8_t>(second >> 8);
   const uint32_t l4_length = total - kIpv4Size;
   uint32_t header = kUdpSize;
-  if (protocol == protocol::kTcp) {
+  if (protocol == protocol::kTcp) [[likely]] {
     header = static_cast<uint32_t>(p[kL4 + 12] >> 4) * 4;
     if (header < kTcpSize || header > l4_length || kL4 + header > head->length) return false;
     if ((kNonsenseTcpFlags >> (p[kL4 + 13] & 0x3f) & 1) != 0) return false;
@@ -80,17 +100,23 @@ inline bool parse_ordinary_frame(Segment* head) {
   } else {
     return false;
   }
+  packet = {first, second, third, total, header, protocol};
+  return true;
+}
+
+/// Writes into the head what parse_frame() would.
+inline void record(Segment* head, const OrdinaryPacket& packet) {
+  constexpr uint32_t kL4 = kEthernetSize + kIpv4Size;
   head->flags &= static_cast<uint16_t>(~(kFirstFragment | kLaterFragment));
-  head->l3_offset = kL3;
+  head->l3_offset = kEthernetSize;
   head->l4_offset = kL4;
-  head->payload_offset = static_cast<uint16_t>(kL4 + header);
-  head->protocol = protocol;
+  head->payload_offset = static_cast<uint16_t>(kL4 + packet.l4_header);
+  head->protocol = packet.protocol;
   head->family = 4;
   head->ether_type = ether_type::kIpv4;
   head->vlan = 0;
-  head->l4_length = l4_length;
-  head->l4_ports = load32(p + kL4);
-  return true;
+  head->l4_length = packet.total - kIpv4Size;
+  head->l4_ports = load32(head->data + kL4);
 }
 
 }  // namespace flatproxy::wire

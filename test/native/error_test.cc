@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "packet/reason.h"
+
 namespace flatproxy {
 namespace {
 
@@ -13,6 +15,13 @@ TEST(Error, CarriesCodeMessageAndRemedy) {
     EXPECT_EQ(typed.code, "ERR_FLATPROXY_PORT");
     EXPECT_STREQ(typed.what(), "no such interface");
     EXPECT_EQ(typed.remedy, "create it");
+  }
+}
+
+TEST(Reason, ThoseOfWhatIsSentComeFirst) {
+  for (size_t i = 0; i < kReasons; ++i) {
+    const Verdict verdict = info(static_cast<Reason>(i)).verdict;
+    EXPECT_EQ(verdict == Verdict::forward || verdict == Verdict::answer, i < kSentReasons) << i;
   }
 }
 

@@ -180,7 +180,6 @@ TEST_F(Pcap, GivesPacketsWhenTheirTimeHasCome) {
   context.now = queue.next_receive();
   queue.receive(context, burst);
   ASSERT_EQ(burst.count, 1u);
-  EXPECT_EQ(burst.frames[0]->timestamp, context.now);
   EXPECT_FALSE(port.finished());
   context.now += 10;
   queue.receive(context, burst);

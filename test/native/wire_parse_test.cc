@@ -78,7 +78,9 @@ TEST(Parse, ShortWayAgreesWithWholeParser) {
     Segment* b = frames.make(bytes);
     a->flags = b->flags = random() % 2 != 0 ? kChecksumValid : 0;
     Reason why = Reason::count;
-    if (parse_ordinary_frame(a)) {
+    OrdinaryPacket packet;
+    if (judge_ordinary_frame(a, start_of(load_mac(a->data)), packet)) {
+      record(a, packet);
       ++taken;
       ASSERT_TRUE(parse_frame(b, why)) << info(why).name;
       ASSERT_EQ(a->flags, b->flags);
@@ -93,6 +95,20 @@ TEST(Parse, ShortWayAgreesWithWholeParser) {
     release(b);
   }
   EXPECT_GT(taken, 50000u);
+}
+
+TEST(Parse, ShortWayIsForOneDestination) {
+  test::Frames frames;
+  Segment* frame = frames.make(v4().tcp(1, 2).bytes());
+  OrdinaryPacket packet;
+  Mac to = load_mac(frame->data);
+  EXPECT_TRUE(judge_ordinary_frame(frame, start_of(to), packet));
+  to.bytes[5] ^= 1;
+  EXPECT_FALSE(judge_ordinary_frame(frame, start_of(to), packet));
+  to.bytes[5] ^= 1;
+  frame->data[6] |= 1;
+  EXPECT_FALSE(judge_ordinary_frame(frame, start_of(to), packet)) << "a group sends nothing";
+  release(frame);
 }
 
 TEST(Parse, TcpOptionsAndIpv4Options) {
