@@ -1,7 +1,7 @@
 import { FlatProxyError } from '../errors.js'
 import { caseOf, fullCases, quickCases, type Case } from './cases.js'
 import { engineCases } from './engine.js'
-import { peerNames, peerOf, quickPeers } from './peers/index.js'
+import { peerNames, peerOf, quickPeers, whereNeeded } from './peers/index.js'
 import type { Report } from './report.js'
 import type { Plan, Progress } from './run/session.js'
 import { cacheFolder } from './town/files.js'
@@ -10,11 +10,13 @@ import { cacheFolder } from './town/files.js'
 export interface BenchOptions {
   /** Names of cases of the engine and of the side-by-side runs; default: all of the latter, or three with `quick`. */
   cases?: readonly string[] | undefined
-  /** Names of peers; `NAME@2` is a peer once more. Default: all of them. */
+  /**
+   * Names of peers; `NAME@2` is a peer once more. Default: all of them, the floors only where flatproxy carries the case.
+   */
   peers?: readonly string[] | undefined
   /** Rounds, in which the peers alternate, 1 to 100; default 5, with `quick` 3. */
   rounds?: number | undefined
-  /** Seconds of a measurement at saturation and of one at the open-loop load, 1 to 60; default 2, with `quick` 1 and 0.5. */
+  /** Seconds of a measurement at saturation and of one at the open-loop load, 1 to 60; default 1 and 2, with `quick` 1 and 0.5. */
   seconds?: number | undefined
   /** For a look: three minutes for the default cases. */
   quick?: boolean | undefined
@@ -28,7 +30,7 @@ export interface BenchOptions {
 }
 
 const settings = {
-  full: { rounds: 5, seconds: 2, loadSeconds: 2, together: 1, connections: 4000, budget: Infinity },
+  full: { rounds: 5, seconds: 1, loadSeconds: 2, together: 1, connections: 4000, budget: Infinity },
   quick: { rounds: 3, seconds: 1, loadSeconds: 0.5, together: 3, connections: 2000, budget: 170 },
 }
 
@@ -39,7 +41,7 @@ export function chooseWork(options: BenchOptions): { engine: string[]; plan: Pla
   const names = options.cases ?? (quick ? quickCases : fullCases)
   const engine = names.filter((name) => engineCases.includes(name))
   const cases = names.filter((name) => !engineCases.includes(name)).map(known)
-  const peers = (options.peers ?? (quick ? quickPeers : peerNames)).map(peerOf)
+  const peers = options.peers?.map(peerOf) ?? (quick ? quickPeers.map(peerOf) : peerNames.map(peerOf).map(whereNeeded))
   if (new Set(peers.map(({ name }) => name)).size !== peers.length)
     throw new FlatProxyError('ERR_FLATPROXY_ARGUMENT', 'a peer is named twice: NAME@2 is the same once more')
   const plan: Plan = {

@@ -29,7 +29,7 @@ Options
                    of the engine alone (in a clone): ${engineCases.join(', ')}
   --peers A,B      ${wrapped(peerNames)}; NAME@2: one of them once more
   --rounds N       rounds in which the peers alternate (default 5)
-  --seconds N      of each measurement (default 2)
+  --seconds N      of each measurement (default 1 at saturation, 2 at the open-loop load)
   --against FILE   compare with the JSON file of another run: regressions beyond the noise are named
   --json FILE      the figures
   --out FOLDER     peers.json, peers.md and plots (default: nothing but the table is written)

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { allCases, bench, peerNames, quickCases } from 'flatproxy/bench'
+import { allCases, bench, peerNames, quickCases, type BenchOptions } from 'flatproxy/bench'
 import { chooseWork } from '#lib/bench/choose.js'
 import { refusedByFlatProxy } from '#lib/bench/peers/flatproxy.js'
 import { peerOf } from '#lib/bench/peers/index.js'
 
 const refused = { name: 'FlatProxyError', code: 'ERR_FLATPROXY_ARGUMENT' }
+const caseNamed = (name: string) => allCases.find((each) => each.name === name)!
 
 describe('the choice of a run', () => {
   it('has the cases and peers that the documents name', () => {
@@ -65,6 +66,18 @@ describe('the choice of a run', () => {
     assert.throws(() => chooseWork({ cases: ['smal'] }), /small.*tls-resume.*flow-10k/s)
   })
 
+  it('measures a floor where flatproxy stands on it, or where one asks for it', () => {
+    const carries = (options: BenchOptions, peer: string, work: string) =>
+      chooseWork(options)
+        .plan.peers.find(({ name }) => name === peer)
+        ?.refuses(caseNamed(work)) === undefined
+    assert.equal(carries({}, 'forwarder', 'l4-small'), true)
+    assert.equal(carries({}, 'forwarder', 'tls-small'), false)
+    assert.equal(carries({}, 'tcsplice', 'l4-small'), false)
+    assert.equal(carries({}, 'direct', 'tls-small'), true)
+    assert.equal(carries({ peers: ['forwarder'] }, 'forwarder', 'tls-small'), true)
+  })
+
   it('takes a peer once more by its suffix', () => {
     const { plan } = chooseWork({ cases: ['l4-small'], peers: ['flatproxy-tap', 'flatproxy-tap@2'] })
     assert.deepEqual(
@@ -98,8 +111,6 @@ describe('the choice of a run', () => {
 })
 
 describe('what a peer carries', () => {
-  const caseNamed = (name: string) => allCases.find((each) => each.name === name)!
-
   it('is told of flatproxy with the reason', () => {
     assert.equal(refusedByFlatProxy(caseNamed('l4-small')), undefined)
     for (const name of ['small', 'tls-small', 'tcp-small', 'handler'])

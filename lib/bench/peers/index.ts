@@ -1,4 +1,5 @@
 import { FlatProxyError } from '../../errors.js'
+import type { Case } from '../cases.js'
 import { direct, forwarder, steeredForwarder } from './forwarders.js'
 import { flatproxyIface, flatproxyKernel, flatproxyTap } from './flatproxy.js'
 import { nftables, tcsplice } from './kernel.js'
@@ -28,6 +29,14 @@ export const peerNames: readonly string[] = all.map(({ name }) => name)
 export const quickPeers: readonly string[] = peerNames.filter(
   (name) => !['forwarder-iface', 'tcsplice', 'flatproxy-kernel', 'node-http'].includes(name),
 )
+
+/** A floor only where the peer that stands on it carries the case: what it does there, `direct` nearly tells. */
+export function whereNeeded(peer: Peer): Peer {
+  const above = all.filter(({ floor }) => floor === peer.name)
+  if (above.length === 0) return peer
+  const isNeeded = (work: Case) => above.some((each) => each.refuses(work) === undefined)
+  return { ...peer, refuses: (work) => peer.refuses(work) ?? (isNeeded(work) ? undefined : false) }
+}
 
 /** `NAME@2` is the same peer once more: what the instrument says of the two is checked by it. */
 const baseOf = (name: string) => name.replace(/@\d$/, '')
