@@ -1,5 +1,6 @@
 #include "port/tap_queue.h"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,17 @@
 #include "packet/frame.h"
 
 namespace flatproxy {
+namespace {
+
+// Without the C library's wrappers, which are cancellation points: in a process with several threads each of them costs
+// two atomic exchanges.
+ssize_t read_into(int fd, const iovec* parts, int count) { return syscall(SYS_readv, fd, parts, count); }
+ssize_t write_from(int fd, const iovec* parts, int count) {
+  return count == 1 ? syscall(SYS_write, fd, parts[0].iov_base, parts[0].iov_len)
+                    : syscall(SYS_writev, fd, parts, count);
+}
+
+}  // namespace
 
 // False: the pools are empty. The frames then wait in the kernel's queue, where nothing of them is lost or uncounted.
 bool TapQueue::prepare(Buffers& buffers) {
@@ -56,7 +68,7 @@ Segment* TapQueue::take(uint32_t bytes) {
 void TapQueue::receive(QueueContext& context, Burst& burst) {
   uint32_t bytes = 0;
   while (bytes < kBurstBytes && !burst.full() && prepare(context.buffers)) {
-    const ssize_t n = readv(fd_, into_.data(), static_cast<int>(into_.size()));
+    const ssize_t n = read_into(fd_, into_.data(), static_cast<int>(into_.size()));
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) lost_.store(true, std::memory_order_relaxed);
@@ -96,7 +108,7 @@ bool TapQueue::write(Segment* head) {
     from[parts++] = {s->data, s->length};
   }
   ssize_t n;
-  do n = parts == 1 ? ::write(fd_, from[0].iov_base, from[0].iov_len) : writev(fd_, from.data(), parts);
+  do n = write_from(fd_, from.data(), parts);
   while (n < 0 && errno == EINTR);
   if (n < 0 && errno == EBADFD) lost_.store(true, std::memory_order_relaxed);
   return n >= 0;

@@ -29,7 +29,7 @@ class TapQueue : public PortQueue {
   static constexpr unsigned kLargeParts = 4;  // with the small one: 66 KB, more than the largest frame
   // Then a burst ends. Less wakes the peers more often (measured: 64 KB costs a tenth of the throughput of 10 MB
   // bodies), more leaves the cache before it is sent.
-  static constexpr uint32_t kBurstBytes = 1 << 20;
+  static constexpr uint32_t kBurstBytes = 1 << 18;
   static constexpr unsigned kMaxParts = 64;  // segments of a chain that is sent in one piece
 
   bool prepare(Buffers& buffers);
