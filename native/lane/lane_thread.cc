@@ -15,8 +15,6 @@
 namespace flatproxy {
 namespace {
 
-/// Sleeping costs two system calls: a burst that comes right behind another is awaited for this many empty passes.
-constexpr unsigned kPassesBeforeSleep = 2;
 /// Ports without a descriptor are looked at this often while nothing comes (see docs/ports.md).
 constexpr Nanoseconds kPollInterval = 100'000;
 /// A descriptor that reports an error stays ready: the lane does without it for so long, lest it never sleep.
@@ -93,13 +91,12 @@ void LaneThread::run() {
       continue;
     }
     if (lane_->iterate(now)) {
-      idle_passes_ = 0;
       lane_->counters().busy_time.add(read(CLOCK_MONOTONIC) - now);
       continue;
     }
     if (options_.busy) {
       lane_->wake();
-    } else if (++idle_passes_ >= kPassesBeforeSleep) {
+    } else {
       sleep(now);
     }
   }

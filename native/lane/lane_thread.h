@@ -73,7 +73,6 @@ class LaneThread {
   bool must_poll_ = false;          // a port has nothing to wait on
   bool virtual_time_ = false;
   Nanoseconds virtual_now_ = 0;
-  unsigned idle_passes_ = 0;
   std::thread thread_;
 };
 
