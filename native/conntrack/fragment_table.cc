@@ -1,6 +1,5 @@
 #include "conntrack/fragment_table.h"
 
-#include "packet/flow_hash.h"
 #include "packet/frame.h"
 #include "wire/bytes.h"
 #include "wire/fragment.h"
@@ -35,10 +34,8 @@ size_t FragmentTable::Hash::operator()(const Key& key) const {
                 static_cast<uint16_t>(key.identification),
                 key.protocol,
                 6};
-  return flow_hash(t, kBalanceKey);
+  return flow_hash(t, secret);
 }
-
-uint64_t FragmentTable::packet_hash(const Segment* fragment) { return Hash{}(key_of(fragment)); }
 
 void FragmentTable::learn(Packet& packet, const Segment* first) {
   constexpr uint8_t kTcp = 6;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "packet/burst.h"
+#include "packet/flow_hash.h"
 #include "packet/reason.h"
 #include "wire/address.h"
 
@@ -18,11 +19,12 @@ class FragmentTable {
   static constexpr uint32_t kMaxWaiting = 1024;         ///< frames that wait for their first fragment, in all
   static constexpr uint32_t kMaxWaitingPerPacket = 48;  ///< a 64 KB packet in 1,400-byte pieces
 
-  FragmentTable() { packets_.reserve(kMaxPackets); }
+  /// @param key secret: nobody can choose fragments that hash alike
+  explicit FragmentTable(const HashKey& key) : packets_(kMaxPackets, Hash{key}) {}
   ~FragmentTable();
 
   /// Everything that belongs together hashes alike: source, destination, protocol, identification.
-  static uint64_t packet_hash(const Segment* fragment);
+  uint64_t packet_hash(const Segment* fragment) const { return packets_.hash_function()(key_of(fragment)); }
 
   enum class Outcome : uint8_t {
     placed,   ///< l4_ports are set: go on. Frames that had waited for this one are in `released`
@@ -45,6 +47,7 @@ class FragmentTable {
     bool operator==(const Key&) const = default;
   };
   struct Hash {
+    HashKey secret;
     size_t operator()(const Key& key) const;
   };
   struct Packet {

@@ -36,6 +36,7 @@ FlowStage::FlowStage(unsigned lane, LaneShared& shared, LaneCounters& counters, 
       egress_(egress),
       gateway_(gateway),
       conntrack_(capacity, shared.key, *this),
+      fragments_(shared.key),
       next_in_turn_(kMaxServices),
       open_flows_(kMaxEndpoints),
       balance_{next_in_turn_.data(), open_flows_.data(), shared.health} {
@@ -266,7 +267,7 @@ bool FlowStage::hand_over(Segment* frame, unsigned owner, uint16_t mark) {
 void FlowStage::carry_fragment(Segment* frame) {
   if (shared_.lanes() > 1) {
     // Fragments of a packet meet where its identification leads, whichever queue they came by.
-    const unsigned home = shared_.home(FragmentTable::packet_hash(frame) * 0x9e3779b97f4a7c15u >> 32);
+    const unsigned home = shared_.home(fragments_.packet_hash(frame) * 0x9e3779b97f4a7c15u >> 32);
     if ((frame->flags & kHandedOver) == 0 && hand_over(frame, home, kHandedOver)) return;
     frame->flags &= static_cast<uint16_t>(~kHandedOver);
   }
