@@ -27,6 +27,12 @@ class Adopt : public LaneTask {
   const Snapshot& snapshot_;
 };
 
+/// Ends with the first pass that a lane makes over its ports: those that watch their lane have heard from it.
+class FirstPass : public LaneTask {
+ public:
+  bool step(Lane&, Nanoseconds) override { return true; }
+};
+
 /// Walks the table a few hundred records at a time, so that no pass of the lane takes long.
 class ListFlows : public LaneTask {
  public:
@@ -92,6 +98,10 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<const Snapshot> sna
         std::make_unique<LaneThread>(std::move(lane), LaneThread::Options{options.cores[id], options.busy}));
   }
   for (auto& thread : threads_) thread->start();
+  // Whoever hears that we run may send at once: by then no port may take its lanes for dead.
+  std::vector<std::unique_ptr<LaneTask>> tasks;
+  for (unsigned i = 0; i < lanes(); ++i) tasks.push_back(std::make_unique<FirstPass>());
+  run_everywhere(tasks);
 }
 
 Engine::~Engine() {

@@ -89,8 +89,8 @@ class Gateway : private NeighborActions {
     const uint32_t size = packet_size(frame);
     if (frame->l3_offset != wire::kEthernetSize || size > hop.mtu) [[unlikely]]
       return send_unusual(frame, exit, reason, why);
-    const uint8_t family =
-        frame->family;  // before bytes are written, which might be this one for all the compiler knows
+    // Read before bytes are written, which for all the compiler knows might be this one.
+    const uint8_t family = frame->family;
     if (frame->gso_size == 0) trim_to(frame, wire::kEthernetSize + size);  // padding is not part of the packet
     take_hop(frame->data + wire::kEthernetSize, family);
     transmit(frame, hop, reason);

@@ -53,8 +53,7 @@ inline bool header_sum_intact(uint64_t first, uint64_t second, uint32_t third) {
 /// What is known of an ordinary frame: untagged, from one MAC to a certain other one, IPv4 without options or
 /// fragmentation, a real total length, unicast addresses, TCP or UDP with a header that fits.
 struct OrdinaryPacket {
-  uint64_t first;        ///< the IP header's bytes 0 to 7 as they lie in memory: TOS, total length, identification
-  uint64_t second;       ///< bytes 8 to 15: TTL, protocol, checksum, source
+  uint64_t second;       ///< the IP header's bytes 8 to 15 as they lie in memory: TTL, protocol, checksum, source
   uint32_t destination;  ///< as it lies in memory
   uint32_t total;        ///< bytes of the IP packet
   uint32_t l4_header;    ///< bytes of the TCP or UDP header
@@ -100,7 +99,7 @@ inline bool judge_ordinary_frame(const Segment* head, uint64_t to, OrdinaryPacke
   } else {
     return false;
   }
-  packet = {first, second, third, total, header, protocol};
+  packet = {second, third, total, header, protocol};
   return true;
 }
 

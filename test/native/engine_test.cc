@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <thread>
@@ -111,6 +112,35 @@ class Running {
   std::vector<std::string> came_[2];
   std::unique_ptr<Engine> engine_;
 };
+
+/// Nothing ever comes; it counts what it hears from its lane.
+class Watching : public Port, private PortQueue {
+ public:
+  explicit Watching(uint16_t id) : Port({}) { info_.id = id; }
+  PortQueue& queue(unsigned) override { return *this; }
+  bool has_heard() const { return beats_.load() != 0; }
+
+ private:
+  void receive(QueueContext&, Burst&) override {}
+  void send(QueueContext&, Burst&) override {}
+  void beat(Nanoseconds) override { ++beats_; }
+  bool wants_heartbeat() const override { return true; }
+  std::atomic<unsigned> beats_{0};
+};
+
+TEST(EngineStart, PortsHaveHeardFromTheirLaneWhenItRuns) {
+  for (int i = 0; i < 50; ++i) {
+    std::shared_ptr<Watching> ports[2];
+    const auto open = [&](uint16_t id, const std::string&, const std::string&) -> std::shared_ptr<Port> {
+      return ports[id] = std::make_shared<Watching>(id);
+    };
+    EngineOptions options;
+    options.cores = {-1};
+    options.flow_capacity = 1024;
+    const Engine engine(options, build_snapshot(test::Plan().text(1, true), nullptr, open));
+    ASSERT_TRUE(ports[0]->has_heard() && ports[1]->has_heard()) << i;
+  }
+}
 
 class EngineLanes : public ::testing::TestWithParam<unsigned> {};
 INSTANTIATE_TEST_SUITE_P(Count, EngineLanes, ::testing::Values(1u, 2u, 4u));
