@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "lane/shared.h"
-#include "packet/segment_pool.h"
+#include "packet/buffers.h"
 #include "port/memory.h"
 
 namespace flatproxy {

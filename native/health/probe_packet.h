@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "packet/segment.h"
-#include "packet/segment_pool.h"
+#include "packet/buffers.h"
 #include "packet/tuple.h"
 
 namespace flatproxy {

@@ -3,7 +3,7 @@
 #include "l3/address_predicate.h"
 #include "l3/neighbor_message.h"
 #include "packet/segment.h"
-#include "packet/segment_pool.h"
+#include "packet/buffers.h"
 
 namespace flatproxy {
 

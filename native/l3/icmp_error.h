@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "packet/segment.h"
-#include "packet/segment_pool.h"
+#include "packet/buffers.h"
 #include "wire/address.h"
 
 namespace flatproxy {

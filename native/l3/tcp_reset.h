@@ -1,7 +1,7 @@
 #pragma once
 
 #include "packet/segment.h"
-#include "packet/segment_pool.h"
+#include "packet/buffers.h"
 
 namespace flatproxy {
 

@@ -301,9 +301,11 @@ void FlowStage::carry_icmp_error(Segment* frame) {
   const uint64_t hash = flow_hash(tuple, shared_.key);
   const FlowMatch match = conntrack_.table().find(tuple, hash);
   if (match.id == kNoFlow) {
+    const bool ours = gateway_.is_ours(wire::destination_of(frame));
+    if (ours && gateway_.take_probe_error(frame, quoted_tuple, view.l4_offset)) return;
     const bool known_elsewhere = shared_.lanes() > 1 && (frame->flags & kHandedOver) == 0;
     if (known_elsewhere && hand_over(frame, owner_of(hash, hash), kHandedOver)) return;
-    if (gateway_.is_ours(wire::destination_of(frame))) {
+    if (ours) {
       egress_.drop(frame, Reason::icmp_unrelated);
       return;
     }

@@ -230,8 +230,23 @@ bool Gateway::send_unusual(Segment* frame, uint16_t exit, Reason reason, Reason&
 bool Gateway::take_probe_answer(Segment* frame) {
   if (frame->protocol != wire::protocol::kTcp || (frame->flags & kLaterFragment) != 0) return false;
   if (health_ != nullptr) return health_->take(frame, now_);
-  const auto destination = static_cast<uint16_t>(frame->l4_ports);
-  if (destination < ProberOptions{}.first_port || (frame->flags & kHandedOver) != 0) return false;
+  return give_to_health(frame, static_cast<uint16_t>(frame->l4_ports));
+}
+
+bool Gateway::take_probe_error(Segment* frame, const Tuple& quoted, uint16_t l4_offset) {
+  const uint8_t* icmp = frame->data + frame->l4_offset;
+  constexpr uint8_t kFragmentationNeeded = 4;
+  const bool unreachable = frame->family == 4
+                               ? icmp[0] == wire::icmp4::kUnreachable && icmp[1] != kFragmentationNeeded
+                               : icmp[0] == wire::icmp6::kUnreachable;
+  if (!unreachable || quoted.protocol != wire::protocol::kTcp) return false;
+  if (health_ == nullptr) return give_to_health(frame, quoted.source_port);
+  return health_->take_error(frame, quoted, wire::load32(frame->data + l4_offset + wire::TcpView::kSequence), now_);
+}
+
+// Hands what may be a probe's to the lane that has the health stage.
+bool Gateway::give_to_health(Segment* frame, uint16_t probe_port) {
+  if (probe_port < ProberOptions{}.first_port || (frame->flags & kHandedOver) != 0) return false;
   frame->flags |= kHandedOver;
   if (shared_.handover.give(lane_, HealthStage::kLane, frame)) {
     shared_.handover.notify(HealthStage::kLane);

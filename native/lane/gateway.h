@@ -12,7 +12,7 @@
 #include "lane/egress.h"
 #include "lane/shared.h"
 #include "packet/reason.h"
-#include "packet/segment_pool.h"
+#include "packet/buffers.h"
 #include "wire/ethernet.h"
 #include "wire/parse.h"
 #include "wire/tuple_of.h"
@@ -98,6 +98,10 @@ class Gateway : private NeighborActions {
   }
   uint32_t epoch() const { return neighbors_.epoch(); }
 
+  /// Takes an ICMP error to an own address if it says that a probe of an endpoint's health cannot arrive. True: it has
+  /// ended. @param quoted the packet that it quotes, whose L4 header is at l4_offset
+  bool take_probe_error(Segment* frame, const Tuple& quoted, uint16_t l4_offset);
+
   /// Whether the address is ours: a port's own or a service's.
   bool is_ours(const wire::Address& address) const { return snapshot_->ours(address); }
 
@@ -123,6 +127,7 @@ class Gateway : private NeighborActions {
   uint16_t node_side(uint16_t port) const;
   void confirm_node(uint16_t side);
   bool take_probe_answer(Segment* frame);
+  bool give_to_health(Segment* frame, uint16_t probe_port);
   void take_link_message(Segment* frame);
   NeighborOutcome handle_link_message(Segment* frame) const;
   void share_link_message(const Segment* frame);

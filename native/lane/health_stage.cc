@@ -76,6 +76,12 @@ bool HealthStage::take(Segment* frame, Nanoseconds now) {
   return true;
 }
 
+bool HealthStage::take_error(Segment* frame, const Tuple& sent, uint32_t sequence, Nanoseconds now) {
+  if (!prober_.unreachable(sent, sequence, now)) return false;
+  egress_.drop(frame, Reason::probe_answered);
+  return true;
+}
+
 void HealthStage::health_changed(uint32_t, uint32_t, bool, ProbeResult) { counters_.health_changes.add(1); }
 
 }  // namespace flatproxy

@@ -25,6 +25,8 @@ class HealthStage : private HealthListener {
   void tick(Nanoseconds now);
   /// Takes a TCP segment to an own address if it answers a probe. True: it has ended.
   bool take(Segment* frame, Nanoseconds now);
+  /// Takes an ICMP error that says that a segment of ours cannot arrive, if it is a probe's. True: it has ended.
+  bool take_error(Segment* frame, const Tuple& sent, uint32_t sequence, Nanoseconds now);
   Nanoseconds next_deadline(Nanoseconds now) const { return prober_.next_deadline(now); }
 
  private:

@@ -11,7 +11,7 @@
 #include "lane/handover.h"
 #include "lane/owner_directory.h"
 #include "packet/flow_hash.h"
-#include "packet/segment_pool.h"
+#include "packet/buffers.h"
 
 namespace flatproxy {
 

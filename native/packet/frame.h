@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "packet/segment.h"
-#include "packet/segment_pool.h"
+#include "packet/buffers.h"
 
 namespace flatproxy {
 
@@ -15,6 +15,11 @@ inline void release(Segment* head) {
     head->pool->give_back(head);
     head = next;
   }
+}
+
+/// Drops one reference to a single segment: a piece of a queue.
+inline void drop(Segment* piece) {
+  if (--piece->references == 0) piece->pool->give_back(piece);
 }
 
 /// How many packets the frame is on the wire: what every packet counter counts.

@@ -38,6 +38,7 @@ void SegmentPool::collect() {
   Segment* segment = returned_.exchange(nullptr, std::memory_order_acquire);
   while (segment != nullptr) {
     Segment* next = segment->next;
+    if (segment->foreign != nullptr) settle(segment);
     segment->next = free_;
     free_ = segment;
     --in_use_;

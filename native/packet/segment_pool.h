@@ -60,6 +60,8 @@ class SegmentPool {
  protected:
   /// Brings home a segment that is `away` or foreign; any thread. A pool of foreign buffers overrides it.
   virtual void give_back_from_afar(Segment* segment);
+  /// Owner only. A foreign segment has come home through the return stack: the last of what it held ends here.
+  virtual void settle(Segment*) {}
 
  private:
   static void reset(Segment* segment, uint32_t headroom) {
@@ -84,16 +86,6 @@ class SegmentPool {
   size_t bytes_;
   uint8_t* memory_ = nullptr;
   alignas(64) std::atomic<Segment*> returned_{nullptr};
-};
-
-/// What a lane allocates from: small segments hold an ordinary frame, large ones the rest of a 64 KB frame.
-struct Buffers {
-  SegmentPool small;
-  SegmentPool large;
-  explicit Buffers(uint32_t small_segments = 8192, uint32_t large_segments = 2048)
-      : small(small_segments, kSmallCapacity), large(large_segments, kLargeCapacity) {}
-  static constexpr uint32_t kSmallCapacity = 2048 + kHeadroom;
-  static constexpr uint32_t kLargeCapacity = 16384;
 };
 
 }  // namespace flatproxy

@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "packet/burst.h"
-#include "packet/segment_pool.h"
+#include "packet/buffers.h"
 
 namespace flatproxy {
 

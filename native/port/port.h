@@ -5,7 +5,7 @@
 #include <string>
 
 #include "packet/burst.h"
-#include "packet/segment_pool.h"
+#include "packet/buffers.h"
 #include "packet/tuple.h"
 #include "wire/address.h"
 

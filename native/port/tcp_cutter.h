@@ -1,6 +1,6 @@
 #pragma once
 
-#include "packet/segment_pool.h"
+#include "packet/buffers.h"
 
 namespace flatproxy {
 

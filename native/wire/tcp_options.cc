@@ -66,7 +66,8 @@ std::optional<TcpOptions> TcpOptions::parse(Bytes bytes) {
 }
 
 uint32_t TcpOptions::size() const {
-  return (mss ? 4u : 0) + (window_scale ? 4u : 0) + (sack_permitted ? 4u : 0) + (timestamps ? 12u : 0) +
+  const bool together = sack_permitted && timestamps;
+  return (mss ? 4u : 0) + (window_scale ? 4u : 0) + (sack_permitted && !together ? 4u : 0) + (timestamps ? 12u : 0) +
          (sack_count > 0 ? 4u + 8u * sack_count : 0);
 }
 
@@ -77,9 +78,11 @@ void TcpOptions::emit(MutableBytes out) const {
     store16(p, *mss);
     p += 2;
   }
-  if (sack_permitted) p = begin_option(p, 2, kSackPermitted, 2);
+  // SACK-permitted and timestamps fill three words together, else each is padded in front.
+  const uint8_t padding = sack_permitted && timestamps ? 0 : 2;
+  if (sack_permitted) p = begin_option(p, padding, kSackPermitted, 2);
   if (timestamps) {
-    p = begin_option(p, 2, kTimestamps, 10);
+    p = begin_option(p, padding, kTimestamps, 10);
     store32(p, timestamps->value);
     store32(p + 4, timestamps->echo);
     p += 8;

@@ -1,4 +1,4 @@
-// `npm test [-- --only native|asan|tsan|fuzz|js|package|lint[,...]] [-- FILE...]`: every kind of test, one total.
+// `npm test [-- --only native|packetdrill|asan|tsan|fuzz|js|package|lint[,...]] [-- FILE...]`: every kind of test, one total.
 // FILE (a part of a name) narrows the JavaScript tests.
 import { parseArgs } from 'node:util'
 import { lint } from './lint.mjs'
@@ -6,9 +6,10 @@ import { asan, native, tsan } from './native.mjs'
 import { fuzz } from './fuzz.mjs'
 import { javascript } from './javascript.mjs'
 import { packaging } from './packaging.mjs'
+import { packetdrill } from './packetdrill.mjs'
 import { Report } from './report.mjs'
 
-const stages = { lint, native, asan, fuzz, tsan, js: javascript, package: packaging }
+const stages = { lint, native, packetdrill, asan, fuzz, tsan, js: javascript, package: packaging }
 
 const { values, positionals } = parseArgs({ options: { only: { type: 'string' } }, allowPositionals: true })
 const chosen = values.only?.split(',') ?? (positionals.length > 0 ? ['js'] : Object.keys(stages))

@@ -8,7 +8,7 @@
 
 #include "health/health_prober.h"
 #include "packet/frame.h"
-#include "packet/segment_pool.h"
+#include "packet/buffers.h"
 #include "wire/checksum.h"
 #include "wire/ipv4.h"
 #include "wire/protocol.h"

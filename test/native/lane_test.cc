@@ -316,6 +316,34 @@ TEST_P(Lanes, ProbesEndpointsAndPassesOverTheOneThatRefuses) {
   }
 }
 
+TEST_P(Lanes, BelieveTheErrorThatSaysAnEndpointCannotBeReached) {
+  const unsigned n = GetParam();
+  World::Options o = with_service("tcp", n);
+  const std::string none = R"("healthCheck":null)";
+  // Timeouts would take longer than the test.
+  o.services.replace(o.services.find(none), none.size(),
+                     R"("healthCheck":{"interval":1000,"timeout":900,"healthy":1,"unhealthy":1,"jitter":0})");
+  World world(o);
+  unsigned errors = 0;
+  for (int step = 0; step < 9; ++step) {
+    world.run(100'000'000);
+    for (const Segment* sent : world.take_frames(1)) {
+      const std::string probe = test::describe(sent);
+      if (probe.find(" tcp S ") == std::string::npos || endpoint_of(probe) != kServers[0]) continue;
+      ++errors;
+      std::vector<uint8_t> quoted = test::content(sent);
+      quoted.erase(quoted.begin(), quoted.begin() + 14);
+      world.send(1, Frame().from(kServers[0]).to("10.0.1.1").icmp_error(3, 1, quoted), errors % n);
+    }
+  }
+  EXPECT_GE(errors, 1u);
+  EXPECT_EQ(world.count(Reason::probe_answered), errors);
+  for (uint16_t i = 0; i < 40; ++i) {
+    world.send(0, Frame().from(kClient, static_cast<uint16_t>(2000 + i)).to(kVip, 80).tcp("S", 100), i % n);
+    for (const std::string& out : world.take(1)) EXPECT_NE(endpoint_of(out), kServers[0]);
+  }
+}
+
 TEST(FlowTableFull, GivesUpUnassuredFlowsAndNoEstablishedOne) {
   World::Options o = with_service();
   o.capacity = 64;

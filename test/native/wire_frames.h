@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "packet/frame.h"
-#include "packet/segment_pool.h"
+#include "packet/buffers.h"
 #include "wire/arp.h"
 #include "wire/checksum.h"
 #include "wire/ethernet.h"

@@ -66,11 +66,16 @@ function curve(buckets: Buckets, place: (us: number) => number, stroke: string):
   const total = buckets.reduce((sum, [, count]) => sum + count, 0)
   let below = 0
   const points: string[] = []
-  for (const [bound, count] of buckets) {
-    const x = place(bound).toFixed(1)
-    points.push(`${x} ${heightOf(below / total).toFixed(1)}`)
+  let drawn = { x: -1, y: -1 }
+  for (const [index, [bound, count]] of buckets.entries()) {
+    const [x, start] = [place(bound), heightOf(below / total)]
     below += count
-    points.push(`${x} ${heightOf(below / total).toFixed(1)}`)
+    const y = heightOf(below / total)
+    // A step that nobody can see is part of the next one.
+    const isSeen = Math.abs(x - drawn.x) >= 1 || Math.abs(y - drawn.y) >= 1
+    if (!isSeen && index < buckets.length - 1) continue
+    points.push(`${x.toFixed(1)} ${start.toFixed(1)}`, `${x.toFixed(1)} ${y.toFixed(1)}`)
+    drawn = { x, y }
   }
   return points.length === 0
     ? ''

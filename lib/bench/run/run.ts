@@ -131,7 +131,7 @@ function reportOf(
   const names = plan.peers.map(({ name }) => name)
   const failed = [...session.failures].map(([name, why]) => ({ name, why }))
   const latencies = [...session.latencies].map(
-    ([name, counts]) => [name, [...counts].sort(([a], [b]) => a - b)] as const,
+    ([name, counts]) => [name, coarse([...counts].sort(([a], [b]) => a - b))] as const,
   )
   return {
     ...emptyReport(command),
@@ -142,6 +142,18 @@ function reportOf(
     latencies: Object.fromEntries(latencies),
     loads: Object.fromEntries(session.loads),
   }
+}
+
+/** A distribution in steps of 2 %: what a plot can show. Each bucket goes into the one that bounds it. */
+function coarse(buckets: readonly (readonly [number, number])[]): [number, number][] {
+  const steps: [number, number][] = []
+  let first = 0
+  for (const [bound, count] of buckets) {
+    const step = steps.at(-1)
+    if (step && bound < first * 1.02) [step[0], step[1]] = [bound, step[1] + count]
+    else steps.push([(first = bound), count])
+  }
+  return steps
 }
 
 function rowsOf({ cases, peers }: Plan, { results, loads }: Session): Row[] {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "packet/segment_pool.h"
+#include "packet/buffers.h"
 #include "wire/address.h"
 
 namespace flatproxy::test {

@@ -1,0 +1,36 @@
+#include "tcp/arrival.h"
+
+#include "packet/frame.h"
+#include "wire/checksum.h"
+#include "wire/ecn.h"
+#include "wire/tuple_of.h"
+
+namespace flatproxy::tcp {
+
+Arrival::Fault Arrival::read(const Segment* frame) {
+  const wire::TcpView view{frame->data + frame->l4_offset};
+  const bool verified = (frame->flags & (kChecksumValid | kNeedsChecksum)) != 0;
+  if (!verified && !wire::sum_intact(wire::sum_l4(frame))) return Fault::checksum;
+  const std::optional<wire::TcpOptions> known = wire::TcpOptions::parse(view.options());
+  if (!known) return Fault::options;
+  tuple = wire::tuple_of(frame);
+  sequence = view.sequence();
+  acknowledgment = view.acknowledgment();
+  payload = frame->l4_length - view.header_length();
+  segments = wire_segments(frame);
+  window = view.window();
+  flags = view.flags();
+  congestion = wire::ecn_of(frame) == wire::kCongestionExperienced;
+  options = *known;
+  return Fault::none;
+}
+
+void Arrival::take(Segment* frame) {
+  if (payload == 0) {
+    release(frame);
+  } else {
+    data = ByteQueue::of_frame(frame, frame->payload_offset, payload);
+  }
+}
+
+}  // namespace flatproxy::tcp

@@ -1,0 +1,110 @@
+#include "tcp/byte_queue.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace flatproxy::tcp {
+
+ByteQueue ByteQueue::of_frame(Segment* frame, uint32_t offset, uint32_t length) {
+  ByteQueue queue;
+  while (frame != nullptr) {
+    Segment* next = frame->next;
+    const uint32_t skip = std::min(offset, frame->length);
+    offset -= skip;
+    frame->data += skip;
+    frame->length = std::min(frame->length - skip, length);
+    length -= frame->length;
+    if (frame->length > 0) {
+      queue.push(frame);
+    } else {
+      drop(frame);
+    }
+    frame = next;
+  }
+  return queue;
+}
+
+void ByteQueue::absorb(ByteQueue&& other, Buffers& buffers) {
+  if (other.first_ == nullptr) return;
+  // Room behind a loan is not its own, and in a foreign buffer that of whoever lent it.
+  const bool fits = last_ != nullptr && last_->foreign == nullptr && other.bytes_ <= last_->tailroom();
+  const bool wasteful = other.first_->foreign != nullptr || other.held_ > Buffers::kSmallCapacity + sizeof(Segment);
+  if (other.bytes_ > kAbsorbed || (!fits && !wasteful)) {
+    append(std::move(other));
+    return;
+  }
+  while (other.first_ != nullptr) {
+    const uint32_t copied = copy_in(other.first_->data, other.first_->length, buffers);
+    other.drop_front(copied);
+    if (copied == 0) return append(std::move(other));
+  }
+}
+
+uint32_t ByteQueue::copy_in(const uint8_t* bytes, uint32_t n, Buffers& buffers) {
+  uint32_t copied = 0;
+  while (copied < n) {
+    if (last_ == nullptr || last_->foreign != nullptr || last_->tailroom() == 0) {
+      Segment* piece = buffers.small.allocate(0);
+      if (piece == nullptr) break;
+      push(piece);
+    }
+    const uint32_t take = std::min(n - copied, last_->tailroom());
+    std::memcpy(last_->data + last_->length, bytes + copied, take);
+    last_->length += take;
+    bytes_ += take;
+    copied += take;
+  }
+  return copied;
+}
+
+uint32_t ByteQueue::copy_out(uint8_t* to, uint32_t n) {
+  uint32_t copied = 0;
+  for (const Segment* piece = first_; piece != nullptr && copied < n; piece = piece->next) {
+    const uint32_t take = std::min(n - copied, piece->length);
+    std::memcpy(to + copied, piece->data, take);
+    copied += take;
+  }
+  drop_front(copied);
+  return copied;
+}
+
+void ByteQueue::drop_front(uint32_t n) {
+  while (n > 0) {
+    if (n >= first_->length) {
+      n -= first_->length;
+      drop(pop());
+      continue;
+    }
+    first_->data += n;
+    first_->length -= n;
+    bytes_ -= n;
+    n = 0;
+  }
+}
+
+ByteQueue ByteQueue::cut_front(uint32_t n, Buffers& buffers) {
+  ByteQueue front;
+  while (first_ != nullptr && first_->length <= n) {
+    n -= first_->length;
+    front.push(pop());
+  }
+  if (n == 0) return front;
+  Segment* piece = pop();
+  Segment* rest = buffers.loans.borrow(piece, piece->data + n, piece->length - n);
+  piece->length = n;
+  front.push(piece);
+  if (rest == nullptr) {
+    clear();
+    return front;
+  }
+  ByteQueue behind = std::move(*this);
+  push(rest);
+  append(std::move(behind));
+  return front;
+}
+
+void ByteQueue::clear() {
+  while (first_ != nullptr) drop(pop());
+}
+
+}  // namespace flatproxy::tcp

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "packet/buffers.h"
+#include "stats/counter.h"
+#include "tcp/connection.h"
+#include "tcp/settings.h"
+#include "tcp/timer_wheel.h"
+
+namespace flatproxy::tcp {
+
+/// Where the frames of a stack go.
+class Transmitter {
+ public:
+  virtual ~Transmitter() = default;
+  /// Takes over a frame: an Ethernet header with empty MACs, then an IP packet whose TCP checksum is still to be
+  /// completed (kNeedsChecksum).
+  virtual void transmit(Segment* frame, Connection& connection) = 0;
+};
+
+/// What a stack counts.
+struct Counters {
+  Counter opened;           ///< connections, by whichever side
+  Counter ended;
+  Counter repeated;         ///< segments sent again
+  Counter timeouts;         ///< retransmission timeouts
+  Counter tail_probes;
+  Counter duplicates;       ///< segments received that brought nothing new
+  Counter out_of_order;     ///< segments received ahead of a gap
+  Counter out_of_window;    ///< segments refused for their sequence number
+  Counter old_timestamps;   ///< segments refused by PAWS
+  Counter bad_acks;         ///< segments refused for their acknowledgment number
+  Counter challenges;       ///< challenge ACKs sent (RFC 5961)
+  Counter challenges_held;  ///< and not sent: there were too many
+  Counter cookies_sent;     ///< SYNs answered without memory (RFC 4987)
+  Counter cookies_taken;    ///< connections that came of it
+  Counter resets_received;
+  Counter buffers_missing;  ///< frames not sent, data not taken: the pool was empty
+  Counter memory_refused;   ///< segments not taken: the connection held its share of memory
+};
+
+/// What all connections of a stack have in common, for the functions that handle one.
+class Context {
+ public:
+  Context(const Settings& the_settings, Buffers& the_buffers, Transmitter& the_transmitter)
+      : settings(the_settings), buffers(the_buffers), transmitter(the_transmitter) {}
+
+  const Settings settings;
+  Buffers& buffers;
+  Transmitter& transmitter;
+  Counters counters;
+  Nanoseconds now = 0;
+
+  uint32_t now_ms() const { return static_cast<uint32_t>(now / kMillisecond); }
+  uint32_t now_us() const { return static_cast<uint32_t>(now / 1000); }
+  /// The value of a timestamp option sent now (RFC 7323 section 5.4: an offset of its own for each connection).
+  uint32_t timestamp(const Connection& c) const { return now_ms() + c.timestamp_offset; }
+
+  /// Its owner is to look at a connection.
+  void tell(Connection& c, uint8_t events) {
+    if (c.has(kOrphan)) return;
+    c.events |= events;
+    if (c.ready) return;
+    c.ready = true;
+    push(ready_first_, ready_last_, c, &Connection::next_ready);
+  }
+  Connection* take_ready() {
+    Connection* c = pop(ready_first_, ready_last_, &Connection::next_ready);
+    if (c != nullptr) c->ready = false;
+    return c;
+  }
+  /// A connection may have something to send, or its timers to set.
+  void touch(Connection& c) {
+    if (c.dirty) return;
+    c.dirty = true;
+    push(dirty_first_, dirty_last_, c, &Connection::next_dirty);
+  }
+  Connection* take_dirty() {
+    Connection* c = pop(dirty_first_, dirty_last_, &Connection::next_dirty);
+    if (c != nullptr) c->dirty = false;
+    return c;
+  }
+
+  std::unique_ptr<Flight> new_flight() { return take(flights_); }
+  void give_back(std::unique_ptr<Flight> flight) {
+    flight->clear();
+    give(flights_, std::move(flight));
+  }
+  std::unique_ptr<Reassembly> new_reassembly() { return take(reassemblies_); }
+  void give_back(std::unique_ptr<Reassembly> reassembly) {
+    reassembly->clear();
+    give(reassemblies_, std::move(reassembly));
+  }
+
+  /// Whether another challenge ACK may be sent (RFC 5961 section 7).
+  bool may_challenge() {
+    if (now - challenges_from_ >= kSecond) {
+      challenges_from_ = now;
+      challenges_ = 0;
+    }
+    return challenges_++ < settings.challenges_per_second;
+  }
+
+ private:
+  static void push(Connection*& first, Connection*& last, Connection& c, Connection* Connection::*next) {
+    c.*next = nullptr;
+    (last != nullptr ? last->*next : first) = &c;
+    last = &c;
+  }
+  static Connection* pop(Connection*& first, Connection*& last, Connection* Connection::*next) {
+    Connection* c = first;
+    if (c == nullptr) return nullptr;
+    first = c->*next;
+    if (first == nullptr) last = nullptr;
+    return c;
+  }
+  template <typename T>
+  static std::unique_ptr<T> take(std::vector<std::unique_ptr<T>>& spare) {
+    if (spare.empty()) return std::make_unique<T>();
+    std::unique_ptr<T> one = std::move(spare.back());
+    spare.pop_back();
+    return one;
+  }
+  template <typename T>
+  static void give(std::vector<std::unique_ptr<T>>& spare, std::unique_ptr<T> one) {
+    if (spare.size() < kSpare) spare.push_back(std::move(one));
+  }
+  static constexpr size_t kSpare = 4096;
+
+  Connection* ready_first_ = nullptr;
+  Connection* ready_last_ = nullptr;
+  Connection* dirty_first_ = nullptr;
+  Connection* dirty_last_ = nullptr;
+  std::vector<std::unique_ptr<Flight>> flights_;
+  std::vector<std::unique_ptr<Reassembly>> reassemblies_;
+  Nanoseconds challenges_from_ = 0;
+  uint32_t challenges_ = 0;
+};
+
+}  // namespace flatproxy::tcp

@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "conntrack/flow_index.h"
+#include "conntrack/region.h"
+#include "tcp/arrival.h"
+#include "tcp/context.h"
+#include "tcp/ring.h"
+#include "tcp/secrets.h"
+
+namespace flatproxy::tcp {
+
+/// Where connections are taken from whoever opens them.
+struct Listener {
+  uint32_t backlog = 1024;  ///< handshakes under way; beyond them SYN cookies are sent (RFC 4987)
+  uint32_t half_open = 0;
+  uint16_t mtu = 0;         ///< of the paths to it at most, 0: that of the stack
+  bool open = false;
+};
+
+/// What became of a frame.
+enum class Fate : uint8_t {
+  taken,         ///< its connection's, or answered
+  unclaimed,     ///< no connection, nobody listens: to be answered with a reset
+  bad_checksum,
+  bad_options,
+  table_full,    ///< a SYN that found no room
+};
+
+/// TCP for one lane: frames and time in, frames and events out. A pure state machine; all that it does happens inside of
+/// the calls below. Whoever owns a connection is told of events through take_ready(), and has the connection until it
+/// calls close() or abort(), also when it has ended.
+class Stack {
+ public:
+  /// @param capacity connections at most, below 4 million; memory is committed as it is used
+  Stack(const Settings& settings, uint32_t capacity, const Secrets& secrets, Buffers& buffers, Transmitter& transmitter);
+  ~Stack();
+  Stack(const Stack&) = delete;
+  Stack& operator=(const Stack&) = delete;
+
+  void set_time(Nanoseconds now);
+  const Settings& settings() const { return context_.settings; }
+  const Counters& counters() const { return context_.counters; }
+  uint32_t connections() const { return used_; }
+
+  static constexpr uint16_t kNoListener = 0xffff;
+  /// @param backlog handshakes under way, before SYN cookies are sent  @param mtu see Listener
+  uint16_t listen(uint32_t backlog, uint16_t mtu = 0);
+  /// Connections that are open stay; handshakes under way end.
+  void unlisten(uint16_t listener);
+
+  /// A parsed TCP frame, no fragment. `taken`: the frame is the stack's, else the caller's still.
+  /// @param listener who takes a new connection to its destination
+  Fate input(Segment* frame, uint16_t listener = kNoListener);
+  /// An ICMP error about a segment that was sent (RFC 5927: believed if its sequence number is in flight).
+  void packet_too_big(const Tuple& sent, Sequence sequence, uint32_t mtu);
+  void unreachable(const Tuple& sent, Sequence sequence);
+
+  /// Begins to open a connection from tuple.source; nullptr: the table is full or the tuple is taken.
+  /// @param mtu of the path at most, 0: that of the stack
+  Connection* connect(const Tuple& tuple, void* owner, uint16_t mtu = 0);
+
+  /// Something has happened to it (Connection::events, for the caller to clear); nullptr: nothing more. A connection
+  /// that a listener has taken comes with kOpened and without an owner.
+  Connection* take_ready();
+
+  /// Queues bytes to be sent. What is beyond Settings::max_send_buffer is queued, too: the caller asks may_send() first,
+  /// and is told kWritable.
+  void send(Connection& c, ByteQueue&& data);
+  uint32_t send(Connection& c, const uint8_t* bytes, uint32_t n);
+  bool may_send(Connection& c);
+  /// The caller has taken bytes out of c.received.
+  void taken(Connection& c);
+  /// Changes to kNoDelay or kCork take effect.
+  void poke(Connection& c) { context_.touch(c); }
+
+  /// No more is to be sent: a FIN follows what is queued.
+  void shut_down(Connection& c);
+  /// shut_down(), and the caller has no more to do with it. With bytes unread the other side is reset (RFC 9293 section
+  /// 3.10.4, RFC 2525 section 2.17).
+  void close(Connection& c);
+  /// Resets the other side; the caller has no more to do with it.
+  void abort(Connection& c);
+
+  /// Does what is due; after set_time().
+  void advance();
+  /// Sends what is to be sent; after a burst of the calls above.
+  void flush();
+  /// When advance() is to be called at the latest; kNever: not before something comes.
+  Nanoseconds next_deadline() const { return wheel_.next(); }
+
+ private:
+  struct Nodes {
+    Connection* connections;
+    WheelNode& operator()(uint32_t index) const { return connections[index].timer; }
+  };
+
+  Connection* find(const Tuple& tuple) const;
+  Connection* allocate(const Tuple& tuple);
+  void unlist(Connection& c);
+  void forget(Connection& c);
+  bool make_room();
+  Fate take_new(Segment* frame, Arrival& arrival, uint16_t listener);
+  Fate take_syn(Segment* frame, Arrival& syn, uint16_t listener, const Sequence* beyond);
+  bool take_cookie(Arrival& ack, uint16_t listener);
+  bool reuses(const Connection& c, const Arrival& syn) const;
+  void settle(Connection& c);
+  void set_timer(Connection& c);
+  void leave_backlog(Connection& c);
+
+  Context context_;
+  const Secrets secrets_;
+  uint32_t capacity_;
+  uint32_t fresh_ = 0;  // connections [fresh_, capacity_) were never used
+  uint32_t used_ = 0;
+  std::vector<uint32_t> free_;
+  Region<std::byte> memory_;
+  Connection* connections_;
+  FlowIndex index_;
+  TimerWheel<Nodes> wheel_;
+  std::vector<Listener> listeners_;
+  Ring<uint32_t> waiting_;  // in TIME-WAIT, oldest first; some may be so no more
+};
+
+}  // namespace flatproxy::tcp
