@@ -1,7 +1,7 @@
 #pragma once
 
-#include "packet/segment.h"
 #include "packet/buffers.h"
+#include "packet/segment.h"
 #include "wire/address.h"
 #include "wire/ethernet.h"
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "packet/segment.h"
 #include "packet/buffers.h"
+#include "packet/segment.h"
 #include "wire/address.h"
 
 namespace flatproxy {

@@ -2,8 +2,8 @@
 
 #include "l3/address_predicate.h"
 #include "l3/neighbor_message.h"
-#include "packet/segment.h"
 #include "packet/buffers.h"
+#include "packet/segment.h"
 
 namespace flatproxy {
 

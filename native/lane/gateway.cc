@@ -236,9 +236,8 @@ bool Gateway::take_probe_answer(Segment* frame) {
 bool Gateway::take_probe_error(Segment* frame, const Tuple& quoted, uint16_t l4_offset) {
   const uint8_t* icmp = frame->data + frame->l4_offset;
   constexpr uint8_t kFragmentationNeeded = 4;
-  const bool unreachable = frame->family == 4
-                               ? icmp[0] == wire::icmp4::kUnreachable && icmp[1] != kFragmentationNeeded
-                               : icmp[0] == wire::icmp6::kUnreachable;
+  const bool unreachable = frame->family == 4 ? icmp[0] == wire::icmp4::kUnreachable && icmp[1] != kFragmentationNeeded
+                                              : icmp[0] == wire::icmp6::kUnreachable;
   if (!unreachable || quoted.protocol != wire::protocol::kTcp) return false;
   if (health_ == nullptr) return give_to_health(frame, quoted.source_port);
   return health_->take_error(frame, quoted, wire::load32(frame->data + l4_offset + wire::TcpView::kSequence), now_);

@@ -10,8 +10,8 @@
 #include "config/snapshot.h"
 #include "lane/handover.h"
 #include "lane/owner_directory.h"
-#include "packet/flow_hash.h"
 #include "packet/buffers.h"
+#include "packet/flow_hash.h"
 
 namespace flatproxy {
 

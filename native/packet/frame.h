@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-#include "packet/segment.h"
 #include "packet/buffers.h"
+#include "packet/segment.h"
 
 namespace flatproxy {
 

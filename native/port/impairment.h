@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "packet/burst.h"
 #include "packet/buffers.h"
+#include "packet/burst.h"
 
 namespace flatproxy {
 

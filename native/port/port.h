@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "packet/burst.h"
 #include "packet/buffers.h"
+#include "packet/burst.h"
 #include "packet/tuple.h"
 #include "wire/address.h"
 

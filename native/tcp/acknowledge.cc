@@ -11,8 +11,8 @@ namespace {
 
 // RFC 9293 section 3.10.7.4: a window is taken from the newest segment only. True: it has changed.
 bool take_window(Connection& c, const Arrival& a) {
-  const bool newer = before(c.window_seq, a.sequence) ||
-                     (c.window_seq == a.sequence && !before(a.acknowledgment, c.window_ack));
+  const bool newer =
+      before(c.window_seq, a.sequence) || (c.window_seq == a.sequence && !before(a.acknowledgment, c.window_ack));
   if (!newer) return false;
   const uint32_t window = uint32_t{a.window} << c.send_shift;
   const bool changed = window != c.window;

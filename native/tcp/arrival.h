@@ -14,10 +14,10 @@ struct Arrival {
   Tuple tuple;  ///< source: the other side
   Sequence sequence = 0;
   Sequence acknowledgment = 0;
-  uint32_t payload = 0;   ///< bytes
-  uint32_t segments = 1;  ///< on the wire
-  uint16_t window = 0;    ///< unscaled
-  uint8_t flags = 0;      ///< wire::TcpFlag
+  uint32_t payload = 0;     ///< bytes
+  uint32_t segments = 1;    ///< on the wire
+  uint16_t window = 0;      ///< unscaled
+  uint8_t flags = 0;        ///< wire::TcpFlag
   bool congestion = false;  ///< CE, in the IP header (RFC 3168)
   wire::TcpOptions options;
   ByteQueue data;  ///< the payload

@@ -45,11 +45,11 @@ enum class End : uint8_t {
 
 /// What its owner is to look at; bits.
 enum Event : uint8_t {
-  kOpened = 1,     ///< the handshake is complete
-  kReadable = 2,   ///< there are bytes to read, more than before
-  kWritable = 4,   ///< there is room to send again
-  kPeerClosed = 8, ///< the other side sends no more; what it has sent may still be read
-  kEnded = 16,     ///< the connection is no more: see Connection::end
+  kOpened = 1,      ///< the handshake is complete
+  kReadable = 2,    ///< there are bytes to read, more than before
+  kWritable = 4,    ///< there is room to send again
+  kPeerClosed = 8,  ///< the other side sends no more; what it has sent may still be read
+  kEnded = 16,      ///< the connection is no more: see Connection::end
 };
 
 enum Flag : uint32_t {
@@ -63,21 +63,21 @@ enum Flag : uint32_t {
   kCork = 1 << 7,            ///< only full segments
   kFinQueued = 1 << 8,       ///< a FIN follows what is queued
   kFinSent = 1 << 9,
-  kFinSeen = 1 << 10,        ///< the other side's FIN is known: peer_fin
-  kOrphan = 1 << 11,         ///< nobody owns it any more
+  kFinSeen = 1 << 10,  ///< the other side's FIN is known: peer_fin
+  kOrphan = 1 << 11,   ///< nobody owns it any more
   kAckNow = 1 << 12,
-  kPassive = 1 << 13,        ///< opened by the other side
-  kFullSend = 1 << 14,       ///< the owner waits for kWritable
-  kHalfOpen = 1 << 15,       ///< counts in its listener's backlog
-  kWaiting = 1 << 16,        ///< stands in the queue of those in TIME-WAIT
-  kUnlisted = 1 << 17,       ///< has ended and is found no more
+  kPassive = 1 << 13,   ///< opened by the other side
+  kFullSend = 1 << 14,  ///< the owner waits for kWritable
+  kHalfOpen = 1 << 15,  ///< counts in its listener's backlog
+  kWaiting = 1 << 16,   ///< stands in the queue of those in TIME-WAIT
+  kUnlisted = 1 << 17,  ///< has ended and is found no more
 };
 
 /// What the retransmission timer stands for.
 enum class Retransmit : uint8_t { none, timeout, tail_loss, reordering, persist };
 
-/// A TCP connection (the TCB of RFC 9293 section 3.3.1). What is only needed while data are on their way or out of order
-/// is elsewhere, so that an idle connection is small.
+/// A TCP connection (the TCB of RFC 9293 section 3.3.1). What is only needed while data are on their way or out of
+/// order is elsewhere, so that an idle connection is small.
 struct Connection {
   Tuple tuple;  ///< source: our side
   uint32_t index = 0;
@@ -95,33 +95,33 @@ struct Connection {
 
   // Sending.
   uint8_t send_shift = 0;
-  uint8_t backoff = 0;         ///< timeouts in a row
+  uint8_t backoff = 0;  ///< timeouts in a row
   Sequence iss = 0;
   Sequence una = 0;
   Sequence next = 0;
-  uint32_t window = 0;         ///< the other side's, in bytes
-  uint32_t max_window = 0;     ///< the largest it has ever been
-  Sequence window_seq = 0;     ///< SND.WL1
-  Sequence window_ack = 0;     ///< SND.WL2
-  uint16_t peer_mss = 536;     ///< as the other side has said
-  uint16_t mss = 536;          ///< payload bytes of a segment, with the options of every segment taken off
+  uint32_t window = 0;      ///< the other side's, in bytes
+  uint32_t max_window = 0;  ///< the largest it has ever been
+  Sequence window_seq = 0;  ///< SND.WL1
+  Sequence window_ack = 0;  ///< SND.WL2
+  uint16_t peer_mss = 536;  ///< as the other side has said
+  uint16_t mss = 536;       ///< payload bytes of a segment, with the options of every segment taken off
   uint16_t path_mtu = 0;
-  uint16_t listener = 0;       ///< of a passive one
-  uint8_t traffic_class = 0;   ///< DSCP
+  uint16_t listener = 0;      ///< of a passive one
+  uint8_t traffic_class = 0;  ///< DSCP
   SendQueue to_send;
   std::unique_ptr<Flight> flight;
   CongestionWindow congestion;
-  Sequence small_end = 0;      ///< end of the last segment that was not full (Minshall's variant of Nagle)
+  Sequence small_end = 0;  ///< end of the last segment that was not full (Minshall's variant of Nagle)
   Rack rack;
   RoundTrip round_trip;
 
   // Receiving.
   uint8_t receive_shift = 0;
-  uint8_t quick_acks = 0;      ///< segments still to be acknowledged at once
+  uint8_t quick_acks = 0;  ///< segments still to be acknowledged at once
   uint8_t unacked_segments = 0;
   Sequence irs = 0;
-  Sequence expected = 0;       ///< RCV.NXT
-  Sequence window_edge = 0;    ///< right edge of the window that was offered
+  Sequence expected = 0;     ///< RCV.NXT
+  Sequence window_edge = 0;  ///< right edge of the window that was offered
   Sequence last_ack_sent = 0;
   Sequence peer_fin = 0;
   uint32_t receive_limit = 0;  ///< window at most
@@ -129,7 +129,7 @@ struct Connection {
   Nanoseconds tune_at = 0;
   ByteQueue received;
   std::unique_ptr<Reassembly> ahead;
-  wire::SackBlock duplicate{};  ///< to report in the next acknowledgment (RFC 2883), if not empty
+  wire::SackBlock duplicate{};    ///< to report in the next acknowledgment (RFC 2883), if not empty
   uint32_t recent_timestamp = 0;  ///< TS.Recent
   uint32_t recent_at = 0;         ///< when it came, seconds
   uint32_t timestamp_offset = 0;
@@ -138,11 +138,11 @@ struct Connection {
   Retransmit retransmit = Retransmit::none;
   Nanoseconds retransmit_at = kNever;
   Nanoseconds ack_at = kNever;
-  Nanoseconds life_at = kNever;      ///< keepalive, TIME-WAIT, FIN-WAIT-2, SYN
-  uint32_t user_timeout = 0;         ///< milliseconds (RFC 5482)
-  uint32_t stalled_since = 0;        ///< milliseconds: since when something waits for an acknowledgment
-  uint32_t last_received = 0;        ///< milliseconds
-  uint32_t last_sent = 0;            ///< milliseconds, of data
+  Nanoseconds life_at = kNever;  ///< keepalive, TIME-WAIT, FIN-WAIT-2, SYN
+  uint32_t user_timeout = 0;     ///< milliseconds (RFC 5482)
+  uint32_t stalled_since = 0;    ///< milliseconds: since when something waits for an acknowledgment
+  uint32_t last_received = 0;    ///< milliseconds
+  uint32_t last_sent = 0;        ///< milliseconds, of data
   WheelNode timer;
 
   bool has(Flag flag) const { return (flags & flag) != 0; }

@@ -23,10 +23,10 @@ class Transmitter {
 
 /// What a stack counts.
 struct Counters {
-  Counter opened;           ///< connections, by whichever side
+  Counter opened;  ///< connections, by whichever side
   Counter ended;
-  Counter repeated;         ///< segments sent again
-  Counter timeouts;         ///< retransmission timeouts
+  Counter repeated;  ///< segments sent again
+  Counter timeouts;  ///< retransmission timeouts
   Counter tail_probes;
   Counter duplicates;       ///< segments received that brought nothing new
   Counter out_of_order;     ///< segments received ahead of a gap

@@ -14,8 +14,8 @@
 namespace flatproxy::tcp {
 namespace {
 
-constexpr uint32_t kCopied = 512;      // so few bytes are copied into the frame; more stay where they are
-constexpr uint32_t kMaxPieces = 60;    // of a frame beside its headers: what every port takes
+constexpr uint32_t kCopied = 512;    // so few bytes are copied into the frame; more stay where they are
+constexpr uint32_t kMaxPieces = 60;  // of a frame beside its headers: what every port takes
 constexpr uint8_t kHopLimit = 64;
 
 // Appends n payload bytes that stand in a queue to a frame. False: no buffers.
@@ -59,7 +59,7 @@ void write_ip(Segment* frame, const Connection& c, uint32_t l4_length, uint8_t e
     ip.destination = c.tuple.destination;
     ip.emit(out);
   } else {
-    wire::Ipv6{traffic_class, 0, static_cast<uint16_t>(l4_length), wire::protocol::kTcp, kHopLimit, c.tuple.source,
+    wire::Ipv6{traffic_class,      0, static_cast<uint16_t>(l4_length), wire::protocol::kTcp, kHopLimit, c.tuple.source,
                c.tuple.destination}
         .emit(out);
   }
@@ -71,8 +71,7 @@ void write_headers(Segment* frame, const Connection& c, const wire::Tcp& tcp, ui
   write_ip(frame, c, l4_length, ecn);
   uint8_t* l4 = frame->data + frame->l4_offset;
   tcp.emit({l4, tcp.size()});
-  const uint64_t sum =
-      wire::sum_pseudo_header(c.tuple.source, c.tuple.destination, wire::protocol::kTcp, l4_length);
+  const uint64_t sum = wire::sum_pseudo_header(c.tuple.source, c.tuple.destination, wire::protocol::kTcp, l4_length);
   wire::store16(l4 + wire::TcpView::kChecksum, __builtin_bswap16(wire::fold(sum)));
   frame->flags = kNeedsChecksum;
   frame->checksum_start = frame->l4_offset;
@@ -127,7 +126,8 @@ void add_options(Context& context, Connection& c, wire::TcpOptions& options) {
   if (c.duplicate.begin != c.duplicate.end) options.sack[options.sack_count++] = c.duplicate;
   if (c.ahead == nullptr) return;
   const auto left = static_cast<uint8_t>(room - options.sack_count);
-  options.sack_count = static_cast<uint8_t>(options.sack_count + c.ahead->report(&options.sack[options.sack_count], left));
+  options.sack_count =
+      static_cast<uint8_t>(options.sack_count + c.ahead->report(&options.sack[options.sack_count], left));
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 
 namespace flatproxy::tcp {
 
-/// A connection is no more: lets go of all it holds and tells its owner. Its stack takes it out of the table at the next
-/// flush.
+/// A connection is no more: lets go of all it holds and tells its owner. Its stack takes it out of the table at the
+/// next flush.
 void finish(Context& context, Connection& c, End why);
 
 /// Both FINs are through, and ours was first (RFC 9293 section 3.6.1).

@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace flatproxy::tcp {
+namespace {
+
+/// The index of the last unit in a mask that is not empty.
+uint32_t last_of(uint64_t units) { return 63u - static_cast<uint32_t>(std::countl_zero(units)); }
+
+}  // namespace
 
 void Flight::sent(Sequence begin, uint32_t payload, bool fin, uint16_t unit, Place place, Nanoseconds now) {
   if (frames_.empty()) {
@@ -84,17 +90,23 @@ void Flight::arrive(SentFrame& frame, uint64_t units, const AckContext& context,
   lost_ -= frame.bytes(units & frame.lost);
   frame.lost &= ~units;
   frame.arrived |= units;
-  const Sequence end = frame.end_of(63u - static_cast<uint32_t>(std::countl_zero(units)));
-  if (const uint64_t once = units & ~frame.resent; once != 0) {
-    arrivals.earliest_sent = std::min(arrivals.earliest_sent, frame.sent_at);
-    arrivals.latest_sent = std::max(arrivals.latest_sent, frame.sent_at);
-    context.rack.arrived(frame.sent_at, frame.end_of(63u - static_cast<uint32_t>(std::countl_zero(once))), context.now);
-    // RFC 8985 section 6.2, step 3.
-    const Sequence first_end = frame.end_of(static_cast<uint32_t>(std::countr_zero(once)));
-    if (before(first_end, foremost_before_)) context.rack.saw_reordering();
-  }
-  if ((units & frame.resent) != 0) arrive_again(frame, units & frame.resent, context);
-  foremost_ = later(foremost_, end);
+  const uint64_t once = units & ~frame.resent;
+  const uint64_t again = units & frame.resent;
+  // In order of sequence, as far as whole groups are: what arrives last tells the round trip.
+  if (once > again) arrive_again(frame, again, context);
+  arrive_once(frame, once, context, arrivals);
+  if (again > once) arrive_again(frame, again, context);
+  foremost_ = later(foremost_, frame.end_of(last_of(units)));
+}
+
+void Flight::arrive_once(const SentFrame& frame, uint64_t units, const AckContext& context, Arrivals& arrivals) {
+  if (units == 0) return;
+  arrivals.earliest_sent = std::min(arrivals.earliest_sent, frame.sent_at);
+  arrivals.latest_sent = std::max(arrivals.latest_sent, frame.sent_at);
+  context.rack.arrived(frame.sent_at, frame.end_of(last_of(units)), context.now);
+  // RFC 8985 section 6.2, step 3.
+  const Sequence first_end = frame.end_of(static_cast<uint32_t>(std::countr_zero(units)));
+  if (before(first_end, foremost_before_)) context.rack.saw_reordering();
 }
 
 // RFC 8985 section 6.2, step 2: of segments sent more than once, those count that cannot be the earlier sending.
@@ -109,8 +121,7 @@ void Flight::arrive_again(const SentFrame& frame, uint64_t units, const AckConte
     const bool too_soon = context.minimum_round_trip != kNever &&  //
                           context.now - resend.sent_at < context.minimum_round_trip;
     if (here != 0 && !of_earlier && !too_soon) {
-      const Sequence end = frame.end_of(63u - static_cast<uint32_t>(std::countl_zero(here)));
-      context.rack.arrived(resend.sent_at, end, context.now);
+      context.rack.arrived(resend.sent_at, frame.end_of(last_of(here)), context.now);
     }
     if (resend.previous == number) return;
     number = resend.previous;

@@ -16,17 +16,17 @@ struct SentFrame {
   static constexpr uint32_t kMaxUnits = 64;
 
   Sequence begin = 0;
-  uint32_t length = 0;      ///< of sequence space
-  Nanoseconds sent_at = 0;  ///< for the first time
-  uint64_t arrived = 0;     ///< acknowledged, selectively or not
-  uint64_t lost = 0;        ///< given up and not sent again since
-  uint64_t resent = 0;      ///< sent more than once
-  Place place;              ///< of its first byte
-  uint32_t last_resend = 0; ///< number of its latest Resend, if there is one
-  uint32_t streak = 0;      ///< frames from here on that are known to have arrived whole
-  uint16_t unit = 0;        ///< bytes of each segment but the last one
+  uint32_t length = 0;       ///< of sequence space
+  Nanoseconds sent_at = 0;   ///< for the first time
+  uint64_t arrived = 0;      ///< acknowledged, selectively or not
+  uint64_t lost = 0;         ///< given up and not sent again since
+  uint64_t resent = 0;       ///< sent more than once
+  Place place;               ///< of its first byte
+  uint32_t last_resend = 0;  ///< number of its latest Resend, if there is one
+  uint32_t streak = 0;       ///< frames from here on that are known to have arrived whole
+  uint16_t unit = 0;         ///< bytes of each segment but the last one
   uint8_t units = 0;
-  uint8_t acked = 0;        ///< units at the front that are acknowledged not only selectively
+  uint8_t acked = 0;  ///< units at the front that are acknowledged not only selectively
 
   Sequence end() const { return begin + length; }
   uint64_t all() const { return ~uint64_t{0} >> (kMaxUnits - units); }
@@ -55,25 +55,25 @@ enum class Phase : uint8_t { open, reduced, recovery, loss };
 /// Loss recovery of what is in flight.
 struct Recovery {
   Phase phase = Phase::open;
-  uint8_t duplicates = 0;     ///< duplicate acknowledgments of a receiver without SACK
-  bool probing = false;       ///< a tail loss probe is out (RFC 8985 section 7)...
-  bool probe_resent = false;  ///< ...and was a repetition
-  bool limited = false;       ///< the window was full at some time since limited_from
-  Sequence point = 0;         ///< RecoveryPoint
-  Sequence probe_end = 0;     ///< TLP.end_seq
-  Sequence limited_until = 0; ///< until this is acknowledged `limited` and `most_out` hold
-  uint32_t most_out = 0;      ///< most bytes in flight
-  uint32_t delivered = 0;     ///< prr_delivered (RFC 6937 section 3)
-  uint32_t out = 0;           ///< prr_out
-  uint32_t flight = 0;        ///< RecoverFS
+  uint8_t duplicates = 0;      ///< duplicate acknowledgments of a receiver without SACK
+  bool probing = false;        ///< a tail loss probe is out (RFC 8985 section 7)...
+  bool probe_resent = false;   ///< ...and was a repetition
+  bool limited = false;        ///< the window was full at some time since limited_from
+  Sequence point = 0;          ///< RecoveryPoint
+  Sequence probe_end = 0;      ///< TLP.end_seq
+  Sequence limited_until = 0;  ///< until this is acknowledged `limited` and `most_out` hold
+  uint32_t most_out = 0;       ///< most bytes in flight
+  uint32_t delivered = 0;      ///< prr_delivered (RFC 6937 section 3)
+  uint32_t out = 0;            ///< prr_out
+  uint32_t flight = 0;         ///< RecoverFS
 };
 
 /// What an acknowledgment has told.
 struct Arrivals {
-  uint32_t bytes = 0;                ///< that have arrived and were not known to
+  uint32_t bytes = 0;                  ///< that have arrived and were not known to
   Nanoseconds earliest_sent = kNever;  ///< the earliest and the latest sending of what was sent only once
   Nanoseconds latest_sent = 0;
-  bool resent = false;               ///< something that was sent more than once was acknowledged
+  bool resent = false;  ///< something that was sent more than once was acknowledged
 };
 
 /// How an acknowledgment is to be read.
@@ -156,6 +156,7 @@ class Flight {
 
   uint32_t find(Sequence at) const;
   void arrive(SentFrame& frame, uint64_t units, const AckContext& context, Arrivals& arrivals);
+  void arrive_once(const SentFrame& frame, uint64_t units, const AckContext& context, Arrivals& arrivals);
   void arrive_again(const SentFrame& frame, uint64_t units, const AckContext& context);
   void lose(uint32_t number, uint64_t units);
   void forget_sacks();
@@ -170,9 +171,9 @@ class Flight {
   uint32_t sacked_ = 0;
   uint32_t sacked_segments_ = 0;
   uint32_t lost_ = 0;
-  uint32_t judged_ = 0;     // frames before have no first transmission left to doubt
-  uint32_t lost_from_ = 0;  // frames before have nothing lost
-  Sequence foremost_ = 0;   // end of the foremost segment that has arrived; valid if any_arrived_
+  uint32_t judged_ = 0;           // frames before have no first transmission left to doubt
+  uint32_t lost_from_ = 0;        // frames before have nothing lost
+  Sequence foremost_ = 0;         // end of the foremost segment that has arrived; valid if any_arrived_
   Sequence foremost_before_ = 0;  // the same before the present acknowledgment
   bool any_arrived_ = false;
 };

@@ -72,8 +72,7 @@ void negotiate(const Context& context, Connection& c, const Arrival& syn) {
   set_mss(c);
 }
 
-void open_passive(Context& context, Connection& c, const Arrival& syn, const Secrets& secrets,
-                  const Sequence* beyond) {
+void open_passive(Context& context, Connection& c, const Arrival& syn, const Secrets& secrets, const Sequence* beyond) {
   c.set(kPassive);
   offer(context, c);
   negotiate(context, c, syn);

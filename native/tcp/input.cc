@@ -9,7 +9,8 @@
 namespace flatproxy::tcp {
 namespace {
 
-constexpr uint32_t kTimestampsAge = 24 * 24 * 3600;  // seconds after which TS.Recent says nothing (RFC 7323 section 5.5)
+constexpr uint32_t kTimestampsAge =
+    24 * 24 * 3600;  // seconds after which TS.Recent says nothing (RFC 7323 section 5.5)
 
 // RFC 5961: the other side, if it is the one, answers with what proves it.
 void challenge(Context& context, Connection& c) {

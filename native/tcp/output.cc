@@ -95,7 +95,8 @@ bool send_new_frame(Context& context, Connection& c, uint32_t n) {
     c.unset(kSayReduced);
     c.last_sent = context.now_ms();
     // Data that answer soon: acknowledgments may ride on them.
-    if (c.last_sent - c.last_received < context.settings.ack_delay / kMillisecond) c.quick_acks = 0;
+    const bool answers = c.expected != c.irs + 1;
+    if (answers && c.last_sent - c.last_received < context.settings.ack_delay / kMillisecond) c.quick_acks = 0;
   }
   c.next += n;
   if (n % c.mss != 0) c.small_end = c.next;

@@ -7,10 +7,10 @@
 namespace flatproxy::tcp {
 namespace {
 
-constexpr uint16_t kMinimum4 = 552;   // RFC 1191 section 7.1 has no smaller plateau in use
-constexpr uint16_t kMinimum6 = 1280;  // RFC 8200 section 5
-constexpr uint16_t kBase = 1200 + 40; // RFC 8899 section 5.1.2: BASE_PLPMTU, with the headers of TCP over IPv4
-constexpr uint8_t kSuspicious = 3;    // timeouts in a row
+constexpr uint16_t kMinimum4 = 552;    // RFC 1191 section 7.1 has no smaller plateau in use
+constexpr uint16_t kMinimum6 = 1280;   // RFC 8200 section 5
+constexpr uint16_t kBase = 1200 + 40;  // RFC 8899 section 5.1.2: BASE_PLPMTU, with the headers of TCP over IPv4
+constexpr uint8_t kSuspicious = 3;     // timeouts in a row
 constexpr uint16_t kTimestampsSize = 12;
 
 void shrink_path(Context& context, Connection& c, uint16_t mtu) {

@@ -21,12 +21,12 @@ class Rack {
   bool known() const { return sent_at_ != 0; }
   bool reordering_seen() const { return reordering_seen_; }
 
-  /// Section 6.2, step 2: a transmission has arrived.
+  /// Section 6.2, step 2: a transmission has arrived. Of several that one acknowledgment names, in order of sequence.
   void arrived(Nanoseconds sent_at, Sequence end, Nanoseconds now) {
+    round_trip_ = now - sent_at;
     if (!sent_after(sent_at, end, sent_at_, end_)) return;
     sent_at_ = sent_at;
     end_ = end;
-    round_trip_ = now - sent_at;
   }
   /// Step 3: a segment that was sent once has arrived, and one sent after it did before.
   void saw_reordering() { reordering_seen_ = true; }

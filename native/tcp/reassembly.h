@@ -33,7 +33,8 @@ class Reassembly {
   /// The run around a sequence number, if there is one (RFC 2883 section 4.2: what a duplicate block lies in).
   bool run_around(Sequence at, wire::SackBlock& block) const;
 
-  /// Releases runs from the far end until at most `held` bytes of memory are left (RFC 2018 section 8 lets the receiver).
+  /// Releases runs from the far end until at most `held` bytes of memory are left (RFC 2018 section 8 lets the
+  /// receiver).
   void shed(uint32_t held);
   void clear();
 

@@ -23,8 +23,8 @@ void begin_reduction(Context& context, Connection& c, Phase phase) {
   r.phase = phase;
 }
 
-// RFC 6937 section 3 with its slow start reduction bound: as much is sent as was delivered, in proportion while the pipe
-// is above the threshold.
+// RFC 6937 section 3 with its slow start reduction bound: as much is sent as was delivered, in proportion while the
+// pipe is above the threshold.
 void reduce_proportionally(Connection& c, uint32_t delivered, bool safe) {
   Recovery& r = c.flight->recovery;
   const uint32_t pipe = pipe_of(c);
@@ -107,23 +107,24 @@ void doubt_again(Context& context, Connection& c) {
 void steer_window(Context& context, Connection& c, const Progress& progress) {
   Flight& flight = *c.flight;
   Recovery& r = flight.recovery;
+  const bool after_loss = r.phase == Phase::loss;  // slow start, up to the acknowledgment that ends it
   if (r.phase != Phase::open && !before(c.una, r.point)) {
     end_recovery(c);
     if (flight.lost() > 0) begin_reduction(context, c, Phase::recovery);
-    return;
+    if (!after_loss) return;
   }
   if (r.phase == Phase::recovery || r.phase == Phase::reduced) {
     reduce_proportionally(c, progress.delivered, progress.acked > 0 && !progress.lost);
     return;
   }
   if (progress.acked == 0) return;
-  const bool limited = r.phase == Phase::loss || is_limited(c);
+  const bool limited = after_loss || is_limited(c);
   context.settings.congestion->grow(c.congestion, {.now = context.now,
                                                    .round_trip = progress.round_trip,
                                                    .smoothed = nanoseconds(c.round_trip.smoothed()),
                                                    .una = c.una,
                                                    .next = c.next,
-                                                   .bytes = progress.acked,
+                                                   .bytes = progress.delivered,
                                                    .mss = c.mss,
                                                    .limited = limited});
 }
@@ -147,8 +148,6 @@ void begin_loss(Context& context, Connection& c) {
   if (c.backoff < 255) ++c.backoff;
 }
 
-uint32_t initial_window(const Context& context, const Connection& c) {
-  return context.settings.initial_window * c.mss;
-}
+uint32_t initial_window(const Context& context, const Connection& c) { return context.settings.initial_window * c.mss; }
 
 }  // namespace flatproxy::tcp

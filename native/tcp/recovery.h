@@ -6,7 +6,8 @@
 
 namespace flatproxy::tcp {
 
-/// Bytes thought to be on the way (RFC 6675 section 4; without SACK each duplicate acknowledgment stands for a segment).
+/// Bytes thought to be on the way (RFC 6675 section 4; without SACK each duplicate acknowledgment stands for a
+/// segment).
 uint32_t pipe_of(const Connection& c);
 /// Bytes that the congestion window lets out now.
 uint32_t congestion_room(const Connection& c);
@@ -23,9 +24,9 @@ void doubt_again(Context& context, Connection& c);
 
 /// An acknowledgment has been taken: ends recovery that is complete, and sets the congestion window.
 struct Progress {
-  uint32_t delivered = 0;  ///< bytes that it says have arrived
-  uint32_t acked = 0;      ///< bytes by which it has moved SND.UNA
-  bool lost = false;       ///< it has shown that something was lost
+  uint32_t delivered = 0;      ///< bytes that it says have arrived
+  uint32_t acked = 0;          ///< bytes by which it has moved SND.UNA
+  bool lost = false;           ///< it has shown that something was lost
   Nanoseconds round_trip = 0;  ///< of what was delivered, 0: unknown
 };
 void steer_window(Context& context, Connection& c, const Progress& progress);

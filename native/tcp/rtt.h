@@ -8,10 +8,10 @@ namespace flatproxy::tcp {
 /// Round-trip time of a connection and the retransmission timeout that follows from it (RFC 6298), in microseconds.
 class RoundTrip {
  public:
-  static constexpr uint32_t kInitialTimeout = 1'000'000;   ///< RFC 6298 section 2.1
-  static constexpr uint32_t kMinimumVariation = 200'000;   ///< the timeout lies at least so far above the mean
-  static constexpr uint32_t kMaximumTimeout = 120'000'000; ///< RFC 6298 section 2.5
-  static constexpr uint32_t kMinimumAge = 300'000'000;     ///< how long the least sample counts
+  static constexpr uint32_t kInitialTimeout = 1'000'000;    ///< RFC 6298 section 2.1
+  static constexpr uint32_t kMinimumVariation = 200'000;    ///< the timeout lies at least so far above the mean
+  static constexpr uint32_t kMaximumTimeout = 120'000'000;  ///< RFC 6298 section 2.5
+  static constexpr uint32_t kMinimumAge = 300'000'000;      ///< how long the least sample counts
 
   bool measured() const { return mean8_ != 0; }
   uint32_t smoothed() const { return mean8_ >> 3; }

@@ -62,7 +62,7 @@ class SendQueue {
 
  private:
   ByteQueue queue_;
-  Place next_;            // piece nullptr: at the beginning
+  Place next_;  // piece nullptr: at the beginning
   uint32_t unsent_ = 0;
   uint32_t dropped_ = 0;  // bytes of the first piece that were let go
 };

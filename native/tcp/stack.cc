@@ -55,9 +55,8 @@ void Stack::unlisten(uint16_t listener) {
 // The table.
 
 Connection* Stack::find(const Tuple& tuple) const {
-  const uint32_t found = index_.find(flow_hash(tuple, secrets_.table), [&](uint32_t id) {
-    return connections_[id].tuple == tuple;
-  });
+  const uint32_t found =
+      index_.find(flow_hash(tuple, secrets_.table), [&](uint32_t id) { return connections_[id].tuple == tuple; });
   return found == kNoFlow ? nullptr : &connections_[found];
 }
 

@@ -16,26 +16,27 @@ namespace flatproxy::tcp {
 struct Listener {
   uint32_t backlog = 1024;  ///< handshakes under way; beyond them SYN cookies are sent (RFC 4987)
   uint32_t half_open = 0;
-  uint16_t mtu = 0;         ///< of the paths to it at most, 0: that of the stack
+  uint16_t mtu = 0;  ///< of the paths to it at most, 0: that of the stack
   bool open = false;
 };
 
 /// What became of a frame.
 enum class Fate : uint8_t {
-  taken,         ///< its connection's, or answered
-  unclaimed,     ///< no connection, nobody listens: to be answered with a reset
+  taken,      ///< its connection's, or answered
+  unclaimed,  ///< no connection, nobody listens: to be answered with a reset
   bad_checksum,
   bad_options,
-  table_full,    ///< a SYN that found no room
+  table_full,  ///< a SYN that found no room
 };
 
-/// TCP for one lane: frames and time in, frames and events out. A pure state machine; all that it does happens inside of
-/// the calls below. Whoever owns a connection is told of events through take_ready(), and has the connection until it
-/// calls close() or abort(), also when it has ended.
+/// TCP for one lane: frames and time in, frames and events out. A pure state machine; all that it does happens inside
+/// of the calls below. Whoever owns a connection is told of events through take_ready(), and has the connection until
+/// it calls close() or abort(), also when it has ended.
 class Stack {
  public:
   /// @param capacity connections at most, below 4 million; memory is committed as it is used
-  Stack(const Settings& settings, uint32_t capacity, const Secrets& secrets, Buffers& buffers, Transmitter& transmitter);
+  Stack(const Settings& settings, uint32_t capacity, const Secrets& secrets, Buffers& buffers,
+        Transmitter& transmitter);
   ~Stack();
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
@@ -48,6 +49,8 @@ class Stack {
   static constexpr uint16_t kNoListener = 0xffff;
   /// @param backlog handshakes under way, before SYN cookies are sent  @param mtu see Listener
   uint16_t listen(uint32_t backlog, uint16_t mtu = 0);
+  /// Connections that are open keep theirs.
+  void set_mtu(uint16_t listener, uint16_t mtu) { listeners_[listener].mtu = mtu; }
   /// Connections that are open stay; handshakes under way end.
   void unlisten(uint16_t listener);
 
@@ -66,8 +69,8 @@ class Stack {
   /// that a listener has taken comes with kOpened and without an owner.
   Connection* take_ready();
 
-  /// Queues bytes to be sent. What is beyond Settings::max_send_buffer is queued, too: the caller asks may_send() first,
-  /// and is told kWritable.
+  /// Queues bytes to be sent. What is beyond Settings::max_send_buffer is queued, too: the caller asks may_send()
+  /// first, and is told kWritable.
   void send(Connection& c, ByteQueue&& data);
   uint32_t send(Connection& c, const uint8_t* bytes, uint32_t n);
   bool may_send(Connection& c);

@@ -20,10 +20,10 @@ struct WheelNode {
   bool armed() const { return slot != kIdle; }
 };
 
-/// A hierarchical timing wheel (Varghese and Lauck) of items that are known by their index: six levels of 64 slots, each
-/// slot of a level as long as a whole turn of the one below. Setting, clearing and firing are O(1), an item moves down
-/// at most five times; nothing fires early, and at most one tick late. Ticks are milliseconds; what is set further ahead
-/// than kHorizon, twelve days, fires there and is for its owner to set again.
+/// A hierarchical timing wheel (Varghese and Lauck) of items that are known by their index: six levels of 64 slots,
+/// each slot of a level as long as a whole turn of the one below. Setting, clearing and firing are O(1), an item moves
+/// down at most five times; nothing fires early, and at most one tick late. Ticks are milliseconds; what is set further
+/// ahead than kHorizon, twelve days, fires there and is for its owner to set again.
 /// @tparam Nodes WheelNode& operator()(uint32_t index)
 template <typename Nodes>
 class TimerWheel {

@@ -18,7 +18,10 @@ const scripts = () =>
 
 function checkSymbols(library) {
   const symbols = execFileSync('nm', ['-D', '--defined-only', library], { encoding: 'utf8' })
-  const shown = symbols.trim().split('\n').map((line) => line.split(' ').at(-1))
+  const shown = symbols
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ').at(-1))
   if (shown.join() !== 'packetdrill_interface_init') throw new Error(`exports ${shown.join(', ')}`)
 }
 
@@ -30,7 +33,8 @@ export async function packetdrill(report) {
   })
   if (!built) return
   const program = findProgram('packetdrill')
-  if (!program) return report.skip('packetdrill', 'packetdrill is not on the PATH; the same scripts run as TcpScript tests')
+  if (!program)
+    return report.skip('packetdrill', 'packetdrill is not on the PATH; the same scripts run as TcpScript tests')
   for (const script of scripts()) {
     const path = join(folder, script)
     await report.attempt(`packetdrill ${relative(root, path)}`, async () => {

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "health/health_prober.h"
-#include "packet/frame.h"
 #include "packet/buffers.h"
+#include "packet/frame.h"
 #include "wire/checksum.h"
 #include "wire/ipv4.h"
 #include "wire/protocol.h"

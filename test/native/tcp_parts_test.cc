@@ -226,8 +226,9 @@ TEST_F(FlightTest, CountsWhatIsSackedAndLost) {
 }
 
 TEST_F(FlightTest, ASackStormCostsLittle) {
-  // 100,000 segments of one unit each, then blocks that cover nearly all of them again and again: stepping over what has
-  // arrived must not walk it. Counted as time per block, very generously: a walk would take a hundred times as long.
+  // 100,000 segments of one unit each, then blocks that cover nearly all of them again and again: stepping over what
+  // has arrived must not walk it. Counted as time per block, very generously: a walk would take a hundred times as
+  // long.
   for (uint32_t i = 0; i < 100'000; ++i) flight.sent(i * kUnit, kUnit, false, kUnit, {}, now);
   Arrivals arrivals;
   for (uint32_t end = 2; end < 100'000; ++end) {

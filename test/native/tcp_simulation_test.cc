@@ -96,7 +96,8 @@ void exchange(uint64_t seed, uint32_t bytes, const LinkFaults& faults, const tcp
   EXPECT_TRUE(streams.intact());
   EXPECT_TRUE(streams.complete()) << "ended " << int(streams.why(0)) << " and " << int(streams.why(1)) << " after "
                                   << streams.received(0) << " and " << streams.received(1);
-  pair.run(1'000'000'000'000, [] { return false; }, [](int, Connection&, uint8_t) {});
+  pair.run(
+      1'000'000'000'000, [] { return false; }, [](int, Connection&, uint8_t) {});
   expect_nothing_left(pair);
 }
 
@@ -132,8 +133,9 @@ TEST(TcpSimulation, OneSeedRunsTheSameWayTwice) {
     StackPair pair({}, {}, faults, 42);
     Streams streams(pair, 100'000);
     pair.connect();
-    pair.run(1'000'000'000'000, [&] { return streams.done(); },
-             [&](int side, Connection& c, uint8_t events) { streams.happen(side, c, events); });
+    pair.run(
+        1'000'000'000'000, [&] { return streams.done(); },
+        [&](int side, Connection& c, uint8_t events) { streams.happen(side, c, events); });
     packets[i] = pair.packets();
     end[i] = pair.now();
   }
@@ -146,9 +148,11 @@ TEST(TcpSimulation, ALinkThatDiesEndsTheConnection) {
   Streams streams(pair, 10'000'000);
   pair.connect();
   const auto happen = [&](int side, Connection& c, uint8_t events) { streams.happen(side, c, events); };
-  pair.run(100'000'000, [] { return false; }, happen);
+  pair.run(
+      100'000'000, [] { return false; }, happen);
   pair.faults.loss = 10'000;
-  EXPECT_TRUE(pair.run(4'000'000'000'000, [&] { return streams.done(); }, happen));
+  EXPECT_TRUE(pair.run(
+      4'000'000'000'000, [&] { return streams.done(); }, happen));
   EXPECT_EQ(streams.why(0), tcp::End::timeout);
   EXPECT_EQ(streams.why(1), tcp::End::timeout);
   expect_nothing_left(pair);

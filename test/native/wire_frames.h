@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "packet/frame.h"
 #include "packet/buffers.h"
+#include "packet/frame.h"
 #include "wire/arp.h"
 #include "wire/checksum.h"
 #include "wire/ethernet.h"

@@ -19,11 +19,11 @@ struct CongestionWindow {
   // CUBIC (RFC 9438 section 4.1), in bytes and seconds; epoch_start 0: no epoch of congestion avoidance has begun.
   Nanoseconds epoch_start = 0;
   Nanoseconds last_limited = 0;
-  float maximum = 0;   ///< W_max
-  float inflexion = 0; ///< K
-  float estimate = 0;  ///< W_est
-  float before = 0;    ///< cwnd_prior
-  float fraction = 0;  ///< growth that is not a whole byte yet
+  float maximum = 0;    ///< W_max
+  float inflexion = 0;  ///< K
+  float estimate = 0;   ///< W_est
+  float before = 0;     ///< cwnd_prior
+  float fraction = 0;   ///< growth that is not a whole byte yet
 
   bool in_slow_start() const { return size < threshold; }
 };
@@ -37,7 +37,7 @@ struct Growth {
   Sequence next;           ///< SND.NXT
   uint32_t bytes;          ///< newly acknowledged
   uint32_t mss;
-  bool limited;            ///< the window, not the application, limits what is sent
+  bool limited;  ///< the window, not the application, limits what is sent
 };
 
 /// How a window grows and shrinks. One object serves all connections.

@@ -122,6 +122,7 @@ Result SocketHost::set_option(int fd, int level, int name, const void* value, so
     if (name == TCP_MAXSEG) {
       if (number < 88 || number > 65535 - 60) return -EINVAL;
       s->max_segment = static_cast<uint16_t>(number);
+      if (s->listener != tcp::Stack::kNoListener) stack_.set_mtu(s->listener, mtu_of(*s));
     }
     if (name == TCP_USER_TIMEOUT) s->user_timeout = static_cast<uint32_t>(number);
   } else if (level == IPPROTO_IP && name == IP_TOS) {

@@ -81,12 +81,12 @@ void Session::sleep(int64_t microseconds) {
 
 int64_t Session::look_at_clock() {
   std::unique_lock lock(mutex_);
-  if (on_main()) {
-    advance_to(lock, host_.now_us() + 1);
-  } else {
+  if (!on_main() && returning_) {
     returning_ = false;
     changed_.notify_all();
+    return host_.now_us();
   }
+  advance_to(lock, host_.now_us() + 1);
   return host_.now_us();
 }
 

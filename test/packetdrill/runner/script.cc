@@ -222,7 +222,10 @@ void read_time(Line& line, int64_t previous_us, ScriptEvent& event, bool& blocks
 
 void read_flag(Script& script, const std::string& text) {
   const auto value = [&](const std::string& name) -> std::optional<std::string> {
-    return text.starts_with(name + "=") ? std::optional(text.substr(name.size() + 1)) : std::nullopt;
+    if (!text.starts_with(name + "=")) return std::nullopt;
+    std::string found = text.substr(name.size() + 1);
+    std::erase(found, '"');
+    return found;
   };
   if (const auto flags = value("--so_flags")) script.so_flags = *flags;
   if (const auto version = value("--ip_version")) script.ipv6 = *version == "ipv6";
