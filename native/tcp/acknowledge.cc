@@ -117,10 +117,9 @@ void take_acknowledgment(Context& context, Connection& c, const Arrival& a) {
   const uint32_t acked = after(a.acknowledgment, c.una) ? a.acknowledgment - c.una : 0;
   const bool window_changed = take_window(c, a);
   if (window_changed) context.touch(c);
-  if (c.retransmit == Retransmit::persist) {
-    note_life(context, c);
-    if (c.window > 0) c.backoff = 0;
-  }
+  // RFC 9293 section 3.8.6.1: whoever answers with a shut window is there, however long it stays shut.
+  if (c.window == 0 || c.retransmit == Retransmit::persist) note_life(context, c);
+  if (c.window > 0 && c.retransmit == Retransmit::persist) c.backoff = 0;
   if (c.flight == nullptr) return;
 
   const uint32_t least = c.round_trip.minimum();

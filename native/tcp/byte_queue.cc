@@ -57,13 +57,18 @@ uint32_t ByteQueue::copy_in(const uint8_t* bytes, uint32_t n, Buffers& buffers) 
   return copied;
 }
 
-uint32_t ByteQueue::copy_out(uint8_t* to, uint32_t n) {
+uint32_t ByteQueue::peek(uint8_t* to, uint32_t n) const {
   uint32_t copied = 0;
   for (const Segment* piece = first_; piece != nullptr && copied < n; piece = piece->next) {
     const uint32_t take = std::min(n - copied, piece->length);
     std::memcpy(to + copied, piece->data, take);
     copied += take;
   }
+  return copied;
+}
+
+uint32_t ByteQueue::copy_out(uint8_t* to, uint32_t n) {
+  const uint32_t copied = peek(to, n);
   drop_front(copied);
   return copied;
 }

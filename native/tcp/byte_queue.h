@@ -83,7 +83,9 @@ class ByteQueue {
   /// Copies bytes behind the last piece, into its spare room and small new ones. Returns how many it could: fewer only
   /// when the pool is empty.
   uint32_t copy_in(const uint8_t* bytes, uint32_t n, Buffers& buffers);
-  /// Copies up to n bytes from the front and drops them; returns how many there were.
+  /// Copies up to n bytes from the front; returns how many there were.
+  uint32_t peek(uint8_t* to, uint32_t n) const;
+  /// The same, and drops them.
   uint32_t copy_out(uint8_t* to, uint32_t n);
   /// Drops n bytes from the front (n <= bytes()).
   void drop_front(uint32_t n);

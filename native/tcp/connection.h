@@ -71,6 +71,7 @@ enum Flag : uint32_t {
   kHalfOpen = 1 << 15,  ///< counts in its listener's backlog
   kWaiting = 1 << 16,   ///< stands in the queue of those in TIME-WAIT
   kUnlisted = 1 << 17,  ///< has ended and is found no more
+  kPaced = 1 << 18,     ///< waits for pace_at to send more
 };
 
 /// What the retransmission timer stands for.
@@ -89,6 +90,8 @@ struct Connection {
   void* owner = nullptr;
   Connection* next_ready = nullptr;
   Connection* next_dirty = nullptr;
+  Connection* next_waiting = nullptr;  ///< in TIME-WAIT, in the order of their ends
+  Connection* previous_waiting = nullptr;
   uint64_t path[3] = {};  ///< where its frames leave by: the transmitter's to fill and to read
   bool ready = false;
   bool dirty = false;
@@ -119,14 +122,16 @@ struct Connection {
   uint8_t receive_shift = 0;
   uint8_t quick_acks = 0;  ///< segments still to be acknowledged at once
   uint8_t unacked_segments = 0;
+  uint8_t challenges = 0;        ///< challenge ACKs since...
+  uint32_t challenges_from = 0;  ///< ...this millisecond
   Sequence irs = 0;
   Sequence expected = 0;     ///< RCV.NXT
   Sequence window_edge = 0;  ///< right edge of the window that was offered
   Sequence last_ack_sent = 0;
   Sequence peer_fin = 0;
   uint32_t receive_limit = 0;  ///< window at most
-  Sequence tune_from = 0;      ///< receive window tuning: RCV.NXT and time at the start of the round
-  Nanoseconds tune_at = 0;
+  Sequence tune_from = 0;      ///< receive window tuning: RCV.NXT and time (microseconds) at the start of the round
+  uint32_t tune_at = 0;
   ByteQueue received;
   std::unique_ptr<Reassembly> ahead;
   wire::SackBlock duplicate{};    ///< to report in the next acknowledgment (RFC 2883), if not empty
@@ -139,6 +144,7 @@ struct Connection {
   Nanoseconds retransmit_at = kNever;
   Nanoseconds ack_at = kNever;
   Nanoseconds life_at = kNever;  ///< keepalive, TIME-WAIT, FIN-WAIT-2, SYN
+  uint32_t pace_at = 0;          ///< microseconds: until when what was sent last is paid for
   uint32_t user_timeout = 0;     ///< milliseconds (RFC 5482)
   uint32_t stalled_since = 0;    ///< milliseconds: since when something waits for an acknowledgment
   uint32_t last_received = 0;    ///< milliseconds

@@ -59,6 +59,12 @@ class Context {
   /// The value of a timestamp option sent now (RFC 7323 section 5.4: an offset of its own for each connection).
   uint32_t timestamp(const Connection& c) const { return now_ms() + c.timestamp_offset; }
 
+  /// Most of the lane's buffers are out: connections make do with less until they are back.
+  bool pressed() const { return is_beyond(buffers.small, 6) || is_beyond(buffers.large, 6); }
+  /// Nearly all are out: no more bytes are taken in. What is left is for the headers of what is sent and for the
+  /// acknowledgments that let queues go: without them nothing would ever move again.
+  bool exhausted() const { return is_beyond(buffers.small, 7) || is_beyond(buffers.large, 7); }
+
   /// Its owner is to look at a connection.
   void tell(Connection& c, uint8_t events) {
     if (c.has(kOrphan)) return;
@@ -95,13 +101,16 @@ class Context {
     give(reassemblies_, std::move(reassembly));
   }
 
-  /// Whether another challenge ACK may be sent (RFC 5961 section 7).
-  bool may_challenge() {
-    if (now - challenges_from_ >= kSecond) {
-      challenges_from_ = now;
-      challenges_ = 0;
+  /// Whether a connection may send another challenge ACK (RFC 5961 section 7). Each has a limit of its own: one that
+  /// all share would tell an attacker of others' connections (Cao et al., "Off-Path TCP Exploits", 2016).
+  bool may_challenge(Connection& c) const {
+    if (now_ms() - c.challenges_from >= 1000) {
+      c.challenges_from = now_ms();
+      c.challenges = 0;
     }
-    return challenges_++ < settings.challenges_per_second;
+    if (c.challenges >= settings.challenges_per_second) return false;
+    ++c.challenges;
+    return true;
   }
 
  private:
@@ -117,6 +126,9 @@ class Context {
     if (first == nullptr) last = nullptr;
     return c;
   }
+  static bool is_beyond(const SegmentPool& pool, uint32_t eighths) {
+    return pool.in_use() > pool.segments() / 8 * eighths;
+  }
   template <typename T>
   static std::unique_ptr<T> take(std::vector<std::unique_ptr<T>>& spare) {
     if (spare.empty()) return std::make_unique<T>();
@@ -128,7 +140,7 @@ class Context {
   static void give(std::vector<std::unique_ptr<T>>& spare, std::unique_ptr<T> one) {
     if (spare.size() < kSpare) spare.push_back(std::move(one));
   }
-  static constexpr size_t kSpare = 4096;
+  static constexpr size_t kSpare = 1024;
 
   Connection* ready_first_ = nullptr;
   Connection* ready_last_ = nullptr;
@@ -136,8 +148,6 @@ class Context {
   Connection* dirty_last_ = nullptr;
   std::vector<std::unique_ptr<Flight>> flights_;
   std::vector<std::unique_ptr<Reassembly>> reassemblies_;
-  Nanoseconds challenges_from_ = 0;
-  uint32_t challenges_ = 0;
 };
 
 }  // namespace flatproxy::tcp

@@ -273,8 +273,9 @@ void Flight::repeated(const Repeat& repeat, uint32_t n, Nanoseconds now) {
 }
 
 void Flight::clear() {
-  frames_.clear();
-  resends_.clear();
+  constexpr uint32_t kKept = 64;  // of elements: what a spare one may hold
+  frames_.reset(kKept);
+  resends_.reset(kKept);
   sacked_ = sacked_segments_ = lost_ = 0;
   recovery = {};
 }

@@ -144,7 +144,7 @@ void establish(Context& context, Connection& c, const Arrival& a) {
   c.retransmit = Retransmit::none;
   c.retransmit_at = kNever;
   c.last_received = c.last_sent = context.now_ms();
-  c.tune_at = context.now;
+  c.tune_at = c.pace_at = context.now_us();
   watch_idleness(context, c);
   context.counters.opened.add(1);
   context.tell(c, kOpened);

@@ -14,7 +14,7 @@ constexpr uint32_t kTimestampsAge =
 
 // RFC 5961: the other side, if it is the one, answers with what proves it.
 void challenge(Context& context, Connection& c) {
-  if (!context.may_challenge()) {
+  if (!context.may_challenge(c)) {
     context.counters.challenges_held.add(1);
     return;
   }
@@ -39,7 +39,8 @@ bool is_in_window(const Connection& c, const Arrival& a) {
   return inside(a.sequence) || inside(a.end() - 1);
 }
 
-// The first check fails: what is out of place is answered with where we are, once.
+// The first check fails: what is out of place is answered with where we are. Two ends that disagree must not answer
+// each other's empty segments for ever, so those are challenged, which has a limit.
 void refuse(Context& context, Connection& c, const Arrival& a) {
   context.counters.out_of_window.add(a.segments);
   if (a.has(wire::kRst)) return;
@@ -51,6 +52,7 @@ void refuse(Context& context, Connection& c, const Arrival& a) {
     context.counters.duplicates.add(a.segments);
     if (c.has(kSackOk)) c.duplicate = {a.sequence, earlier(a.sequence + a.payload, c.expected)};  // RFC 2883
   }
+  if (a.length() == 0) return challenge(context, c);
   acknowledge_soon(context, c);
 }
 
@@ -136,6 +138,12 @@ void take_fin(Context& context, Connection& c) {
   }
 }
 
+// Nothing comes after a FIN.
+void cut_behind_fin(Context& context, const Connection& c, Arrival& a) {
+  const uint32_t room = after(c.peer_fin, a.sequence) ? c.peer_fin - a.sequence : 0;
+  if (a.data.bytes() > room) a.data = a.data.cut_front(room, context.buffers);
+}
+
 // Seventh: data, and a FIN once all in front of it is there.
 void take_text(Context& context, Connection& c, Arrival& a) {
   const bool open = c.state == State::established || c.state == State::fin_wait_1 || c.state == State::fin_wait_2;
@@ -151,6 +159,7 @@ void take_text(Context& context, Connection& c, Arrival& a) {
     c.set(kFinSeen);
   }
   if (a.payload > 0) {
+    if (c.has(kFinSeen)) cut_behind_fin(context, c, a);
     take_data(context, c, a);
     context.touch(c);
   }
@@ -182,12 +191,13 @@ void segment_arrives(Context& context, Connection& c, Arrival& a) {
   if (c.state == State::syn_sent) return arrives_in_syn_sent(context, c, a);
   if (is_old_duplicate(context, c, a)) {
     context.counters.old_timestamps.add(a.segments);
-    return acknowledge_soon(context, c);
+    return a.length() == 0 ? challenge(context, c) : acknowledge_soon(context, c);
   }
   if (c.state == State::time_wait) return arrives_in_time_wait(context, c, a);
   // A segment into a window that is shut still brings its acknowledgment (section 3.10.7.4, first).
   const bool probe = a.sequence == c.expected && c.window_edge == c.expected && !a.has(wire::kSyn);
   if (!is_in_window(c, a) && !probe) return refuse(context, c, a);
+  c.last_received = context.now_ms();
   if (a.has(wire::kRst)) return take_reset(context, c, a);
   if (a.has(wire::kSyn)) return challenge(context, c);  // RFC 5961 section 4.2
   if (!a.has(wire::kAck)) return;

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "tcp/emit.h"
+#include "tcp/pacing.h"
 #include "tcp/receive.h"
 #include "tcp/recovery.h"
 #include "tcp/timers.h"
@@ -19,8 +20,8 @@ uint32_t send_window(const Connection& c) {
 
 // Bytes of one frame at most: whole segments, as many as a SentFrame has bits.
 uint32_t frame_bytes(const Context& context, const Connection& c) {
-  const uint32_t segments = std::clamp(context.settings.max_frame / c.mss, 1u, SentFrame::kMaxUnits);
-  return segments * c.mss;
+  const uint32_t most = std::clamp(context.settings.max_frame / c.mss, 1u, SentFrame::kMaxUnits);
+  return (is_paced(c) ? std::clamp(paced_bytes(c) / c.mss, 2u, most) : most) * c.mss;
 }
 
 // Whether a segment that is not full may go. RFC 9293 section 3.7.4: not while a small one is not acknowledged (in
@@ -90,6 +91,7 @@ bool send_new_frame(Context& context, Connection& c, uint32_t n) {
   begin_flight(context, c);
   c.flight->sent(c.next, n, fin && last, c.mss, place, context.now);
   c.flight->recovery.out += n;
+  pay_for(context, c, n);
   if (n > 0) {
     c.to_send.advance(n);
     c.unset(kSayReduced);
@@ -112,7 +114,7 @@ bool send_new_frame(Context& context, Connection& c, uint32_t n) {
 bool send_new(Context& context, Connection& c) {
   bool sent = false;
   bool congested = false;
-  for (;;) {
+  while (may_go_on(context, c)) {
     const uint32_t n = c.to_send.unsent() > 0 ? sendable(context, c, congested) : 0;
     if ((n == 0 && !may_send_fin(c, n)) || !send_new_frame(context, c, n)) break;
     sent = true;
@@ -121,16 +123,24 @@ bool send_new(Context& context, Connection& c) {
   return sent;
 }
 
-// How many of a repeat's units the congestion window lets out, in one frame.
+// Whether a repeat of so many bytes ends with our FIN.
+bool ends_with_fin(const Connection& c, const Flight::Repeat& what, uint32_t length) {
+  return c.has(kFinSent) && what.begin + length == c.next;
+}
+
+// How many of a repeat's units the congestion window lets out, in one frame; one when nothing is on the way. A FIN
+// takes no room.
 uint32_t repeatable(const Context& context, const Connection& c, const Flight::Repeat& what) {
   const uint32_t room = std::min(congestion_room(c), std::max<uint32_t>(context.settings.max_frame, c.mss));
-  return room >= what.length ? what.count : std::min(what.count - 1, room / what.unit);
+  if (room >= what.length - ends_with_fin(c, what, what.length)) return what.count;
+  const uint32_t units = std::min(what.count - 1, room / what.unit);
+  return units == 0 && pipe_of(c) == 0 ? 1 : units;
 }
 
 bool repeat(Context& context, Connection& c, const Flight::Repeat& what, uint32_t units) {
   const uint32_t length = what.bytes_of(units);
   const Sequence end = what.begin + length;
-  const bool fin = c.has(kFinSent) && end == c.next;
+  const bool fin = ends_with_fin(c, what, length);
   Outgoing out{.sequence = what.begin, .payload = length - fin, .place = what.place, .skip = what.skip};
   if (fin) out.flags |= wire::kFin;
   if (out.payload > 0 && end == c.next && c.to_send.unsent() == 0) out.flags |= wire::kPsh;

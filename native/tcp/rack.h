@@ -17,13 +17,13 @@ class Rack {
 
   Nanoseconds sent_at() const { return sent_at_; }
   Sequence end() const { return end_; }
-  Nanoseconds round_trip() const { return round_trip_; }
+  Nanoseconds round_trip() const { return Nanoseconds{round_trip_us_} * 1000; }
   bool known() const { return sent_at_ != 0; }
   bool reordering_seen() const { return reordering_seen_; }
 
   /// Section 6.2, step 2: a transmission has arrived. Of several that one acknowledgment names, in order of sequence.
   void arrived(Nanoseconds sent_at, Sequence end, Nanoseconds now) {
-    round_trip_ = now - sent_at;
+    round_trip_us_ = static_cast<uint32_t>(std::min<Nanoseconds>((now - sent_at + 999) / 1000, ~0u));
     if (!sent_after(sent_at, end, sent_at_, end_)) return;
     sent_at_ = sent_at;
     end_ = end;
@@ -59,7 +59,7 @@ class Rack {
 
  private:
   Nanoseconds sent_at_ = 0;
-  Nanoseconds round_trip_ = 0;
+  uint32_t round_trip_us_ = 0;
   Sequence end_ = 0;
   Sequence round_end_ = 0;
   uint8_t multiplier_ = 1;

@@ -120,7 +120,9 @@ void Reassembly::shed(uint32_t held) {
 }
 
 void Reassembly::clear() {
+  constexpr size_t kKept = 64;  // what a spare one may hold
   runs_.clear();
+  if (runs_.capacity() > kKept) runs_.shrink_to_fit();
   held_ = 0;
   latest_count_ = 0;
 }

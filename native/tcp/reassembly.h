@@ -17,7 +17,8 @@ class Reassembly {
   static constexpr uint32_t kMaxRuns = 1024;
 
   bool empty() const { return runs_.empty(); }
-  uint32_t held() const { return held_; }  ///< bytes of memory
+  uint32_t held() const { return held_; }                 ///< bytes of memory
+  Sequence begin() const { return runs_.front().begin; }  ///< of the first run; not empty
   uint32_t runs() const { return static_cast<uint32_t>(runs_.size()); }
 
   /// Takes data of which none is in order yet. Returns how many bytes were new. What finds no room among the runs is

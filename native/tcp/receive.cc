@@ -23,13 +23,13 @@ uint32_t worthwhile(const Connection& c) { return std::min<uint32_t>(c.receive_l
 
 // A window of twice what has come in the last round trip lets the other side double its own.
 void tune_window(Context& context, Connection& c) {
-  const Nanoseconds round = std::max<Nanoseconds>(Nanoseconds{c.round_trip.smoothed()} * 1000, kMillisecond);
-  if (context.now - c.tune_at < round) return;
+  if (context.now_us() - c.tune_at < std::max(c.round_trip.smoothed(), 1000u)) return;
   const uint64_t wanted = 2 * uint64_t{c.expected - c.tune_from} + 2u * c.mss;
-  const uint32_t most = std::min(context.settings.max_receive_buffer, 65535u << scale_of(c));
+  const uint32_t scaled = std::min(context.settings.max_receive_buffer, 65535u << scale_of(c));
+  const uint32_t most = context.pressed() ? context.settings.initial_receive_window : scaled;
   if (wanted > c.receive_limit) c.receive_limit = static_cast<uint32_t>(std::min<uint64_t>(wanted, most));
   c.tune_from = c.expected;
-  c.tune_at = context.now;
+  c.tune_at = context.now_us();
 }
 
 void note_duplicate(Context& context, Connection& c, Sequence begin, Sequence end) {
@@ -40,6 +40,10 @@ void note_duplicate(Context& context, Connection& c, Sequence begin, Sequence en
 
 void take_ahead(Context& context, Connection& c, Arrival& arrival) {
   if (c.ahead == nullptr) c.ahead = context.new_reassembly();
+  if (context.pressed()) {
+    context.counters.memory_refused.add(arrival.segments);
+    return;
+  }
   if (memory_held(c) + arrival.data.held() > memory_bound(c)) {
     // What fills the gap is worth more than what lies behind it.
     c.ahead->shed(c.ahead->held() / 2);
@@ -57,8 +61,13 @@ void take_in_order(Context& context, Connection& c, Arrival& arrival) {
     c.received.absorb(std::move(arrival.data), context.buffers);
     return;
   }
-  // What came ahead came first: it stays where the two overlap.
-  take_ahead(context, c, arrival);
+  // Up to what came ahead: that came first, and stays where the two overlap.
+  const uint32_t gap = c.ahead->empty() ? arrival.data.bytes() : c.ahead->begin() - c.expected;
+  const uint32_t fresh = std::min(gap, arrival.data.bytes());
+  ByteQueue filling = arrival.data.cut_front(fresh, context.buffers);
+  c.received.absorb(std::move(filling), context.buffers);
+  c.expected += fresh;
+  if (!arrival.data.empty()) c.ahead->insert(c.expected, std::move(arrival.data), context.buffers);
   c.expected = c.ahead->deliver(c.expected, c.received);
   if (c.ahead->empty()) context.give_back(std::move(c.ahead));
   c.set(kAckNow);  // RFC 5681 section 4.2: a segment that fills a gap is acknowledged at once
@@ -66,10 +75,11 @@ void take_in_order(Context& context, Connection& c, Arrival& arrival) {
 
 }  // namespace
 
-uint16_t offer_window(Context&, Connection& c) {
+uint16_t offer_window(Context& context, Connection& c) {
   const Sequence edge = c.expected + space(c);
+  const bool opens = after(edge, c.window_edge) && (c.received.empty() || !context.pressed());
   // RFC 9293 section 3.8.6.2.2: silly windows are not offered.
-  if (after(edge, c.window_edge) && edge - c.window_edge >= worthwhile(c)) c.window_edge = edge;
+  if (opens && edge - c.window_edge >= worthwhile(c)) c.window_edge = edge;
   const uint32_t window = after(c.window_edge, c.expected) ? c.window_edge - c.expected : 0;
   return static_cast<uint16_t>(std::min(window >> scale_of(c), 65535u));
 }
@@ -83,7 +93,10 @@ void acknowledged(Connection& c) {
 }
 
 void take_data(Context& context, Connection& c, Arrival& arrival) {
-  c.last_received = context.now_ms();
+  if (context.exhausted()) {
+    context.counters.memory_refused.add(arrival.segments);
+    return;
+  }
   if (before(arrival.sequence, c.expected)) {
     const uint32_t known = std::min(c.expected - arrival.sequence, arrival.data.bytes());
     note_duplicate(context, c, arrival.sequence, arrival.sequence + known);

@@ -26,6 +26,13 @@ class Ring {
   }
   void pop() { ++begin_; }
   void clear() { begin_ = end_; }
+  /// clear(), and gives the array back if it has grown beyond so many.
+  void reset(uint32_t most) {
+    clear();
+    if (capacity_ <= most) return;
+    elements_.reset();
+    capacity_ = 0;
+  }
 
  private:
   void grow() {

@@ -37,8 +37,8 @@ struct Settings {
   Nanoseconds keepalive_interval = 75 * kSecond;
   uint32_t keepalive_probes = 9;
   Nanoseconds time_wait = 60 * kSecond;
-  Nanoseconds fin_wait = 60 * kSecond;    ///< of a connection that its owner has closed: for the other side's FIN
-  uint32_t challenges_per_second = 1000;  ///< RFC 5961 section 7, of the whole stack
+  Nanoseconds fin_wait = 60 * kSecond;  ///< of a connection that its owner has closed: for the other side's FIN
+  uint8_t challenges_per_second = 10;   ///< RFC 5961 section 7, of each connection
 };
 
 }  // namespace flatproxy::tcp

@@ -1,5 +1,6 @@
 #include "tcp/stack.h"
 
+#include <algorithm>
 #include <new>
 
 #include "tcp/emit.h"
@@ -83,6 +84,7 @@ Connection* Stack::allocate(const Tuple& tuple) {
 void Stack::unlist(Connection& c) {
   if (c.has(kUnlisted)) return;
   c.set(kUnlisted);
+  waiting_.remove(c);
   wheel_.clear(c.index);
   index_.remove(flow_hash(c.tuple, secrets_.table), c.index);
 }
@@ -99,14 +101,11 @@ void Stack::forget(Connection& c) {
 
 // A table that is full gives up its oldest TIME-WAIT.
 bool Stack::make_room() {
-  while (!waiting_.empty()) {
-    Connection& c = connections_[waiting_.front()];
-    waiting_.pop();
-    if (c.state != State::time_wait || !c.has(kOrphan) || c.dirty || c.ready) continue;
-    forget(c);
-    return true;
-  }
-  return false;
+  Connection* c = waiting_.oldest();
+  while (c != nullptr && (c->dirty || c->ready)) c = c->next_waiting;
+  if (c == nullptr) return false;
+  forget(*c);
+  return true;
 }
 
 // Frames.
@@ -168,6 +167,7 @@ Fate Stack::take_syn(Segment* frame, Arrival& syn, uint16_t listener, const Sequ
     c.path_mtu = listeners_[listener].mtu;
     answer_with_cookie(context_, c, syn, secrets_);
     context_.counters.cookies_sent.add(1);
+    listeners_[listener].cookies_until = context_.now + (kCookieMinutes + 1) * 60 * kSecond;
     release(frame);
     return Fate::taken;
   }
@@ -187,7 +187,9 @@ void Stack::leave_backlog(Connection& c) {
   --listeners_[c.listener].half_open;
 }
 
+// Where none was sent lately none is believed: guessing one takes millions of tries, and would succeed in the end.
 bool Stack::take_cookie(Arrival& ack, uint16_t listener) {
+  if (context_.now >= listeners_[listener].cookies_until) return false;
   const std::optional<CookieOptions> options = read_cookie(ack, context_.now, secrets_);
   if (!options) return false;
   Connection* c = allocate(ack.tuple.reversed());
@@ -240,14 +242,16 @@ void Stack::send(Connection& c, ByteQueue&& data) {
 }
 
 uint32_t Stack::send(Connection& c, const uint8_t* bytes, uint32_t n) {
-  if (c.state == State::closed || c.has(kFinQueued)) return 0;
+  if (c.state == State::closed || c.has(kFinQueued) || context_.exhausted()) return 0;
   context_.touch(c);
   return c.to_send.copy_in(bytes, n, context_.buffers);
 }
 
 bool Stack::may_send(Connection& c) {
   if (c.state == State::closed || c.has(kFinQueued)) return false;
-  if (c.to_send.held() < context_.settings.max_send_buffer) return true;
+  constexpr uint32_t kLittle = 64 * 1024;  // while the lane's buffers are scarce
+  const uint32_t most = context_.settings.max_send_buffer;
+  if (c.to_send.held() < (context_.pressed() ? std::min(most, kLittle) : most)) return true;
   c.set(kFullSend);
   return false;
 }
@@ -296,10 +300,7 @@ void Stack::settle(Connection& c) {
   if (c.has(kHalfOpen) && c.state != State::syn_received) leave_backlog(c);
   if (c.state != State::closed) {
     send_pending(context_, c);
-    if (c.state == State::time_wait && c.has(kOrphan) && !c.has(kWaiting)) {
-      c.set(kWaiting);
-      waiting_.push(c.index);
-    }
+    if (c.state == State::time_wait && c.has(kOrphan)) waiting_.add(c);
     set_timer(c);
     return;
   }
@@ -309,7 +310,7 @@ void Stack::settle(Connection& c) {
 
 // A timer that is set too early fires for nothing and is set again: most are moved away before they fire.
 void Stack::set_timer(Connection& c) {
-  const Nanoseconds next = next_timer(c);
+  const Nanoseconds next = next_timer(context_, c);
   if (next == kNever) {
     wheel_.clear(c.index);
   } else if (!wheel_.fires_by(c.index, next)) {

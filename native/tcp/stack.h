@@ -7,8 +7,8 @@
 #include "conntrack/region.h"
 #include "tcp/arrival.h"
 #include "tcp/context.h"
-#include "tcp/ring.h"
 #include "tcp/secrets.h"
+#include "tcp/wait_list.h"
 
 namespace flatproxy::tcp {
 
@@ -18,6 +18,7 @@ struct Listener {
   uint32_t half_open = 0;
   uint16_t mtu = 0;  ///< of the paths to it at most, 0: that of the stack
   bool open = false;
+  Nanoseconds cookies_until = 0;  ///< cookies were sent, so that acknowledgments with one may come
 };
 
 /// What became of a frame.
@@ -124,7 +125,7 @@ class Stack {
   FlowIndex index_;
   TimerWheel<Nodes> wheel_;
   std::vector<Listener> listeners_;
-  Ring<uint32_t> waiting_;  // in TIME-WAIT, oldest first; some may be so no more
+  WaitList waiting_;
 };
 
 }  // namespace flatproxy::tcp

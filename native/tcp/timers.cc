@@ -5,6 +5,7 @@
 #include "tcp/emit.h"
 #include "tcp/end.h"
 #include "tcp/output.h"
+#include "tcp/pacing.h"
 #include "tcp/path_mtu.h"
 #include "tcp/recovery.h"
 
@@ -32,6 +33,12 @@ Nanoseconds probe_timeout_of(const Connection& c) {
   Nanoseconds wait = 2 * Nanoseconds{c.round_trip.smoothed()} * kMicrosecond;
   if (c.in_flight() <= c.mss) wait += RoundTrip::kMinimumVariation * kMicrosecond;  // its ACK may be delayed
   return std::clamp(wait, kMinimumProbeTimeout, timeout_of(c));
+}
+
+// When a connection that waits to send more may.
+Nanoseconds pace_of(const Context& context, const Connection& c) {
+  if (!c.has(kPaced)) return kNever;
+  return context.now + static_cast<Nanoseconds>(std::max(pacing_wait(context, c), 0)) * kMicrosecond;
 }
 
 bool stalled_too_long(const Context& context, const Connection& c) {
@@ -143,9 +150,9 @@ void set_retransmission(Context& context, Connection& c, bool sent) {
   }
 }
 
-Nanoseconds next_timer(const Connection& c) {
+Nanoseconds next_timer(const Context& context, const Connection& c) {
   const Nanoseconds retransmit = c.retransmit == Retransmit::none ? kNever : c.retransmit_at;
-  return std::min({retransmit, c.ack_at, c.life_at});
+  return std::min({retransmit, c.ack_at, c.life_at, pace_of(context, c)});
 }
 
 void fire_timers(Context& context, Connection& c) {

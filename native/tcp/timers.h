@@ -9,7 +9,7 @@ namespace flatproxy::tcp {
 void set_retransmission(Context& context, Connection& c, bool sent);
 
 /// When the connection is to be looked at next; kNever: not before something comes.
-Nanoseconds next_timer(const Connection& c);
+Nanoseconds next_timer(const Context& context, const Connection& c);
 
 /// Does what is due at context.now.
 void fire_timers(Context& context, Connection& c);

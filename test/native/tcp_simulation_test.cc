@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "support/simple_tcp.h"
 #include "support/stack_pair.h"
 
 namespace flatproxy::test {
@@ -101,28 +102,91 @@ void exchange(uint64_t seed, uint32_t bytes, const LinkFaults& faults, const tcp
   expect_nothing_left(pair);
 }
 
+/// Faults and settings of a seed: any mixture.
+LinkFaults any_faults(Dice& dice) {
+  LinkFaults faults;
+  faults.loss = dice.below(500);
+  faults.duplication = dice.below(300);
+  faults.corruption = dice.below(100);
+  faults.reordering = dice.below(2000);
+  faults.delay = 100'000 + dice.next() % 50'000'000;
+  faults.jitter = dice.below(4) == 0 ? faults.delay / 4 : 0;
+  return faults;
+}
+tcp::Settings any_settings(Dice& dice) {
+  tcp::Settings settings;
+  settings.timestamps = dice.below(4) != 0;
+  settings.sack = dice.below(4) != 0;
+  settings.window_scaling = dice.below(4) != 0;
+  settings.tail_loss_probe = dice.below(4) != 0;
+  settings.ecn = dice.below(2) != 0 ? tcp::Ecn::request : tcp::Ecn::off;
+  settings.congestion = dice.below(2) != 0 ? &tcp::cubic() : &tcp::new_reno();
+  return settings;
+}
+
 TEST(TcpSimulation, StreamsCrossAGoodLink) { exchange(1, 3'000'000, {}); }
 
 TEST(TcpSimulation, StreamsCrossABadLink) {
-  for (uint64_t seed = 1; seed <= 200; ++seed) {
+  for (uint64_t seed = 1; seed <= 500; ++seed) {
     Dice dice(seed);
-    LinkFaults faults;
-    faults.loss = dice.below(500);
-    faults.duplication = dice.below(300);
-    faults.corruption = dice.below(100);
-    faults.reordering = dice.below(2000);
-    faults.delay = 100'000 + dice.next() % 50'000'000;
-    faults.jitter = dice.below(4) == 0 ? faults.delay / 4 : 0;
-    tcp::Settings settings;
-    settings.timestamps = dice.below(4) != 0;
-    settings.sack = dice.below(4) != 0;
-    settings.window_scaling = dice.below(4) != 0;
-    settings.tail_loss_probe = dice.below(4) != 0;
-    settings.ecn = dice.below(2) != 0 ? tcp::Ecn::request : tcp::Ecn::off;
-    settings.congestion = dice.below(2) != 0 ? &tcp::cubic() : &tcp::new_reno();
+    const LinkFaults faults = any_faults(dice);
+    const tcp::Settings settings = any_settings(dice);
     exchange(seed, 1 + dice.below(300'000), faults, settings);
     if (HasFailure()) return;
   }
+}
+
+// A stack and a TCP that shares no code with it.
+void exchange_with_reference(uint64_t seed) {
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  Dice dice(seed);
+  const LinkFaults faults = any_faults(dice);
+  FaultyLink link(faults, dice);
+  const bool reference_opens = dice.below(2) != 0;
+  const uint32_t bytes = 1 + dice.below(20'000);
+  Nanoseconds now = 1'000'000'000;
+  StackHost host(0, link, any_settings(dice), seed, now);
+  bool intact = true;
+  uint32_t got = 0;
+  uint32_t sent = 0;
+  bool ended = false;
+  const auto byte_at = [](uint32_t at) { return static_cast<uint8_t>(at * 37 >> 2); };
+  SimpleTcp reference(1, link, reference_opens, bytes, byte_at,
+                      [&](uint32_t at, uint8_t byte) { intact &= byte == byte_at(at + 5); });
+  if (!reference_opens) host.connect(4000);
+  const auto on_ready = [&](int, Connection& c, uint8_t events) {
+    if ((events & tcp::kEnded) != 0) {
+      EXPECT_EQ(c.end, tcp::End::closed);
+      ended = true;
+      return host.stack.close(c);
+    }
+    uint8_t buffer[700];
+    while (const uint32_t n = c.received.copy_out(buffer, sizeof(buffer))) {
+      for (uint32_t i = 0; i < n; ++i) intact &= buffer[i] == byte_at(got++);
+    }
+    host.stack.taken(c);
+    while (sent < bytes) {
+      for (uint32_t i = 0; i < sizeof(buffer); ++i) buffer[i] = byte_at(sent + i + 5);
+      sent += host.stack.send(c, buffer, std::min<uint32_t>(sizeof(buffer), bytes - sent));
+    }
+    host.stack.shut_down(c);
+  };
+  while (now < 4'000'000'000'000 && !(ended && reference.done())) {
+    host.step(now, on_ready);
+    reference.step(now);
+    const Nanoseconds next = std::min({host.stack.next_deadline(), reference.deadline(), link.next()});
+    if (next == kNever) break;
+    now = std::max(now, next);
+  }
+  EXPECT_TRUE(ended);
+  EXPECT_FALSE(reference.was_reset());
+  EXPECT_TRUE(intact);
+  EXPECT_EQ(got, bytes);
+  EXPECT_EQ(reference.received(), bytes);
+}
+
+TEST(TcpSimulation, StreamsCrossABadLinkToAnotherTcp) {
+  for (uint64_t seed = 1; seed <= 500 && !testing::Test::HasFailure(); ++seed) exchange_with_reference(seed);
 }
 
 TEST(TcpSimulation, OneSeedRunsTheSameWayTwice) {

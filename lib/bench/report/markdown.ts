@@ -95,19 +95,30 @@ function summaryCell(rows: ReturnType<typeof rowsByPeer> extends Map<string, inf
   return first === undefined ? '' : `${first}, ${short(cpu ?? NaN)} µs`
 }
 
-/** What flatproxy wins and loses against each peer, as far as the intervals tell. */
+/** What flatproxy wins and loses against each peer, as far as the intervals tell: a table of ratios. */
 function winsAndLosses({ ratios }: Report): string[] {
   const ours = ratios.filter(
     ({ of, to, name }) =>
       of.startsWith('flatproxy') && !to.startsWith('flatproxy') && /\/(rps|gbps|cpu_us)$/.test(name),
   )
-  const told = (['better', 'worse', 'no difference'] as const).flatMap((verdict) => {
-    const chosen = ours.filter((ratio) => verdictOf(ratio) === verdict)
-    if (chosen.length === 0) return []
-    const words = { better: '**Better**', worse: '**Worse**', 'no difference': '**No difference that shows**' }[verdict]
-    return [
-      `${words}: ${chosen.map((ratio) => `\`${ratio.name}\` ${ratio.of} / ${ratio.to} ${showRatio(ratio)}`).join('; ')}.`,
-    ]
+  if (ours.length === 0) return []
+  const peers = [...new Set(ours.map(({ to }) => to))]
+  const lines = [...new Set(ours.map(({ name, of }) => `${name} ${of}`))].map((line) => {
+    const [name, of] = line.split(' ') as [string, string]
+    const [work, metric] = name.split('/') as [string, Metric]
+    const cells = peers.map((peer) => {
+      const ratio = ours.find((one) => one.name === name && one.of === of && one.to === peer)
+      return ratio ? ratioCell(ratio) : ''
+    })
+    return [`\`${work}\``, of, metrics[metric].title, ...cells]
   })
-  return told
+  return [
+    'How flatproxy stands to each: its figure divided by theirs, **better**, _worse_, or neither as far as the interval tells.',
+    markdownTable([['', '', '', ...peers], ...lines]),
+  ]
+}
+
+function ratioCell(ratio: Ratio): string {
+  const value = ratio.value.toFixed(2)
+  return { better: `**${value}**`, worse: `_${value}_`, 'no difference': value }[verdictOf(ratio)]
 }

@@ -16,9 +16,10 @@ struct CongestionWindow {
   uint32_t threshold = kNoThreshold;  ///< of slow start
   HyStart slow_start;
 
-  // CUBIC (RFC 9438 section 4.1), in bytes and seconds; epoch_start 0: no epoch of congestion avoidance has begun.
-  Nanoseconds epoch_start = 0;
-  Nanoseconds last_limited = 0;
+  // CUBIC (RFC 9438 section 4.1), in bytes and seconds, moments in milliseconds; epoch_start 0: no epoch of congestion
+  // avoidance has begun.
+  uint32_t epoch_start = 0;
+  uint32_t last_limited = 0;
   float maximum = 0;    ///< W_max
   float inflexion = 0;  ///< K
   float estimate = 0;   ///< W_est

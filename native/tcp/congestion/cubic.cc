@@ -11,17 +11,17 @@ constexpr double kBeta = 0.7;
 constexpr double kC = 0.4;  // segments / s^3
 constexpr double kFriendlyAlpha = 3 * (1 - kBeta) / (1 + kBeta);
 
+uint32_t milliseconds(Nanoseconds time) { return static_cast<uint32_t>(time / 1'000'000); }
+
 /// RFC 9438, with HyStart++ (RFC 9406) in slow start.
 class Cubic : public CongestionControl {
  public:
   void grow(CongestionWindow& window, const Growth& growth) const override {
-    if (!growth.limited) {
-      // Section 5.8: time without use of the whole window is no time.
-      if (window.epoch_start != 0) window.epoch_start += growth.now - window.last_limited;
-      window.last_limited = growth.now;
-      return;
-    }
-    window.last_limited = growth.now;
+    const uint32_t now = milliseconds(growth.now);
+    // Section 5.8: time without use of the whole window is no time.
+    if (!growth.limited && window.epoch_start != 0) window.epoch_start += now - window.last_limited;
+    window.last_limited = now;
+    if (!growth.limited) return;
     uint32_t bytes = growth.bytes;
     if (window.in_slow_start()) bytes -= grow_exponentially(window, growth);
     if (bytes > 0) avoid_congestion(window, growth, bytes);
@@ -57,8 +57,7 @@ class Cubic : public CongestionControl {
     const double size = window.size;
     const double mss = growth.mss;
     if (window.epoch_start == 0) begin_epoch(window, growth);
-    const auto seconds = [](Nanoseconds n) { return static_cast<double>(n) * 1e-9; };
-    const double t = seconds(growth.now - window.epoch_start);
+    const double t = (milliseconds(growth.now) - window.epoch_start) * 1e-3;
 
     // Section 4.3: as a Reno connection would have grown.
     const double alpha = window.estimate >= window.before ? 1 : kFriendlyAlpha;
@@ -74,7 +73,7 @@ class Cubic : public CongestionControl {
       if (window.estimate > size) window.size = static_cast<uint32_t>(window.estimate);
       return;
     }
-    const double target = std::clamp(curve(t + seconds(growth.smoothed)), size, 1.5 * size);
+    const double target = std::clamp(curve(t + static_cast<double>(growth.smoothed) * 1e-9), size, 1.5 * size);
     window.fraction += static_cast<float>((target - size) / size * bytes);
     const auto whole = static_cast<uint32_t>(window.fraction);
     window.size += whole;
@@ -83,7 +82,7 @@ class Cubic : public CongestionControl {
 
   static void begin_epoch(CongestionWindow& window, const Growth& growth) {
     const auto size = static_cast<float>(window.size);
-    window.epoch_start = growth.now;
+    window.epoch_start = std::max(milliseconds(growth.now), 1u);
     window.estimate = size;
     if (window.maximum < size) window.maximum = size;  // section 4.10: after slow start without a loss, K is 0
     window.inflexion = static_cast<float>(std::cbrt((double{window.maximum} - size) / growth.mss / kC));

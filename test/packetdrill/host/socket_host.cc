@@ -306,13 +306,11 @@ Result SocketHost::write(int fd, const uint8_t* from, size_t n, bool more) {
   const size_t room = queued < s->send_buffer ? s->send_buffer - queued : 0;
   const size_t take = std::min(n, room);
   if (take == 0 && n > 0) return -EAGAIN;
-  if (more) {
-    c.set(tcp::kCork);
-  } else if (!s->hard_cork) {
-    c.unset(tcp::kCork);
-  }
+  // MSG_MORE holds back what this call brings, until something else has it sent.
+  if (more) c.set(tcp::kCork);
   const uint32_t written = stack_.send(c, from, static_cast<uint32_t>(take));
   settle();
+  if (more && !s->hard_cork) c.unset(tcp::kCork);
   return written;
 }
 
