@@ -173,9 +173,8 @@ class Flight {
   uint32_t lost_ = 0;
   uint32_t judged_ = 0;           // frames before have no first transmission left to doubt
   uint32_t lost_from_ = 0;        // frames before have nothing lost
-  Sequence foremost_ = 0;         // end of the foremost segment that has arrived; valid if any_arrived_
+  Sequence foremost_ = 0;         // end of the foremost segment that has arrived
   Sequence foremost_before_ = 0;  // the same before the present acknowledgment
-  bool any_arrived_ = false;
 };
 
 }  // namespace flatproxy::tcp
