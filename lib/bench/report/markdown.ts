@@ -1,6 +1,7 @@
 import { caseOf, describeCase } from '../cases.js'
 import { machineLine } from '../machine.js'
 import { metrics, type Metric } from '../metrics.js'
+import { peerNames } from '../peers/index.js'
 import type { Ratio, Report } from '../report.js'
 import { casesIn, markdownTable, metricsIn, rowsByPeer, short, showRatio, verdictOf, withSpread } from './format.js'
 import { barsName, latencyName } from './plots.js'
@@ -64,7 +65,7 @@ function absentSection(report: Report): string {
 /** The section of a README: one table of all cases and peers, flatproxy's ratios, the plots of `folder`. */
 export function renderSummary(report: Report, folder: string): string {
   const cases = casesIn(report)
-  const peers = [...new Set(cases.flatMap((work) => [...rowsByPeer(report, work).keys()]))]
+  const peers = inOrder(cases.flatMap((work) => [...rowsByPeer(report, work).keys()]))
   const lines = [['', ...peers]]
   for (const work of cases) {
     const rows = rowsByPeer(report, work)
@@ -78,6 +79,12 @@ export function renderSummary(report: Report, folder: string): string {
     ...winsAndLosses(report),
     `Plots: ${plots.join(', ')}.`,
   ].join('\n\n')
+}
+
+/** Each peer once, in the order in which `--help` lists them. */
+function inOrder(peers: readonly string[]): string[] {
+  const place = (peer: string) => peerNames.indexOf(peer.split('@')[0]!)
+  return [...new Set(peers)].sort((a, b) => place(a) - place(b))
 }
 
 function summaryCell(rows: ReturnType<typeof rowsByPeer> extends Map<string, infer R> ? R | undefined : never): string {
@@ -102,7 +109,7 @@ function winsAndLosses({ ratios }: Report): string[] {
       of.startsWith('flatproxy') && !to.startsWith('flatproxy') && /\/(rps|gbps|cpu_us)$/.test(name),
   )
   if (ours.length === 0) return []
-  const peers = [...new Set(ours.map(({ to }) => to))]
+  const peers = inOrder(ours.map(({ to }) => to))
   const lines = [...new Set(ours.map(({ name, of }) => `${name} ${of}`))].map((line) => {
     const [name, of] = line.split(' ') as [string, string]
     const [work, metric] = name.split('/') as [string, Metric]
