@@ -5,15 +5,11 @@
 
 #include "conntrack/flow.h"
 #include "conntrack/tcp_segment.h"
+#include "wire/sequence.h"
 
 namespace flatproxy {
 
-// The windows of a tracked TCP connection (van Rooij, "Real Stateful TCP Packet Filtering in IP Filter"): sequence
-// numbers wrap, so they are compared by their distance (RFC 9293 section 3.4).
-
-inline bool before(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) < 0; }
-inline bool after(uint32_t a, uint32_t b) { return before(b, a); }
-inline uint32_t later(uint32_t a, uint32_t b) { return after(a, b) ? a : b; }
+// The windows of a tracked TCP connection (van Rooij, "Real Stateful TCP Packet Filtering in IP Filter").
 
 /// How far behind the window an acknowledgement may lie: the rule of the paper, as every implementation has it.
 constexpr uint32_t kMinimumAckSlack = 66000;

@@ -15,6 +15,8 @@ std::optional<wire::VlanTag> tag(uint16_t vlan) {
   return wire::VlanTag{vlan, 0, false};
 }
 
+}  // namespace
+
 void emit_ip(Segment* frame, const BuiltPacket& packet, uint32_t l4_length) {
   const wire::MutableBytes out{frame->data + frame->l3_offset, frame->length - frame->l3_offset};
   if (frame->family == 4) {
@@ -33,8 +35,6 @@ void emit_ip(Segment* frame, const BuiltPacket& packet, uint32_t l4_length) {
         .emit(out);
   }
 }
-
-}  // namespace
 
 Segment* build_frame(Buffers& buffers, const wire::Ethernet& ethernet, uint32_t length) {
   if (length > kMaxBuiltLength) return nullptr;

@@ -20,6 +20,8 @@ struct BuiltPacket {
   uint8_t hop_limit = 64;
   uint8_t traffic_class = 0;
 };
+/// Writes the IP header of a frame whose family, l3_offset and length are set, for `l4_length` bytes behind it.
+void emit_ip(Segment* frame, const BuiltPacket& packet, uint32_t l4_length);
 /// build_frame() with the IP header in place, for `l4_length` bytes of L4 to be written at data + l4_offset.
 Segment* build_packet(Buffers& buffers, const wire::Mac& from, const wire::Mac& to, uint16_t vlan,
                       const BuiltPacket& packet, uint32_t l4_length);

@@ -35,7 +35,6 @@ class ByteQueue {
   uint32_t bytes() const { return bytes_; }
   uint32_t held() const { return held_; }  ///< bytes of memory, see held_by()
   Segment* first() const { return first_; }
-  Segment* last() const { return last_; }
 
   /// Takes a frame's content from `offset` on; what is in front of it is trimmed, empty segments are dropped.
   /// @param length bytes to take: what is behind them is trimmed, too

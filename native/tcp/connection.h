@@ -40,7 +40,6 @@ enum class End : uint8_t {
   connect_timeout,  ///< no answer to the SYN
   timeout,          ///< no acknowledgment, or no answer to keepalives
   unreachable,      ///< an ICMP error said so before the connection was open
-  buffers,          ///< no memory for it
 };
 
 /// What its owner is to look at; bits.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "l3/built_frame.h"
 #include "tcp/receive.h"
 #include "wire/checksum.h"
 #include "wire/ecn.h"
@@ -16,7 +17,6 @@ namespace {
 
 constexpr uint32_t kCopied = 512;    // so few bytes are copied into the frame; more stay where they are
 constexpr uint32_t kMaxPieces = 60;  // of a frame beside its headers: what every port takes
-constexpr uint8_t kHopLimit = 64;
 
 // Appends n payload bytes that stand in a queue to a frame. False: no buffers.
 bool attach(Segment* frame, Place place, uint32_t skip, uint32_t n, Buffers& buffers) {
@@ -45,30 +45,12 @@ bool attach(Segment* frame, Place place, uint32_t skip, uint32_t n, Buffers& buf
   return true;
 }
 
-void write_ip(Segment* frame, const Connection& c, uint32_t l4_length, uint8_t ecn) {
-  const wire::MutableBytes out{frame->data + frame->l3_offset, frame->length - frame->l3_offset};
-  const auto traffic_class = static_cast<uint8_t>((c.traffic_class & ~3u) | ecn);
-  if (frame->family == 4) {
-    wire::Ipv4 ip;
-    ip.traffic_class = traffic_class;
-    ip.total_length = static_cast<uint16_t>(wire::kIpv4Size + l4_length);
-    ip.dont_fragment = true;  // so the identification may be anything (RFC 6864 section 4.1)
-    ip.ttl = kHopLimit;
-    ip.protocol = wire::protocol::kTcp;
-    ip.source = c.tuple.source;
-    ip.destination = c.tuple.destination;
-    ip.emit(out);
-  } else {
-    wire::Ipv6{traffic_class,      0, static_cast<uint16_t>(l4_length), wire::protocol::kTcp, kHopLimit, c.tuple.source,
-               c.tuple.destination}
-        .emit(out);
-  }
-}
-
 // The frame's headers, and what is known about it; the checksum is for its port to complete.
 void write_headers(Segment* frame, const Connection& c, const wire::Tcp& tcp, uint32_t payload, uint8_t ecn) {
   const uint32_t l4_length = tcp.size() + payload;
-  write_ip(frame, c, l4_length, ecn);
+  BuiltPacket ip{c.tuple.source, c.tuple.destination, wire::protocol::kTcp};
+  ip.traffic_class = static_cast<uint8_t>((c.traffic_class & ~3u) | ecn);
+  emit_ip(frame, ip, l4_length);
   uint8_t* l4 = frame->data + frame->l4_offset;
   tcp.emit({l4, tcp.size()});
   const uint64_t sum = wire::sum_pseudo_header(c.tuple.source, c.tuple.destination, wire::protocol::kTcp, l4_length);

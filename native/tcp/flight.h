@@ -104,7 +104,6 @@ class Flight {
   uint32_t sacked() const { return sacked_; }                    ///< bytes
   uint32_t sacked_segments() const { return sacked_segments_; }  ///< wire segments
   Sequence begin() const { return frames_[frames_.begin()].begin; }
-  Nanoseconds earliest_sent() const { return frames_[frames_.begin()].sent_at; }
 
   /// @param payload bytes, of `unit` in each wire segment  @param fin with the last one (or alone)
   void sent(Sequence begin, uint32_t payload, bool fin, uint16_t unit, Place place, Nanoseconds now);

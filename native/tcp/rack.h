@@ -19,7 +19,6 @@ class Rack {
   Sequence end() const { return end_; }
   Nanoseconds round_trip() const { return Nanoseconds{round_trip_us_} * 1000; }
   bool known() const { return sent_at_ != 0; }
-  bool reordering_seen() const { return reordering_seen_; }
 
   /// Section 6.2, step 2: a transmission has arrived. Of several that one acknowledgment names, in order of sequence.
   void arrived(Nanoseconds sent_at, Sequence end, Nanoseconds now) {

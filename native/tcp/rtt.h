@@ -15,7 +15,6 @@ class RoundTrip {
 
   bool measured() const { return mean8_ != 0; }
   uint32_t smoothed() const { return mean8_ >> 3; }
-  uint32_t variation() const { return variation4_ >> 2; }
   /// The least sample of the last five minutes or so; ~0 before there is one (RFC 8985 section 6.2, step 1).
   uint32_t minimum() const { return minimum_; }
 

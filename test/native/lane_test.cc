@@ -285,13 +285,16 @@ TEST(Services, EstablishedFlowsStayWhereTheyAreWhenEndpointsChange) {
   EXPECT_EQ(endpoint_of(world.take(1).at(0)), "10.0.1.99");
 }
 
+World::Options with_health_check(const std::string& check, unsigned lanes) {
+  World::Options o = with_service("tcp", lanes);
+  const std::string none = R"("healthCheck":null)";
+  o.services.replace(o.services.find(none), none.size(), "\"healthCheck\":" + check);
+  return o;
+}
+
 TEST_P(Lanes, ProbesEndpointsAndPassesOverTheOneThatRefuses) {
   const unsigned n = GetParam();
-  World::Options o = with_service("tcp", n);
-  const std::string none = R"("healthCheck":null)";
-  o.services.replace(o.services.find(none), none.size(),
-                     R"("healthCheck":{"interval":1000,"timeout":500,"healthy":1,"unhealthy":1,"jitter":0})");
-  World world(o);
+  World world(with_health_check(R"({"interval":1000,"timeout":500,"healthy":1,"unhealthy":1,"jitter":0})", n));
   unsigned probes = 0;
   for (int step = 0; step < 30; ++step) {
     world.run(100'000'000);
@@ -318,12 +321,7 @@ TEST_P(Lanes, ProbesEndpointsAndPassesOverTheOneThatRefuses) {
 
 TEST_P(Lanes, BelieveTheErrorThatSaysAnEndpointCannotBeReached) {
   const unsigned n = GetParam();
-  World::Options o = with_service("tcp", n);
-  const std::string none = R"("healthCheck":null)";
-  // Timeouts would take longer than the test.
-  o.services.replace(o.services.find(none), none.size(),
-                     R"("healthCheck":{"interval":1000,"timeout":900,"healthy":1,"unhealthy":1,"jitter":0})");
-  World world(o);
+  World world(with_health_check(R"({"interval":1000,"timeout":900,"healthy":1,"unhealthy":1,"jitter":0})", n));
   unsigned errors = 0;
   for (int step = 0; step < 9; ++step) {
     world.run(100'000'000);

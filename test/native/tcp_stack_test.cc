@@ -137,7 +137,7 @@ TEST_F(StackTest, ATimeWaitGivesWayToANewConnection) {
   run(kSecond);
   ASSERT_EQ(open[1].size(), 1u);
   EXPECT_EQ(open[1][0]->state, State::established);
-  EXPECT_TRUE(tcp::after(open[0].at(0)->iss, last));
+  EXPECT_TRUE(after(open[0].at(0)->iss, last));
 }
 
 TEST_F(StackTest, AFullTableGivesUpItsOldestTimeWait) {

@@ -11,6 +11,8 @@
 
 #include "l3/tcp_reset.h"
 #include "packet/frame.h"
+#include "wire/embedded.h"
+#include "wire/icmp.h"
 #include "wire/protocol.h"
 #include "wire/tuple_of.h"
 
@@ -67,8 +69,6 @@ int error_of(tcp::End end) {
       return ETIMEDOUT;
     case tcp::End::unreachable:
       return EHOSTUNREACH;
-    case tcp::End::buffers:
-      return ENOBUFS;
     default:
       return 0;
   }
@@ -173,27 +173,17 @@ void SocketHost::packet_arrives(const uint8_t* packet, size_t size) {
   settle();
 }
 
-// The packet that an error is about, from its IP header on.
 void SocketHost::take_icmp(Segment* frame) {
-  const bool v4 = frame->family == 4;
-  const uint8_t* icmp = frame->data + frame->l4_offset;
-  const uint32_t header = v4 ? wire::kIpv4Size : wire::kIpv6Size;
-  if (frame->length < frame->l4_offset + 8u + header + 8) return;
-  const uint8_t* ip = icmp + 8;
   Tuple sent;
-  sent.source = v4 ? wire::Address::from_v4(ip + 12) : wire::Address::from_v6(ip + 8);
-  sent.destination = v4 ? wire::Address::from_v4(ip + 16) : wire::Address::from_v6(ip + 24);
-  const uint8_t* l4 = ip + header;
-  sent.source_port = wire::load16(l4);
-  sent.destination_port = wire::load16(l4 + 2);
-  sent.protocol = wire::protocol::kTcp;
-  sent.family = frame->family;
-  const tcp::Sequence sequence = wire::load32(l4 + 4);
-  const bool too_big = v4 ? icmp[0] == 3 && icmp[1] == 4 : icmp[0] == 2;
-  const uint32_t mtu = v4 ? wire::load16(icmp + 6) : wire::load32(icmp + 4);
-  if (too_big) {
-    stack_.packet_too_big(sent, sequence, mtu);
-  } else if (icmp[0] == (v4 ? 3 : 1)) {
+  wire::EmbeddedView view;
+  Reason why;
+  if (!wire::is_icmp_error(frame) || !wire::embedded_tuple(frame, sent, view, why)) return;
+  const uint8_t* icmp = frame->data + frame->l4_offset;
+  const tcp::Sequence sequence = wire::load32(frame->data + view.l4_offset + wire::TcpView::kSequence);
+  const bool v4 = frame->family == 4;
+  if (v4 ? icmp[0] == wire::icmp4::kUnreachable && icmp[1] == 4 : icmp[0] == wire::icmp6::kPacketTooBig) {
+    stack_.packet_too_big(sent, sequence, v4 ? wire::load16(icmp + 6) : wire::load32(icmp + 4));
+  } else if (icmp[0] == (v4 ? wire::icmp4::kUnreachable : wire::icmp6::kUnreachable)) {
     stack_.unreachable(sent, sequence);
   }
 }
