@@ -3,7 +3,15 @@ import { benchEngine } from './bench/engine.js'
 import type { Report, Row } from './bench/report.js'
 import { runSideBySide } from './bench/run/run.js'
 
-export { compareRuns, describeChanges, readReport, type Change } from './bench/against.js'
+export {
+  compareRatios,
+  compareRuns,
+  describeAgreement,
+  describeChanges,
+  readReport,
+  type Change,
+  type Disagreement,
+} from './bench/against.js'
 export { allCases, fullCases, quickCases } from './bench/cases.js'
 export type { BenchOptions } from './bench/choose.js'
 export { benchEngine, engineCases } from './bench/engine.js'

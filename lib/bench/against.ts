@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { FlatProxyError } from '../errors.js'
-import type { Report, Row } from './report.js'
+import { loadMetrics } from './metrics.js'
+import { partsOf, type Ratio, type Report, type Row } from './report.js'
 import { ratioOfRuns, type Interval } from './statistics.js'
 
 /** How a figure has changed since another run. */
@@ -48,6 +49,46 @@ export function compareRuns(now: readonly Row[], before: readonly Row[]): Change
 function kindOf(better: Row['better'], { value, low, high }: Interval): Change['kind'] {
   if ((low <= 1 && high >= 1) || Math.abs(value - 1) < leastChange) return 'same'
   return value > 1 === (better === 'more') ? 'improvement' : 'regression'
+}
+
+/** A ratio that is not what it was in another run. */
+export interface Disagreement {
+  readonly now: Ratio
+  readonly before: Ratio
+}
+
+/** How many ratios two runs share, and which do not agree: they lie further apart than both intervals allow. */
+export function compareRatios(now: Report, before: Report): { common: number; disagree: Disagreement[] } {
+  const identity = ({ name, of, to }: Ratio) => `${name} ${of} ${to}`
+  const known = new Map(before.ratios.map((ratio) => [identity(ratio), ratio]))
+  const pairs = now.ratios.flatMap((ratio) => {
+    const old = known.get(identity(ratio))
+    return old && isSameLoad(ratio, now, before) ? [{ now: ratio, before: old }] : []
+  })
+  return { common: pairs.length, disagree: pairs.filter(({ now, before }) => liesApart(now, before)) }
+}
+
+function isSameLoad({ name }: Ratio, now: Report, before: Report): boolean {
+  const { work, peer: metric } = partsOf(name)
+  return !loadMetrics.has(metric) || now.loads[work] === before.loads[work]
+}
+
+/** Independent errors add as squares. */
+function liesApart(now: Interval, before: Interval): boolean {
+  const [high, low] = now.value > before.value ? [now, before] : [before, now]
+  const allowed = Math.hypot(Math.log(high.value / high.low), Math.log(low.high / low.value))
+  return Math.log(high.value / low.value) > allowed
+}
+
+/** Whether two runs agree, in lines. */
+export function describeAgreement({ common, disagree }: ReturnType<typeof compareRatios>): string[] {
+  const told = ({ value, low, high }: Interval) => `${value.toFixed(3)} (${low.toFixed(3)}–${high.toFixed(3)})`
+  return [
+    ...disagree.map(
+      ({ now, before }) => `differs: ${now.name} of ${now.of} to ${now.to}: ${told(now)}, it was ${told(before)}`,
+    ),
+    `${common - disagree.length} of ${common} ratios agree within their intervals`,
+  ]
 }
 
 /** What has changed, in lines: regressions first. */

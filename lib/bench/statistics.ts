@@ -12,11 +12,12 @@ export function quantile(values: readonly number[], share: number): number {
 
 export const median = (values: readonly number[]): number => quantile(values, 0.5)
 
-/** The standard deviation as the median absolute deviation tells it, as a share of the median: outliers do not move it. */
-export function relativeSpread(values: readonly number[]): number {
-  const middle = median(values)
-  const deviation = median(values.map((value) => Math.abs(value - middle)))
-  return middle === 0 ? 0 : (1.4826 * deviation) / Math.abs(middle)
+/** How far the mean of so many values may lie from the truth: s/√n. NaN of fewer than two. */
+export function standardError(values: readonly number[]): number {
+  const count = values.length
+  const mean = values.reduce((sum, value) => sum + value, 0) / count
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
+  return Math.sqrt(squares / (count - 1) / count)
 }
 
 /** An estimate with the interval that holds the truth in 95 of 100 runs. */
@@ -62,13 +63,16 @@ const resamples = 4000
  * @returns undefined with fewer than two common rounds
  */
 export function ratioOf(values: readonly number[], reference: readonly number[], seed = 1): Interval | undefined {
-  const logs: number[] = []
-  for (const [round, value] of values.entries()) {
-    const other = reference[round]
-    if (other !== undefined && value > 0 && other > 0) logs.push(Math.log(value / other))
-  }
-  const interval = meanOf(logs, seed)
+  const interval = meanOf(logRatios(values, reference), seed)
   return interval && { value: Math.exp(interval.value), low: Math.exp(interval.low), high: Math.exp(interval.high) }
+}
+
+/** The logarithms of the ratios of the rounds that both have. */
+export function logRatios(values: readonly number[], reference: readonly number[]): number[] {
+  return values.flatMap((value, round) => {
+    const other = reference[round]
+    return other !== undefined && value > 0 && other > 0 ? [Math.log(value / other)] : []
+  })
 }
 
 /** The mean, with its interval by the bootstrap that {@link ratioOf} describes; undefined of fewer than two values. */
@@ -76,8 +80,7 @@ export function meanOf(values: readonly number[], seed = 1): Interval | undefine
   const count = values.length
   if (count < 2) return undefined
   const mean = values.reduce((sum, value) => sum + value, 0) / count
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1)
-  const noise = Math.sqrt(variance / count)
+  const noise = standardError(values)
   const random = randomFrom(seed)
   const means: number[] = []
   for (let resample = 0; resample < resamples; resample++) {

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { compareRuns, describeChanges, readReport } from '../bench/against.js'
+import { compareRatios, compareRuns, describeAgreement, describeChanges, readReport } from '../bench/against.js'
 import { allCases } from '../bench/cases.js'
 import { abortable, chooseWork, type BenchOptions } from '../bench/choose.js'
 import { benchEngine, engineCases } from '../bench/engine.js'
@@ -138,7 +138,10 @@ function conclude(values: Values, report: Report, failures: Outcome['failures'],
   if (out !== undefined) writeResults(report, out)
   if (out !== undefined) print('', `${out}: peers.json, peers.md and plots`)
   const changes = before ? compareRuns(report.rows, before.rows) : []
-  if (before) print('', `against ${before.date} (${before.commit.slice(0, 12)})`, ...describeChanges(changes))
+  if (before) {
+    print('', `against ${before.date} (${before.commit.slice(0, 12)})`, ...describeChanges(changes))
+    print(...describeAgreement(compareRatios(report, before)))
+  }
   for (const [each, why] of failures) process.stderr.write(`failed: ${each}: ${why}\n`)
   if (failures.size > 0 || changes.some(({ kind }) => kind === 'regression')) return 'failed'
   if (report.noise.length === 0) return 'ok'

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import {
+  compareRatios,
   compareRuns,
+  describeAgreement,
   describeChanges,
   readReport,
   renderMarkdown,
@@ -51,8 +53,8 @@ describe('a run in tables', () => {
   })
 
   it('says that it was noisy', () => {
-    const noisy = { ...report(), noise: ['small: its rounds differ by 30.0 %'] }
-    assert.match(renderTable(noisy), /^NOISY\n {2}small: its rounds/m)
+    const noisy = { ...report(), noise: ['small: its ratios are only known to 30.0 %'] }
+    assert.match(renderTable(noisy), /^NOISY\n {2}small: its ratios/m)
     assert.match(renderMarkdown(noisy), /\*\*This run was noisy\*\*/)
   })
 
@@ -140,6 +142,25 @@ describe('a comparison with another run', () => {
     assert.deepEqual(compareRuns(loaded('1000 requests/s'), loaded('2000 requests/s')), [])
   })
 
+  it('tells which ratios agree: the intervals hold the difference, under the same load', () => {
+    const ratio = (value: number, name = 'small/rps') =>
+      ({ name, of: 'haproxy', to: 'direct', value, low: value * 0.9, high: value * 1.1 }) as const
+    const run = (ratios: ReturnType<typeof ratio>[], load = 1000) => ({ ...report(), ratios, loads: { small: load } })
+    const agreement = (now: number, before: number) => compareRatios(run([ratio(now)]), run([ratio(before)]))
+    assert.deepEqual(agreement(0.5, 0.55).disagree, [])
+    assert.equal(agreement(0.5, 0.55).common, 1)
+    for (const [now, before] of [
+      [0.5, 0.6],
+      [0.6, 0.5],
+    ] as const) {
+      const lines = describeAgreement(agreement(now, before))
+      assert.match(lines[0]!, /^differs: small\/rps of haproxy to direct: 0\.\d00 \(/)
+      assert.equal(lines[1], '0 of 1 ratios agree within their intervals')
+    }
+    const [a, b] = [run([ratio(1, 'small/p50_us')]), run([ratio(1, 'small/p50_us')], 2000)]
+    assert.equal(compareRatios(a, b).common, 0)
+  })
+
   it('refuses a file that is none, with a typed error', () => {
     const file = join(folder, 'other.json')
     for (const text of ['{', '{}', '{"rows":[{}]}', 'null']) {
@@ -175,7 +196,23 @@ describe('the runner', () => {
     assert.match(judge(0, 0.3)[0]!, /30\.0 % busy with other work/)
     add('direct', [100, 150, 60])
     add('haproxy', [80, 100, 160])
-    assert.match(judge(0, 0)[0]!, /rounds differ by/)
+    assert.match(judge(0, 0)[0]!, /ratios are only known to/)
+  })
+
+  it('grows surer with more rounds of a noisy case', () => {
+    const results = new Results()
+    const judge = () => noisyCases([small], ['direct', 'haproxy'], { results, stolen: [0], idle: 0 }).size
+    const ratios = [1, 1.3, 0.8]
+    const addRounds = (first: number, count: number) => {
+      for (let round = first; round < first + count; round++) {
+        results.add(round, 'small', 'direct', { rps: 100 })
+        results.add(round, 'small', 'haproxy', { rps: 100 * ratios[round % 3]! })
+      }
+    }
+    addRounds(0, 3)
+    assert.equal(judge(), 1)
+    addRounds(3, 9)
+    assert.equal(judge(), 0)
   })
 
   it('holds added latency and the whole machine against no proxy, round by round', () => {

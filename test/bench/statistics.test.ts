@@ -1,7 +1,7 @@
 // The figures' statistics: on data whose truth is known.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { median, meanOf, quantile, randomFrom, ratioOf, ratioOfRuns, relativeSpread } from '#lib/bench/statistics.js'
+import { median, meanOf, quantile, randomFrom, ratioOf, ratioOfRuns, standardError } from '#lib/bench/statistics.js'
 
 /** Rounds of a peer: `level`, with the machine's mood that all peers of a round share, and noise of its own. */
 function roundsOf(seed: number, count: number, level: number, noise: number): { a: number[]; b: number[] } {
@@ -32,9 +32,10 @@ describe('median, quantile and spread', () => {
     assert.ok(Number.isNaN(median([])))
   })
 
-  it('is not moved by one outlier', () => {
-    assert.ok(relativeSpread([100, 101, 99, 100, 500]) < 0.02)
-    assert.ok(relativeSpread([100, 150, 50, 120, 80]) > 0.2)
+  it('tell how far a mean may lie from the truth', () => {
+    assert.equal(standardError([1, 3]), 1)
+    assert.ok(Math.abs(standardError([1, 3, 1, 3, 1, 3, 1, 3]) - Math.sqrt(8 / 7 / 8)) < 1e-12)
+    assert.ok(Number.isNaN(standardError([1])))
   })
 })
 

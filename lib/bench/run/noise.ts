@@ -1,11 +1,12 @@
 import { workOf, type Case } from '../cases.js'
 import { quiet } from '../measure/cpu.js'
 import type { Metric } from '../metrics.js'
-import { median, relativeSpread } from '../statistics.js'
+import { logRatios, median, standardError } from '../statistics.js'
+import { pairsOf } from './ratios.js'
 import type { Results } from './results.js'
 
-/** The rounds of a case may spread by this, as a share, for the median of its peers. */
-const mostSpread = 0.1
+/** The standard error of a case's ratios may be this, as a share, at their median: more rounds make it less. */
+const mostError = 0.07
 
 /** The share of its time that a machine may lose to others. */
 const mostStolen = 0.05
@@ -21,11 +22,14 @@ export const primaryOf = (work: Case): Metric => {
   return workOf(work).path === '/10MB' ? 'gbps' : 'rps'
 }
 
-/** How far the rounds of a case lie apart: the median of its peers' spreads. */
-export function spreadOf(work: Case, peers: readonly string[], results: Results): number {
-  const all = peers.map((peer) => results.rounds(work.name, peer, primaryOf(work)).filter((value) => value > 0))
-  const spreads = all.filter((rounds) => rounds.length >= leastRounds).map(relativeSpread)
-  return spreads.length === 0 ? 0 : median(spreads)
+/** How unsure the ratios of a case are, at their median; of the peers' figures where there are no pairs. */
+export function errorOf(work: Case, peers: readonly string[], results: Results): number {
+  const rounds = (peer: string) => results.rounds(work.name, peer, primaryOf(work))
+  const there = peers.filter((peer) => rounds(peer).length > 0)
+  const pairs = pairsOf(there, primaryOf(work)).map(([of, to]) => logRatios(rounds(of), rounds(to)))
+  const alone = there.map((peer) => rounds(peer).filter((value) => value > 0)).map((values) => values.map(Math.log))
+  const errors = (pairs.length > 0 ? pairs : alone).filter(({ length }) => length >= leastRounds).map(standardError)
+  return errors.length === 0 ? 0 : median(errors)
 }
 
 /** What of a run is too noisy, by case, with the reason. Memory is no matter of the machine's peace. */
@@ -38,8 +42,9 @@ export function noisyCases(
   const everywhere = wholeRun(stolen, idle)
   const found = new Map<Case, string>()
   for (const work of judged) {
-    const spread = spreadOf(work, peers, results)
-    if (spread > mostSpread) found.set(work, `its rounds differ by ${percent(spread)} (at most ${percent(mostSpread)})`)
+    const error = errorOf(work, peers, results)
+    if (error > mostError)
+      found.set(work, `its ratios are only known to ${percent(error)} (at most ${percent(mostError)})`)
     else if (everywhere) found.set(work, everywhere)
   }
   return found

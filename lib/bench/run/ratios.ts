@@ -22,7 +22,8 @@ export function ratiosOf(cases: readonly Case[], peers: readonly string[], resul
   )
 }
 
-function pairsOf(peers: readonly string[], metric: Metric): (readonly [of: string, to: string])[] {
+/** Which peers of a case are compared by a figure. */
+export function pairsOf(peers: readonly string[], metric: Metric): (readonly [of: string, to: string])[] {
   const isOurs = (peer: string) => peer.startsWith('flatproxy')
   const worksForCpu = (peer: string) => !(metric.endsWith('cpu_us') && peer === 'direct')
   const ours = peers.filter(isOurs)

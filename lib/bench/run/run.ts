@@ -14,7 +14,7 @@ import { noisyCases } from './noise.js'
 import { ratiosOf } from './ratios.js'
 import { Session, type Absent, type Plan } from './session.js'
 
-/** A noisy case is measured again so many times. */
+/** Of a noisy case more rounds are measured so many times. */
 const mostRepeats = 2
 
 /** The outcome of a run. */
@@ -100,15 +100,14 @@ async function measureUntilQuiet(plan: Plan, town: Town, command: string, absent
   for (let repeat = 0; repeat <= mostRepeats; repeat++) {
     const cases = repeat === 0 ? plan.cases : [...noisy.keys()]
     const begun = performance.now()
-    if (repeat > 0) for (const { name } of cases) session.forget(name)
     session.stolen.length = 0
-    await session.measure(cases)
+    await session.measure(cases, repeat * plan.rounds)
     noisy = noisyCases(plan.cases, names, { ...session, idle: repeat === 0 ? idle : await idleShare() })
     if (noisy.size === 0 || plan.rounds < 3 || repeat === mostRepeats) break
     const again = ((performance.now() - begun) / cases.length) * noisy.size
     const isTime = performance.now() - started + again < plan.budget * 1000
     for (const [{ name }, why] of noisy)
-      tell(`noisy: ${name}: ${why}; ${isTime ? 'measuring it again' : 'no time to measure it again'}`)
+      tell(`noisy: ${name}: ${why}; ${isTime ? 'more rounds of it' : 'no time for more rounds'}`)
     if (!isTime) break
   }
   session.results.derive(plan.cases, names)

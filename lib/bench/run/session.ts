@@ -64,6 +64,7 @@ export class Session {
   #pair = 0
   #done = 0
   #total = 0
+  #last = 0
 
   constructor(plan: Plan, town: Town, idle: number) {
     this.#plan = plan
@@ -72,10 +73,10 @@ export class Session {
     this.loads = new Map(plan.loads)
   }
 
-  /** Measures cases of all peers that carry them, `rounds` times, in alternating order. */
-  async measure(cases: readonly Case[]): Promise<void> {
-    this.#begin(cases)
-    for (let round = 0; round < this.#plan.rounds; round++) {
+  /** Measures cases of all peers that carry them, `rounds` times more, in alternating order; `first` is the number of the first. */
+  async measure(cases: readonly Case[], first: number): Promise<void> {
+    this.#begin(cases, first)
+    for (let round = first; round < this.#last; round++) {
       const peers = round % 2 === 0 ? this.#plan.peers : this.#plan.peers.toReversed()
       const unknown = cases.filter((work) => this.#isLoaded(work) && !this.loads.has(work.name))
       // The load is half of what the slowest can do: known when all have been at their limit once.
@@ -95,17 +96,12 @@ export class Session {
       if (!this.#isLost(name) && this.results.has(name)) this.failures.delete(name)
   }
 
-  /** Forgets a case: it is to be measured again. */
-  forget(work: string): void {
-    this.results.forget(work)
-    for (const name of this.latencies.keys()) if (name.startsWith(`${work}/`)) this.latencies.delete(name)
-  }
-
-  #begin(cases: readonly Case[]): void {
+  #begin(cases: readonly Case[], first: number): void {
     const each = cases.map(
       (work) => this.#plan.peers.filter((peer) => this.#carries(peer, work)).length * (this.#isLoaded(work) ? 2 : 1),
     )
     this.#done = 0
+    this.#last = first + this.#plan.rounds
     this.#total = this.#plan.rounds * each.reduce((sum, count) => sum + count, 0)
   }
 
@@ -236,7 +232,7 @@ export class Session {
   }
 
   #tell(round: number, peer: Peer, work: Case, what: string): void {
-    const text = `round ${round + 1} of ${this.#plan.rounds}: ${work.name} ${peer.name} (${what})`
+    const text = `round ${round + 1} of ${this.#last}: ${work.name} ${peer.name} (${what})`
     this.#plan.onProgress?.({ share: this.#total === 0 ? 0 : Math.min(1, this.#done / this.#total), text })
     this.#done++
   }
