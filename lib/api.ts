@@ -137,12 +137,62 @@ export interface ServiceStats {
   activeFlows: number
 }
 
+/** Counters of a listener's connections. `relayed` ones got an endpoint; the others say why not, or why they were ended. */
+export interface ListenerStats {
+  newConnections: number
+  activeConnections: number
+  relayed: number
+  /** Beyond a limit of the mesh, or of flatproxy's own room. */
+  overLimit: number
+  /** No backend, or none of its endpoints can be chosen. */
+  noEndpoint: number
+  /** The endpoint refused, was unreachable, or did not answer in time. */
+  connectFailures: number
+  /** A PROXY header that was malformed, too late, or from a client that is not trusted. */
+  badProxyHeaders: number
+  idleTimeouts: number
+  /** Passed on from one side to the other. */
+  resets: number
+  /** From clients to endpoints, and back: bytes of the streams. */
+  bytesUp: number
+  bytesDown: number
+}
+
+/** Counters of flatproxy's own TCP: connections that end at this node, on either side. */
+export interface TcpStats {
+  connections: number
+  opened: number
+  ended: number
+  /** Segments that were sent again. */
+  retransmitted: number
+  /** Retransmission timeouts. */
+  timeouts: number
+  tailProbes: number
+  duplicates: number
+  outOfOrder: number
+  outOfWindow: number
+  /** Segments that PAWS has refused. */
+  oldTimestamps: number
+  badAcks: number
+  challenges: number
+  challengesHeld: number
+  cookiesSent: number
+  cookiesTaken: number
+  resetsReceived: number
+  /** What was not sent, or not taken, for want of buffers. */
+  buffersMissing: number
+  /** Segments not taken: their connection held its share of memory. */
+  memoryRefused: number
+}
+
 /** Counters of a proxy since its start; `at` in milliseconds since 1970. */
 export interface Stats {
   at: number
   generation: number
   ports: Record<string, { receivedPackets: number; sentPackets: number }>
   services: Record<string, ServiceStats>
+  listeners: Record<string, ListenerStats>
+  tcp: TcpStats
   reasons: Record<Reason, { packets: number; bytes: number }>
   /** `busy`: share of the time that the lane worked, 0 to 1. */
   lanes: readonly { core: number; busy: number; flows: number; flowCapacity: number }[]

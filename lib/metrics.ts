@@ -1,4 +1,4 @@
-import type { Stats } from './api.js'
+import type { ListenerStats, Stats, TcpStats } from './api.js'
 
 type Labels = Readonly<Record<string, string | number>>
 
@@ -24,7 +24,15 @@ export function openMetrics(stats: Stats): string {
 }
 
 function families(stats: Stats): Family[] {
-  return [...ofProxy(stats), ...ofPorts(stats), ...ofServices(stats), ...ofReasons(stats), ...ofLanes(stats)]
+  return [
+    ...ofProxy(stats),
+    ...ofPorts(stats),
+    ...ofServices(stats),
+    ...ofListeners(stats),
+    ...ofTcp(stats),
+    ...ofReasons(stats),
+    ...ofLanes(stats),
+  ]
 }
 
 function ofProxy({ generation, lostEvents }: Stats): Family[] {
@@ -75,6 +83,68 @@ function ofServices({ services }: Stats): Family[] {
       'flatproxy_service_active_flows',
       'Flows of a service in the flow tables.',
       each((service) => service.activeFlows),
+    ),
+  ]
+}
+
+/** How the connections of a listener ended that were not relayed, or not until both sides were done. */
+// prettier-ignore
+const listenerEnds = {
+  overLimit: 'over_limit',
+  noEndpoint: 'no_endpoint',
+  connectFailures: 'connect_failed',
+  badProxyHeaders: 'bad_proxy_header',
+  idleTimeouts: 'idle_timeout',
+  resets: 'reset',
+} as const satisfies Partial<Record<keyof ListenerStats, string>>
+
+function ofListeners({ listeners }: Stats): Family[] {
+  const each = (value: (listener: ListenerStats) => number) =>
+    Object.entries(listeners).map(([listener, counters]) => [{ listener }, value(counters)] as const)
+  const both = Object.entries(listeners).flatMap(([listener, { bytesUp, bytesDown }]) => [
+    [{ listener, direction: 'up' }, bytesUp] as const,
+    [{ listener, direction: 'down' }, bytesDown] as const,
+  ])
+  const ends = Object.entries(listeners).flatMap(([listener, counters]) =>
+    Object.entries(listenerEnds).map(
+      ([key, reason]) => [{ listener, reason }, counters[key as keyof typeof listenerEnds]] as const,
+    ),
+  )
+  return [
+    counter(
+      'flatproxy_listener_new_connections',
+      'Connections that clients have opened to a listener.',
+      each((listener) => listener.newConnections),
+    ),
+    gauge(
+      'flatproxy_listener_active_connections',
+      'Connections of a listener that are open.',
+      each((listener) => listener.activeConnections),
+    ),
+    counter(
+      'flatproxy_listener_relayed_connections',
+      'Connections of a listener that got an endpoint.',
+      each((listener) => listener.relayed),
+    ),
+    counter(
+      'flatproxy_listener_failed_connections',
+      'Connections of a listener that did not end in order, by reason.',
+      ends,
+    ),
+    counter('flatproxy_listener_relayed_bytes', 'Bytes of streams: up to endpoints, down to clients.', both, 'bytes'),
+  ]
+}
+
+function ofTcp({ tcp: { connections, ...events } }: Stats): Family[] {
+  const name = (key: string) => key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  return [
+    gauge('flatproxy_tcp_connections', 'TCP connections that end here, in any state.', [[{}, connections]]),
+    counter(
+      'flatproxy_tcp_events',
+      'What happened to TCP connections that end here, by kind (the names of `stats().tcp`).',
+      Object.entries<number>(events satisfies Omit<TcpStats, 'connections'>).map(
+        ([event, value]) => [{ event: name(event) }, value] as const,
+      ),
     ),
   ]
 }

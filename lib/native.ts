@@ -60,6 +60,9 @@ export interface Addon {
   readonly reasons: readonly { readonly name: string; readonly verdict: string }[]
   /** The states of flows, in the order of the records' numbers. */
   readonly states: readonly string[]
+  /** Names of the counters of a listener, and of TCP, in the order of {@link Addon.stats}. */
+  readonly listenerCounters: readonly string[]
+  readonly tcpCounters: readonly string[]
   /** Opens the plan's ports and starts the lanes. */
   createEngine(
     options: EngineOptions,
@@ -69,10 +72,11 @@ export interface Addon {
   /** Puts a plan in force; gives the longest pause of a lane in nanoseconds of its CPU time. */
   apply(engine: NativeEngine, plan: readonly Uint8Array[]): Promise<number>
   /**
-   * Counters: lost events; by lane busy nanoseconds, flows, flow capacity; by reason packets, bytes; by given
-   * port received, sent; by given service packets, bytes, new flows, active flows.
+   * Counters: lost events; by lane busy nanoseconds, flows, flow capacity; by reason packets, bytes; the counters of
+   * TCP; by given port received, sent; by given service packets, bytes, new flows, active flows; by given listener its
+   * counters.
    */
-  stats(engine: NativeEngine, ports: Uint32Array, services: Uint32Array): Float64Array
+  stats(engine: NativeEngine, ports: Uint32Array, services: Uint32Array, listeners: Uint32Array): Float64Array
   listFlows(engine: NativeEngine, lane: number, cursor: number, limit: number): Promise<FlowPage>
   /** Whether flow events come by signals. */
   wantEvents(engine: NativeEngine, want: boolean): void

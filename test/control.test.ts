@@ -11,7 +11,7 @@ import { connectControl } from '#lib/control/client.js'
 import { controlLimits } from '#lib/control/protocol.js'
 import { openControl, type ControlServer, type Shown } from '#lib/control/server.js'
 import { FlatProxyError } from '#lib/errors.js'
-import type { Explanation, Flow, Stats } from '#lib/api.js'
+import type { Explanation, Flow, ListenerStats, Stats, TcpStats } from '#lib/api.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'flatproxy-control-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -40,6 +40,13 @@ const stats: Stats = {
       { packets: index, bytes: index, newFlows: index, activeFlows: index },
     ]),
   ),
+  listeners: Object.fromEntries(
+    Array.from({ length: 3_000 }, (_, index) => [
+      `listener-${index}`,
+      { newConnections: index, activeConnections: index } as ListenerStats,
+    ]),
+  ),
+  tcp: { connections: 3 } as TcpStats,
   reasons: { forwarded: { packets: 5, bytes: 500 } } as unknown as Stats['reasons'],
   lanes: [{ core: 0, busy: 0.5, flows: 7, flowCapacity: 64 }],
   lostEvents: 0,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { openMetrics } from '#lib/metrics.js'
-import type { Stats } from '#lib/api.js'
+import type { Stats, TcpStats } from '#lib/api.js'
 
 const odd = 'a"b\\c\nd'
 const stats: Stats = {
@@ -10,6 +10,22 @@ const stats: Stats = {
   generation: 4,
   ports: { uplink: { receivedPackets: 2 ** 53 - 1, sentPackets: 0 }, [odd]: { receivedPackets: 1, sentPackets: 2 } },
   services: { shop: { packets: 10, bytes: 1_000, newFlows: 3, activeFlows: 2 } },
+  listeners: {
+    door: {
+      newConnections: 9,
+      activeConnections: 1,
+      relayed: 6,
+      overLimit: 1,
+      noEndpoint: 0,
+      connectFailures: 2,
+      badProxyHeaders: 0,
+      idleTimeouts: 0,
+      resets: 1,
+      bytesUp: 500,
+      bytesDown: 70_000,
+    },
+  },
+  tcp: { connections: 14, opened: 15, ended: 1, retransmitted: 2 } as TcpStats,
   reasons: {
     forwarded: { packets: 11, bytes: 1_100 },
     no_route: { packets: 1, bytes: 60 },

@@ -1,9 +1,6 @@
 // The engine alone: one lane between two memory ports, 64-byte frames, everything in one thread. A figure is the whole
 // loop's, generator included; the floor is the same loop with a stage that only moves bursts.
 //   engine_bench [--rounds N] [--rows a,b] : a line of JSON for each row
-#include <time.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -14,21 +11,17 @@
 
 #include "packet/frame.h"
 #include "rig.h"
+#include "row.h"
+#include "tcp_rows.h"
 
 namespace flatproxy::bench {
 namespace {
 
 constexpr uint32_t kBatch = 64;
 
-double seconds() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
-}
-
 std::string service() {
   std::string text = R"([{"id":0,"name":"shop","protocol":"tcp","addresses":["203.0.113.1"],"port":80,
-    "balance":"maglev","affinity":"none","healthCheck":null,"endpoints":[)";
+    "balance":"maglev","affinity":"none","healthCheck":null,"maxConnections":0,"proxyProtocol":"none","endpoints":[)";
   for (unsigned i = 0; i < kServers; ++i) {
     if (i != 0) text += ",";
     text += R"({"id":)" + std::to_string(i) + R"(,"address":"198.51.100.)" + std::to_string(16 + i) +
@@ -61,18 +54,6 @@ uint32_t settle(Rig& rig) {
     came += rig.drain();
   }
   return came;
-}
-
-/// A void run: says where the packets went.
-[[noreturn]] void fail(Rig& rig, const char* what, uint64_t expected, uint64_t got) {
-  std::fprintf(stderr, "engine_bench: %s: %llu expected, %llu found\n", what, static_cast<unsigned long long>(expected),
-               static_cast<unsigned long long>(got));
-  for (size_t r = 0; r < kReasons; ++r) {
-    const uint64_t packets = rig.lane().counters().reasons[r].packets.read();
-    const char* name = info(static_cast<Reason>(r)).name.data();
-    if (packets != 0) std::fprintf(stderr, "  %s %llu\n", name, static_cast<unsigned long long>(packets));
-  }
-  std::exit(1);
 }
 
 wire::Address v4(uint32_t host_order) {
@@ -154,31 +135,6 @@ double floor_rate(Rig& rig, uint32_t flows, bool to_servers, double duration) {
   });
 }
 
-struct Row {
-  std::string name;
-  std::string unit;
-  bool more_is_better;
-  std::vector<double> rounds;
-  std::vector<double> floors;
-};
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-void print(const Row& row) {
-  std::printf(R"({"name":"%s","value":%.6g,"unit":"%s","better":"%s","rounds":[)", row.name.c_str(), median(row.rounds),
-              row.unit.c_str(), row.more_is_better ? "more" : "less");
-  for (size_t i = 0; i < row.rounds.size(); ++i) std::printf("%s%.6g", i == 0 ? "" : ",", row.rounds[i]);
-  std::printf("]");
-  if (!row.floors.empty()) std::printf(R"(,"floor":%.6g)", median(row.floors));
-  std::printf("}\n");
-  std::fflush(stdout);
-}
-
-constexpr double kDuration = 0.5;
-
 void forward(int rounds) {
   constexpr uint32_t kFlows = 10'000;
   Rig rig("[]", 1024, false);
@@ -225,14 +181,6 @@ void fresh(int rounds) {
   print(row);
 }
 
-uint64_t resident_bytes() {
-  std::FILE* statm = std::fopen("/proc/self/statm", "r");
-  unsigned long long pages = 0;
-  const int read = statm != nullptr ? std::fscanf(statm, "%*u %llu", &pages) : 0;
-  if (statm != nullptr) std::fclose(statm);
-  return read == 1 ? pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
-}
-
 /// How much a full table of that many flows makes the process grow.
 uint64_t growth(uint32_t flows) {
   const uint64_t before = resident_bytes();
@@ -258,7 +206,8 @@ void flow_bytes(int rounds) {
 int main(int argc, char** argv) {
   using namespace flatproxy::bench;
   int rounds = 5;
-  std::string rows = "forward,flow-10k,flow-1m,flow-new,flow-bytes";
+  std::string rows =
+      "forward,flow-10k,flow-1m,flow-new,flow-bytes,tcp-connect,tcp-large,tcp-small,tcp-ping,tcp-idle-bytes";
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--rounds") == 0) rounds = std::max(1, std::atoi(argv[i + 1]));
     if (std::strcmp(argv[i], "--rows") == 0) rows = argv[i + 1];
@@ -272,5 +221,10 @@ int main(int argc, char** argv) {
   if (wanted("flow-1m")) established("flow-1m", 1000000, rounds);
   if (wanted("flow-new")) fresh(rounds);
   if (wanted("flow-bytes")) flow_bytes(rounds);
+  if (wanted("tcp-connect")) tcp_connect(rounds);
+  if (wanted("tcp-large")) tcp_large(rounds);
+  if (wanted("tcp-small")) tcp_small("tcp-small", 16, rounds);
+  if (wanted("tcp-ping")) tcp_small("tcp-ping", 1, rounds);
+  if (wanted("tcp-idle-bytes")) tcp_idle_bytes(rounds);
   return 0;
 }

@@ -12,14 +12,15 @@ namespace {
 constexpr wire::Mac kLeftMac{{2, 0, 0, 0, 0, 1}}, kRightMac{{2, 0, 0, 0, 0, 2}};
 constexpr wire::Mac kClientMac{{2, 0, 0, 0, 1, 1}}, kServerMac{{2, 0, 0, 0, 1, 2}};
 
-std::string plan_text(const std::string& services, uint32_t flows, bool track_all) {
+std::string plan_text(const std::string& services, uint32_t flows, bool track_all, const std::string& listeners) {
   std::string text = R"({"generation":1,"base":null,"ports":[
     {"id":0,"name":"left","own":["192.0.2.1/24"],"config":{"type":"memory"}},
     {"id":1,"name":"right","own":["198.51.100.1/24"],"config":{"type":"memory"}}],
     "routes":[{"to":"192.0.2.0/24","port":0},{"to":"198.51.100.0/24","port":1},{"to":"10.0.0.0/8","port":0,"via":"192.0.2.2"}],
     "workloads":[],"services":{"set":)";
   text += services;
-  text += R"(,"removed":[]},"flows":{"capacity":)" + std::to_string(flows) + R"(,"midstream":"adopt","track":")";
+  text += R"(,"removed":[]},"listeners":)" + listeners + R"(,"flows":{"capacity":)" + std::to_string(flows) +
+          R"(,"midstream":"adopt","track":")";
   text += track_all ? "all" : "services";
   text += R"(","timeouts":{"tcpSynSent":30000,"tcpSynReceived":30000,"tcpEstablished":7440000,"tcpFinWait":120000,
     "tcpCloseWait":60000,"tcpLastAck":30000,"tcpTimeWait":120000,"tcpClose":10000,"udp":30000,"udpAssured":180000,
@@ -47,11 +48,9 @@ void send_arp(MemoryPort& port, Buffers& buffers, ArpOperation operation, const 
   port.inject(0, frame);
 }
 
-bool is_arp(const Segment* frame) { return wire::load16(frame->data + 12) == 0x0806; }
-
 }  // namespace
 
-Rig::Rig(const std::string& services, uint32_t flows, bool track_all) {
+Rig::Rig(const std::string& services, uint32_t flows, bool track_all, const std::string& listeners) {
   const MemoryOptions options{.ring_size = 4096, .same_thread = true};
   const auto open = [&](uint16_t id, const std::string& name, const std::string&) -> std::shared_ptr<Port> {
     PortInfo info;
@@ -63,9 +62,9 @@ Rig::Rig(const std::string& services, uint32_t flows, bool track_all) {
     (id == 0 ? left_ : right_) = port;
     return port;
   };
-  snapshot_ = build_snapshot(plan_text(services, flows, track_all), nullptr, open);
+  snapshot_ = build_snapshot(plan_text(services, flows, track_all, listeners), nullptr, open);
   shared_ = std::make_unique<LaneShared>(1, flows, hash_key(1), [] { return uint64_t{4}; });
-  lane_ = std::make_unique<Lane>(0, *shared_, flows);
+  lane_ = std::make_unique<Lane>(0, *shared_, Lane::Capacity{flows});
   lane_->adopt(*snapshot_, now_);
   teach_neighbors();
 }
@@ -79,20 +78,8 @@ void Rig::teach_neighbors() {
 }
 
 uint32_t Rig::drain() {
-  Segment* frames[256];
   uint32_t total = 0;
-  for (MemoryPort* port : {left_.get(), right_.get()}) {
-    while (const uint32_t n = port->take_burst(0, frames, 256)) {
-      for (uint32_t i = 0; i < n; ++i) {
-        if (is_arp(frames[i])) [[unlikely]] {
-          answer_arp(*port, frames[i]);
-        } else {
-          ++total;
-        }
-        release(frames[i]);
-      }
-    }
-  }
+  for (MemoryPort* port : {left_.get(), right_.get()}) take_all(*port, [&](const Segment*) { ++total; });
   return total;
 }
 
@@ -103,11 +90,15 @@ void Rig::answer_arp(MemoryPort& port, const Segment* frame) {
   send_arp(port, buffers_, kReply, mac, wire::load32(frame->data + 38), wire::load32(frame->data + 28));
 }
 
+void write_macs(uint8_t* to, bool from_left) {
+  std::memcpy(to, (from_left ? kLeftMac : kRightMac).bytes.data(), 6);
+  std::memcpy(to + 6, (from_left ? kClientMac : kServerMac).bytes.data(), 6);
+}
+
 void write_frame(uint8_t* to, bool from_left, uint32_t source, uint16_t source_port, uint32_t destination,
                  uint16_t destination_port, uint8_t flags, uint32_t sequence, uint32_t ack) {
   std::memset(to, 0, 64);
-  std::memcpy(to, (from_left ? kLeftMac : kRightMac).bytes.data(), 6);
-  std::memcpy(to + 6, (from_left ? kClientMac : kServerMac).bytes.data(), 6);
+  write_macs(to, from_left);
   to[12] = 8;
   to[14] = 0x45;
   to[17] = 40;

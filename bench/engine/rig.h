@@ -6,7 +6,9 @@
 
 #include "config/plan.h"
 #include "lane/lane.h"
+#include "packet/frame.h"
 #include "port/memory.h"
+#include "wire/bytes.h"
 
 namespace flatproxy::bench {
 
@@ -14,8 +16,9 @@ namespace flatproxy::bench {
 /// Outside is a generator of 64-byte frames that takes them back when they come out.
 class Rig {
  public:
-  /// @param services JSON of the plan's services  @param flows capacity of the flow table
-  Rig(const std::string& services, uint32_t flows, bool track_all);
+  /// @param services JSON of the plan's services  @param flows capacity of the flow table  @param listeners JSON as
+  /// well
+  Rig(const std::string& services, uint32_t flows, bool track_all, const std::string& listeners = "[]");
 
   Lane& lane() { return *lane_; }
   MemoryPort& left() { return *left_; }
@@ -23,16 +26,34 @@ class Rig {
   Buffers& buffers() { return buffers_; }
   /// Runs the lane once; time goes on by a microsecond.
   void pass() { lane_->iterate(now_ += 1000); }
+  /// The same by a clock of the caller's, which runs ahead of the rig's.
+  void pass_at(Nanoseconds now) { lane_->iterate(now_ = now); }
+  /// Calls take(frame) for each IP frame that came out of a port, which then goes back to its pools.
+  template <typename Take>
+  void take_all(MemoryPort& port, Take&& take) {
+    Segment* frames[256];
+    while (const uint32_t n = port.take_burst(0, frames, 256)) {
+      for (uint32_t i = 0; i < n; ++i) {
+        if (is_arp(frames[i])) [[unlikely]] {
+          answer_arp(port, frames[i]);
+        } else {
+          take(static_cast<const Segment*>(frames[i]));
+        }
+        release(frames[i]);
+      }
+    }
+  }
   /// Takes everything that came out and gives it back to its pools; returns how many IP frames.
   uint32_t drain();
   Nanoseconds now() const { return now_; }
   const Snapshot& snapshot() const { return *snapshot_; }
 
  private:
+  static bool is_arp(const Segment* frame) { return wire::load16(frame->data + 12) == 0x0806; }
   void teach_neighbors();
   void answer_arp(MemoryPort& port, const Segment* frame);
 
-  Buffers buffers_{65536, 64};
+  Buffers buffers_{65536, 4096};
   std::shared_ptr<MemoryPort> left_;
   std::shared_ptr<MemoryPort> right_;
   std::shared_ptr<const Snapshot> snapshot_;
@@ -46,6 +67,9 @@ constexpr uint32_t kFirstClient = 0x0a000000;
 constexpr uint32_t kVirtualAddress = 0xcb007101;
 constexpr uint32_t kFirstServer = 0xc6336410;
 constexpr unsigned kServers = 8;
+
+/// Writes the Ethernet header of a frame that comes from one of the sides.
+void write_macs(uint8_t* to, bool from_left);
 
 /// A 64-byte TCP frame as it arrives. Addresses and ports in host order; the IP header's checksum is right, the TCP one
 /// is the endpoints' business.

@@ -8,7 +8,10 @@ import type { Row } from './report.js'
 import { packageRoot } from './town/files.js'
 
 /** The figures of the engine alone, on memory ports. */
-export const engineCases: readonly string[] = ['forward', 'flow-10k', 'flow-1m', 'flow-new', 'flow-bytes']
+export const engineCases: readonly string[] = [
+  ...['forward', 'flow-10k', 'flow-1m', 'flow-new', 'flow-bytes'],
+  ...['tcp-connect', 'tcp-large', 'tcp-small', 'tcp-ping', 'tcp-idle-bytes'],
+]
 
 const program = join(packageRoot, 'build/bench/engine_bench')
 

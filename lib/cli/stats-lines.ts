@@ -8,7 +8,7 @@ import { bytes, count, percent, table, type Column } from './table.js'
  * @param before earlier counters: rates since then are shown too
  */
 export function statsLines(now: Stats, before: Stats | undefined, paint: Paint): string[] {
-  const sections = [ports(now, before), services(now, before), reasons(now, before), lanes(now)]
+  const sections = [ports(now, before), services(now, before), listeners(now, before), reasons(now, before), lanes(now)]
   const head = `generation ${now.generation}${now.lostEvents > 0 ? `, ${count(now.lostEvents)} events lost` : ''}`
   return [
     paint.dim(head),
@@ -56,6 +56,20 @@ function services(now: Stats, before: Stats | undefined): string[] {
     ...counter<Stats['services'][string]>('NEW FLOWS', (service) => service.newFlows, seconds),
     ...counter<Stats['services'][string]>('PACKETS', (service) => service.packets, seconds),
     ...counter<Stats['services'][string]>('BYTES', (service) => service.bytes, seconds, bytes),
+  ])
+}
+
+function listeners(now: Stats, before: Stats | undefined): string[] {
+  type Listener = Stats['listeners'][string]
+  const seconds = elapsed(now, before)
+  const failed = (listener: Listener) => listener.newConnections - listener.relayed
+  return table(rowsOf(now.listeners, before?.listeners), [
+    { head: 'LISTENER', cell: ([name]) => name },
+    { head: 'ACTIVE', right: true, cell: ([, { activeConnections }]) => count(activeConnections) },
+    ...counter<Listener>('CONNECTIONS', (listener) => listener.newConnections, seconds),
+    { head: 'NOT RELAYED', right: true, cell: ([, listener]) => count(failed(listener)) },
+    ...counter<Listener>('UP', (listener) => listener.bytesUp, seconds, bytes),
+    ...counter<Listener>('DOWN', (listener) => listener.bytesDown, seconds, bytes),
   ])
 }
 

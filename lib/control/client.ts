@@ -1,17 +1,7 @@
 import { lstat } from 'node:fs/promises'
 import { connect as open, type Socket } from 'node:net'
 import { resolve } from 'node:path'
-import type {
-  EventMap,
-  Explanation,
-  FlatProxyEvent,
-  Flow,
-  FlowFilter,
-  ServiceStats,
-  Stats,
-  Tuple,
-  View,
-} from '../api.js'
+import type { EventMap, Explanation, FlatProxyEvent, Flow, FlowFilter, Stats, Tuple, View } from '../api.js'
 import { FlatProxyError } from '../errors.js'
 import type { Duration } from '../mesh/duration.js'
 import type { Tree } from '../mesh/tree.js'
@@ -30,6 +20,9 @@ export async function connectControl(path: string, options: { signal?: AbortSign
   return view
 }
 
+/** What the statistics hold by name, and what comes in parts. */
+type CountedSection = 'services' | 'listeners'
+
 class ControlView implements View {
   private readonly closing = new AbortController()
 
@@ -43,13 +36,17 @@ class ControlView implements View {
 
   async stats(options: { signal?: AbortSignal } = {}): Promise<Stats> {
     let stats: Stats | undefined
-    const services: [string, ServiceStats][] = []
+    const parts: Record<CountedSection, [string, unknown][]> = { services: [], listeners: [] }
     for await (const item of this.ask('stats', {}, options.signal)) {
       if (stats === undefined) stats = item as Stats
-      else services.push(item as [string, ServiceStats])
+      else {
+        const [section, ...entry] = item as [CountedSection, string, unknown]
+        parts[section].push(entry)
+      }
     }
     if (stats === undefined) throw controlError(`no statistics came from ${this.path}`)
-    return { ...stats, services: Object.fromEntries(services) }
+    const services = Object.fromEntries(parts.services) as Stats['services']
+    return { ...stats, services, listeners: Object.fromEntries(parts.listeners) as Stats['listeners'] }
   }
 
   async *flows({ signal, ...filter }: FlowFilter = {}): AsyncIterableIterator<Flow> {

@@ -9,7 +9,7 @@ import type { Problem } from '../mesh/problem.js'
  */
 
 /** The version of this protocol; a client refuses another one. */
-export const protocolVersion = 1
+export const protocolVersion = 2
 
 /** Bounds of the control socket. */
 export const controlLimits = {

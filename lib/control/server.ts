@@ -115,10 +115,12 @@ async function* inBatches(flows: AsyncIterable<Flow>): AsyncGenerator<Flow[]> {
   if (batch.length > 0) yield batch
 }
 
-/** First all but the services, then these in parts: with thousands of them no message grows large. */
+/** First all but services and listeners, then these in parts: with thousands of them no message grows large. */
 function* statsInParts(stats: Stats): Generator<unknown[]> {
-  yield [{ ...stats, services: {} }]
-  const services = Object.entries(stats.services)
-  for (let from = 0; from < services.length; from += controlLimits.items)
-    yield services.slice(from, from + controlLimits.items)
+  yield [{ ...stats, services: {}, listeners: {} }]
+  for (const section of ['services', 'listeners'] as const) {
+    const entries = Object.entries(stats[section]).map(([name, counters]) => [section, name, counters] as const)
+    for (let from = 0; from < entries.length; from += controlLimits.items)
+      yield entries.slice(from, from + controlLimits.items)
+  }
 }

@@ -4,7 +4,8 @@ import { Resolver } from './resolve.js'
 import { checkVirtualAddresses } from './rules/addresses.js'
 import { checkForward } from './rules/forward.js'
 import { checkPorts } from './rules/ports.js'
-import { checkListeners, checkPolicies, checkRoutes } from './rules/routes.js'
+import { checkListeners, checkTcpRoutes } from './rules/listeners.js'
+import { checkPolicies, checkRoutes } from './rules/routes.js'
 import { checkServices } from './rules/services.js'
 import { checkWorkloads } from './rules/workloads.js'
 import { mesh as meshNode } from './schema/mesh.js'
@@ -22,6 +23,7 @@ const rules: readonly ((view: MeshView, problems: Problems, resolver: Resolver) 
   checkVirtualAddresses,
   checkListeners,
   checkRoutes,
+  checkTcpRoutes,
   checkPolicies,
 ]
 

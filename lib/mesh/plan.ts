@@ -3,6 +3,7 @@ import { sharedResolver } from './check.js'
 import { diffSteps, type Change } from './diff.js'
 import { NamedIds } from './ids.js'
 import { limits } from './limits.js'
+import { planListeners } from './plan-listeners.js'
 import { planPorts, planRoutes, planWorkloads, usesHost } from './plan-network.js'
 import { ServicePlanner, type PlannedService } from './plan-services.js'
 import { flows as flowsSchema } from './schema/flows.js'
@@ -37,10 +38,10 @@ interface State {
  * Turns checked meshes into plans for the engine: everything resolved, ids instead of names, and only what changed since
  * the last plan that was committed.
  *
- * `{ generation, base, ports, flows, routes, workloads, services: { set, removed } }`: `ports` and `flows` always
- * whole; `routes` and `workloads` whole, or `null` when they are unchanged; of `services` those that are new or
+ * `{ generation, base, ports, flows, routes, workloads, services: { set, removed }, listeners }`: `ports` and `flows`
+ * always whole; `routes`, `workloads` and `listeners` whole, or `null` when they are unchanged; of `services` those that are new or
  * different, and the ids of those that are gone. Durations are in milliseconds, defaults filled in. The plan's parts are
- * described where they are made: plan-network.ts, plan-services.ts.
+ * described where they are made: plan-network.ts, plan-services.ts, plan-listeners.ts.
  */
 export class Planner {
   private state: State = { generation: 0, mesh: undefined, host: false, services: new Map() }
@@ -48,7 +49,9 @@ export class Planner {
   private busy = false
   private readonly namedPorts = new NamedIds(limits.ports)
   private readonly namedWorkloads = new NamedIds(limits.workloads)
+  private readonly namedListeners = new NamedIds(limits.listeners)
   private readonly servicePlanner = new ServicePlanner(sharedResolver)
+  private readonly idSources = [this.namedPorts, this.namedWorkloads, this.namedListeners, this.servicePlanner]
 
   /** The generation that is committed; 0: none yet. */
   get generation(): number {
@@ -63,6 +66,11 @@ export class Planner {
   /** The ids of the ports that are committed. */
   get portIds(): ReadonlyMap<string, number> {
     return this.namedPorts.current
+  }
+
+  /** The ids of the listeners that are committed. */
+  get listenerIds(): ReadonlyMap<string, number> {
+    return this.namedListeners.current
   }
 
   /** The services that are committed, with their ids and those of their endpoints. */
@@ -91,14 +99,14 @@ export class Planner {
   commit(): void {
     if (!this.pending) throw new FlatProxyError('ERR_FLATPROXY_INTERNAL', 'there is no plan to commit')
     this.state = this.pending
-    for (const ids of [this.namedPorts, this.namedWorkloads, this.servicePlanner]) ids.commit()
+    for (const ids of this.idSources) ids.commit()
     this.pending = undefined
     this.busy = false
   }
 
   /** The last plan was refused: nothing of it counts. */
   abandon(): void {
-    for (const ids of [this.namedPorts, this.namedWorkloads, this.servicePlanner]) ids.abandon()
+    for (const ids of this.idSources) ids.abandon()
     this.pending = undefined
     this.busy = false
   }
@@ -132,13 +140,20 @@ export class Planner {
     text.add(',"services":')
     const services = yield* this.servicePlanner.plan(mesh, before, this.state.services, text)
     if (!services) throw idsExhausted('services')
+    text.add(',"listeners":')
+    if (same('ports', 'listeners', 'routes')) text.add('null')
+    else {
+      const listeners = this.namedListeners.assign(Object.keys(mesh.listeners ?? {}))
+      if (!listeners) throw idsExhausted('listeners')
+      yield* text.list(planListeners(mesh, ports, listeners, services))
+    }
     text.add('}')
     this.pending = { generation, mesh: narrow, host, services }
     return { generation, base, chunks: text.finish(), changes }
   }
 }
 
-function idsExhausted(section: 'ports' | 'workloads' | 'services'): MeshError {
+function idsExhausted(section: 'ports' | 'workloads' | 'services' | 'listeners'): MeshError {
   const message = 'too many new ones at once: beside those that they replace they are beyond the limit'
   return new MeshError([
     { path: [section], message, expected: 'fewer changes at once', hint: 'apply the change in two steps' },

@@ -1,4 +1,5 @@
 import type { Problem } from './problem.js'
+import { isTcpRoute } from './rules/listeners.js'
 import { own } from './tree.js'
 import type { Mesh } from './types.js'
 
@@ -9,8 +10,11 @@ export function unsupported(mesh: Mesh): Problem[] {
   const problems: Problem[] = []
   const refuse = (path: Problem['path'], what: string, expected: string) =>
     problems.push({ path, message: `${what} not supported yet`, expected })
-  for (const name of Object.keys(mesh.listeners ?? {})) refuse(['listeners', name], 'listeners are', 'no listeners')
-  for (const index of (mesh.routes ?? []).keys()) refuse(['routes', index], 'routes are', 'no routes')
+  for (const [name, { protocol }] of Object.entries(mesh.listeners ?? {}))
+    if (protocol !== 'tcp') refuse(['listeners', name, 'protocol'], `${protocol} is`, "'tcp'")
+  for (const [index, route] of (mesh.routes ?? []).entries())
+    if (!isTcpRoute(route, mesh.listeners))
+      refuse(['routes', index], 'routes of requests are', 'routes from listeners of protocol tcp')
   for (const index of (mesh.policies ?? []).keys()) refuse(['policies', index], 'policies are', 'no policies')
   for (const [name, { balance }] of Object.entries(mesh.services ?? {}))
     if (balance === 'ringHash')

@@ -45,7 +45,7 @@ export class Engine {
     private readonly portLost: (port: string, reason: string) => void,
   ) {
     this.names = new Names(planner)
-    this.statsReader = new StatsReader(addon.reasons, cores)
+    this.statsReader = new StatsReader(addon, cores)
     this.hub = new EventHub((want) => addon.wantEvents(native, want))
   }
 
@@ -70,11 +70,16 @@ export class Engine {
 
   stats(): Stats {
     this.assertOpen()
-    const { generation, portIds, services } = this.planner
+    const { generation, portIds, services, listenerIds } = this.planner
     const ports = Uint32Array.from(portIds.values())
     const serviceIds = Uint32Array.from(services.values(), ({ id }) => id)
-    const counters = this.addon.stats(this.native, ports, serviceIds)
-    return this.statsReader.read(counters, generation, [...portIds.keys()], [...services.keys()])
+    const listeners = Uint32Array.from(listenerIds.values())
+    const counters = this.addon.stats(this.native, ports, serviceIds, listeners)
+    return this.statsReader.read(counters, generation, {
+      ports: [...portIds.keys()],
+      services: [...services.keys()],
+      listeners: [...listenerIds.keys()],
+    })
   }
 
   async *flows(filter: FlowFilter): AsyncGenerator<Flow, void> {

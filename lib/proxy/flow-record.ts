@@ -14,7 +14,7 @@ const at = {
   packets: 0, bytes: 8, source: 16, destination: 32, endpoint: 48,
   sourcePort: 64, destinationPort: 66, endpointPort: 68, ingress: 70,
   serviceId: 72, endpointId: 76, openedAt: 80,
-  protocol: 88, state: 90, translated: 91, closed: 92,
+  protocol: 88, state: 90, translated: 91, closed: 92, terminated: 93,
 } as const
 const none = 0xffffffff
 const protocols: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmp' }
@@ -53,6 +53,7 @@ export class FlowReader {
     const id = (field: number) => view.getUint32(offset + field, true)
     const protocol = view.getUint8(offset + at.protocol)
     const translated = view.getUint8(offset + at.translated) === 1
+    const terminated = isTerminated(view, offset)
     const service = id(at.serviceId) === none ? undefined : this.names.service(id(at.serviceId))
     const endpoint = translated
       ? (this.names.endpoint(id(at.serviceId), id(at.endpointId)) ??
@@ -65,8 +66,8 @@ export class FlowReader {
       to: endpointText(address(view, offset + at.destination), port(at.destinationPort)),
       ...(service !== undefined && { service }),
       ...(endpoint !== undefined && { endpoint }),
-      verdict: 'forward',
-      reason: translated ? 'service_forwarded' : 'forwarded',
+      verdict: verdictOf(view, offset),
+      reason: terminated ? 'tcp_terminated' : translated ? 'service_forwarded' : 'forwarded',
       tier: 'lane',
       packets: view.getFloat64(offset + at.packets, true),
       bytes: view.getFloat64(offset + at.bytes, true),
@@ -75,6 +76,9 @@ export class FlowReader {
     }
   }
 }
+
+const isTerminated = (view: DataView, offset: number) => view.getUint8(offset + at.terminated) === 1
+const verdictOf = (view: DataView, offset: number) => (isTerminated(view, offset) ? 'terminate' : 'forward')
 
 function address(view: DataView, offset: number): string {
   const v4 = view.getUint32(offset + 8) === 0xffff && view.getUint32(offset) === 0 && view.getUint32(offset + 4) === 0
@@ -90,8 +94,9 @@ type RecordFilter = (view: DataView, offset: number) => boolean
 /** A filter over records, which need not become flows to be refused; `undefined`: nothing can pass. */
 export function recordFilter(filter: FlowFilter, mesh: Mesh, serviceId: number | undefined): RecordFilter | undefined {
   const { service, workload, protocol, tier, verdict } = filter
-  if ((tier !== undefined && tier !== 'lane') || (verdict !== undefined && verdict !== 'forward')) return undefined
+  if (tier !== undefined && tier !== 'lane') return undefined
   const tests: RecordFilter[] = []
+  if (verdict !== undefined) tests.push((view, offset) => verdictOf(view, offset) === verdict)
   if (service !== undefined) {
     if (serviceId === undefined) return undefined
     tests.push((view, offset) => view.getUint32(offset + at.serviceId, true) === serviceId)

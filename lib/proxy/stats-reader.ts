@@ -1,4 +1,5 @@
-import type { ServiceStats, Stats } from '../api.js'
+import type { ListenerStats, ServiceStats, Stats, TcpStats } from '../api.js'
+import type { Addon } from '../native.js'
 
 /** How long the share of busy time looks back, at least, in milliseconds. */
 const busyWindow = 1_000
@@ -9,22 +10,30 @@ interface Sample {
   readonly busy: readonly number[]
 }
 
+/** What the counters of ports, services and listeners belong to, in their order. */
+export interface CountedNames {
+  readonly ports: readonly string[]
+  readonly services: readonly string[]
+  readonly listeners: readonly string[]
+}
+
 /** Puts names to the addon's counters. */
 export class StatsReader {
   private older: Sample
   private newer: Sample
 
   constructor(
-    private readonly reasons: readonly { readonly name: string }[],
+    private readonly addon: Pick<Addon, 'reasons' | 'tcpCounters' | 'listenerCounters'>,
     private readonly cores: readonly number[],
   ) {
     this.older = this.newer = { at: performance.now(), busy: cores.map(() => 0) }
   }
 
   /** @param counters in the order that `Addon.stats` tells */
-  read(counters: Float64Array, generation: number, ports: readonly string[], services: readonly string[]): Stats {
+  read(counters: Float64Array, generation: number, names: CountedNames): Stats {
     let index = 0
     const next = () => counters[index++]!
+    const nextOf = (keys: readonly string[]) => Object.fromEntries(keys.map((key) => [key, next()] as const))
     const lostEvents = next()
     const lanes = this.cores.map((core) => ({
       core,
@@ -32,18 +41,22 @@ export class StatsReader {
       flows: next(),
       flowCapacity: next(),
     }))
-    const reasons = this.reasons.map(({ name }) => [name, { packets: next(), bytes: next() }] as const)
-    const portStats = ports.map((name) => [name, { receivedPackets: next(), sentPackets: next() }] as const)
-    const serviceStats = services.map((name): [string, ServiceStats] => [
+    const reasons = this.addon.reasons.map(({ name }) => [name, { packets: next(), bytes: next() }] as const)
+    const tcp = nextOf(this.addon.tcpCounters) as unknown as TcpStats
+    const portStats = names.ports.map((name) => [name, { receivedPackets: next(), sentPackets: next() }] as const)
+    const serviceStats = names.services.map((name): [string, ServiceStats] => [
       name,
       { packets: next(), bytes: next(), newFlows: next(), activeFlows: next() },
     ])
+    const listenerStats = names.listeners.map((name) => [name, nextOf(this.addon.listenerCounters)] as const)
     const shares = this.busyShares(lanes.map(({ busy }) => busy))
     return {
       at: Date.now(),
       generation,
       ports: Object.fromEntries(portStats),
       services: Object.fromEntries(serviceStats),
+      listeners: Object.fromEntries(listenerStats) as unknown as Record<string, ListenerStats>,
+      tcp,
       reasons: Object.fromEntries(reasons) as Stats['reasons'],
       lanes: lanes.map((lane, lanesIndex) => ({ ...lane, busy: shares[lanesIndex]! })),
       lostEvents,

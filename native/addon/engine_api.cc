@@ -71,7 +71,8 @@ Napi::Value js_apply(const Napi::CallbackInfo& info) {
 
 Napi::Value js_stats(const Napi::CallbackInfo& info) {
   Engine& engine = EngineHandle::unwrap(info[0]).session().engine();
-  return stats_to_js(info.Env(), engine, info[1].As<Napi::Uint32Array>(), info[2].As<Napi::Uint32Array>());
+  return stats_to_js(info.Env(), engine, info[1].As<Napi::Uint32Array>(), info[2].As<Napi::Uint32Array>(),
+                     info[3].As<Napi::Uint32Array>());
 }
 
 Napi::Value js_list_flows(const Napi::CallbackInfo& info) {
@@ -153,7 +154,7 @@ Napi::Value js_ref(const Napi::CallbackInfo& info) {
 Napi::Value js_close(const Napi::CallbackInfo& info) { return EngineHandle::unwrap(info[0]).close(info.Env()); }
 
 Napi::Array reasons(Napi::Env env) {
-  static constexpr const char* kVerdicts[] = {"forward", "answer", "drop", "reject"};
+  static constexpr const char* kVerdicts[] = {"forward", "answer", "terminate", "drop", "reject"};
   Napi::Array list = Napi::Array::New(env, kReasons);
   for (uint32_t i = 0; i < kReasons; ++i) {
     const ReasonInfo& reason = flatproxy::info(static_cast<Reason>(i));
@@ -192,6 +193,8 @@ void export_engine(Napi::Env env, Napi::Object exports) {
   export_function<js_close>(env, exports, "close");
   exports.Set("reasons", reasons(env));
   exports.Set("states", states(env));
+  exports.Set("listenerCounters", listener_counter_names(env));
+  exports.Set("tcpCounters", tcp_counter_names(env));
 }
 
 }  // namespace flatproxy

@@ -27,6 +27,7 @@ FlowBytes to_bytes(const FlowRecord& flow, bool closed) {
   to.state = static_cast<uint8_t>(flow.state);
   to.translated = flow.translated;
   to.closed = closed;
+  to.terminated = flow.terminated;
   return to;
 }
 

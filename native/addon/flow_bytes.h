@@ -27,7 +27,8 @@ struct FlowBytes {
   uint8_t state;
   uint8_t translated;
   uint8_t closed;
-  uint8_t spare[3];
+  uint8_t terminated;
+  uint8_t spare[2];
 };
 static_assert(sizeof(FlowBytes) == 96);
 

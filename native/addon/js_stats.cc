@@ -1,5 +1,7 @@
 #include "addon/js_stats.h"
 
+#include <iterator>
+
 #include "addon/js_error.h"
 
 namespace flatproxy {
@@ -46,11 +48,82 @@ void add_service(Numbers& to, Engine& engine, uint32_t id) {
   to.add_sum(engine, [id](const LaneCounters& lane) { return lane.services[id].active_flows.read(); });
 }
 
+template <typename Counters>
+struct Named {
+  const char* name;
+  Counter Counters::*counter;
+};
+
+constexpr Named<RelayCounters> kListenerCounters[] = {
+    {"newConnections", &RelayCounters::taken},
+    {"activeConnections", &RelayCounters::active},
+    {"relayed", &RelayCounters::relayed},
+    {"overLimit", &RelayCounters::over_limit},
+    {"noEndpoint", &RelayCounters::no_endpoint},
+    {"connectFailures", &RelayCounters::connect_failed},
+    {"badProxyHeaders", &RelayCounters::bad_proxy_header},
+    {"idleTimeouts", &RelayCounters::idle},
+    {"resets", &RelayCounters::resets},
+    {"bytesUp", &RelayCounters::bytes_up},
+    {"bytesDown", &RelayCounters::bytes_down},
+};
+
+/// Behind the number of connections.
+constexpr Named<tcp::Counters> kTcpCounters[] = {
+    {"opened", &tcp::Counters::opened},
+    {"ended", &tcp::Counters::ended},
+    {"retransmitted", &tcp::Counters::repeated},
+    {"timeouts", &tcp::Counters::timeouts},
+    {"tailProbes", &tcp::Counters::tail_probes},
+    {"duplicates", &tcp::Counters::duplicates},
+    {"outOfOrder", &tcp::Counters::out_of_order},
+    {"outOfWindow", &tcp::Counters::out_of_window},
+    {"oldTimestamps", &tcp::Counters::old_timestamps},
+    {"badAcks", &tcp::Counters::bad_acks},
+    {"challenges", &tcp::Counters::challenges},
+    {"challengesHeld", &tcp::Counters::challenges_held},
+    {"cookiesSent", &tcp::Counters::cookies_sent},
+    {"cookiesTaken", &tcp::Counters::cookies_taken},
+    {"resetsReceived", &tcp::Counters::resets_received},
+    {"buffersMissing", &tcp::Counters::buffers_missing},
+    {"memoryRefused", &tcp::Counters::memory_refused},
+};
+
+void add_tcp(Numbers& to, Engine& engine) {
+  to.add_sum(engine, [](const LaneCounters& lane) { return lane.connections.read(); });
+  for (const auto& [name, counter] : kTcpCounters) {
+    uint64_t sum = 0;
+    for (unsigned lane = 0; lane < engine.lanes(); ++lane) sum += (engine.tcp_counters(lane).*counter).read();
+    to.add(sum);
+  }
+}
+
+void add_listener(Numbers& to, Engine& engine, uint32_t id) {
+  for (const auto& [name, counter] : kListenerCounters) {
+    to.add_sum(engine,
+               [id, counter = counter](const LaneCounters& lane) { return (lane.listeners[id].*counter).read(); });
+  }
+}
+
 }  // namespace
 
+Napi::Array tcp_counter_names(Napi::Env env) {
+  Napi::Array names = Napi::Array::New(env);
+  names.Set(names.Length(), "connections");
+  for (const auto& named : kTcpCounters) names.Set(names.Length(), named.name);
+  return names;
+}
+
+Napi::Array listener_counter_names(Napi::Env env) {
+  Napi::Array names = Napi::Array::New(env);
+  for (const auto& named : kListenerCounters) names.Set(names.Length(), named.name);
+  return names;
+}
+
 Napi::Float64Array stats_to_js(Napi::Env env, Engine& engine, const Napi::Uint32Array& ports,
-                               const Napi::Uint32Array& services) {
-  const size_t size = 1 + 3 * engine.lanes() + 2 * kReasons + 2 * ports.ElementLength() + 4 * services.ElementLength();
+                               const Napi::Uint32Array& services, const Napi::Uint32Array& listeners) {
+  const size_t size = 1 + 3 * engine.lanes() + 2 * kReasons + 1 + std::size(kTcpCounters) + 2 * ports.ElementLength() +
+                      4 * services.ElementLength() + std::size(kListenerCounters) * listeners.ElementLength();
   Numbers to(env, size);
   uint64_t lost = 0;
   for (unsigned lane = 0; lane < engine.lanes(); ++lane) lost += engine.events(lane).lost();
@@ -60,6 +133,7 @@ Napi::Float64Array stats_to_js(Napi::Env env, Engine& engine, const Napi::Uint32
     to.add_sum(engine, [i](const LaneCounters& lane) { return lane.reasons[i].packets.read(); });
     to.add_sum(engine, [i](const LaneCounters& lane) { return lane.reasons[i].bytes.read(); });
   }
+  add_tcp(to, engine);
   for (size_t i = 0; i < ports.ElementLength(); ++i) {
     const uint32_t id = id_below(ports, i, kMaxPorts);
     to.add_sum(engine, [id](const LaneCounters& lane) { return lane.ports[id].received.packets.read(); });
@@ -67,6 +141,9 @@ Napi::Float64Array stats_to_js(Napi::Env env, Engine& engine, const Napi::Uint32
   }
   for (size_t i = 0; i < services.ElementLength(); ++i) {
     add_service(to, engine, id_below(services, i, kMaxServices));
+  }
+  for (size_t i = 0; i < listeners.ElementLength(); ++i) {
+    add_listener(to, engine, id_below(listeners, i, kMaxListeners));
   }
   return to.array();
 }

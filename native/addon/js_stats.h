@@ -8,6 +8,10 @@ namespace flatproxy {
 
 /// The counters, summed over the lanes, in the order that `Addon.stats` of lib/native.ts tells.
 Napi::Float64Array stats_to_js(Napi::Env env, Engine& engine, const Napi::Uint32Array& ports,
-                               const Napi::Uint32Array& services);
+                               const Napi::Uint32Array& services, const Napi::Uint32Array& listeners);
+
+/// Names of the counters of TCP and of a listener, in their order.
+Napi::Array tcp_counter_names(Napi::Env env);
+Napi::Array listener_counter_names(Napi::Env env);
 
 }  // namespace flatproxy

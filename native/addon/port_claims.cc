@@ -20,6 +20,11 @@ void PortClaims::claim(const Snapshot& snapshot) {
       claims.push_back({address, service->protocol, service->port});
     }
   }
+  for (const auto& listener : snapshot.listeners->by_id()) {
+    if (listener == nullptr) continue;
+    for (const wire::Address& address : listener->addresses)
+      claims.push_back({address, Listener::protocol, listener->port});
+  }
   for (const Claiming& claiming : claiming_) {
     // What was opened for a plan that failed may be gone by now.
     if (const auto port = claiming.port.lock()) claiming.claims->set_claims(claims);

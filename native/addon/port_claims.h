@@ -15,7 +15,7 @@ class PortClaims {
   /// Opens the ports of one plan.
   OpenPort opener(unsigned lanes);
 
-  /// Claims the services of a snapshot, and nothing else, on each of its ports that wants claims.
+  /// Claims the services and listeners of a snapshot, and nothing else, on each of its ports that wants claims.
   /// @throws Error ERR_FLATPROXY_RESOURCE
   void claim(const Snapshot& snapshot);
 

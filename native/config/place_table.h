@@ -10,41 +10,43 @@
 
 namespace flatproxy {
 
-/// Services by the (address, port, protocol) of something that they have several of: `Kind` says of what. Open
-/// addressing; changed only before it is part of a snapshot, then read by every lane. Points at services, so it goes
-/// with them: a changed service is removed and its successor added, in a copy.
+/// Owners (services, listeners) by the (address, port, protocol) of something that they have several of: `Kind` says of
+/// what. Open addressing; changed only before it is part of a snapshot, then read by every lane. Points at owners, so
+/// it goes with them: a changed service is removed and its successor added, in a copy.
 template <typename Kind>
 class PlaceTable {
  public:
+  using Owner = typename Kind::Owner;
+
   bool empty() const { return used_ == 0; }
 
-  void add(const Service& service) {
-    const auto count = static_cast<uint32_t>(Kind::count(service));
+  void add(const Owner& owner) {
+    const auto count = static_cast<uint32_t>(Kind::count(owner));
     grow_for(used_ + count);
-    for (uint32_t i = 0; i < count; ++i) insert({&service, i, hash_of(service, i)});
+    for (uint32_t i = 0; i < count; ++i) insert({&owner, i, hash_of(owner, i)});
     used_ += count;
   }
 
-  /// The service is in the table.
-  void remove(const Service& service) {
-    const auto count = static_cast<uint32_t>(Kind::count(service));
-    for (uint32_t i = 0; i < count; ++i) erase(service, i);
+  /// The owner is in the table.
+  void remove(const Owner& owner) {
+    const auto count = static_cast<uint32_t>(Kind::count(owner));
+    for (uint32_t i = 0; i < count; ++i) erase(owner, i);
     used_ -= count;
   }
 
  protected:
   struct Place {
-    const Service* service = nullptr;  // null: free
-    uint32_t index = 0;                // of what is at the place, in its service
+    const Owner* owner = nullptr;  // null: free
+    uint32_t index = 0;            // of what is at the place, in its owner
     uint32_t hash = 0;
   };
 
   /// The first place at or behind slot `at` that matches, or nullptr; `at` is then the slot behind it.
   const Place* next(const wire::Address& address, uint16_t port, uint8_t protocol, uint32_t hash, size_t& at) const {
-    for (; slots_[at & mask()].service != nullptr; ++at) {
+    for (; slots_[at & mask()].owner != nullptr; ++at) {
       const Place& place = slots_[at & mask()];
-      if (place.hash != hash || place.service->protocol != protocol) continue;
-      if (Kind::port(*place.service, place.index) != port || Kind::address(*place.service, place.index) != address)
+      if (place.hash != hash || place.owner->protocol != protocol) continue;
+      if (Kind::port(*place.owner, place.index) != port || Kind::address(*place.owner, place.index) != address)
         continue;
       ++at;
       return &place;
@@ -59,23 +61,23 @@ class PlaceTable {
  private:
   static constexpr size_t kSmallest = 16;
 
-  static uint32_t hash_of(const Service& service, uint32_t index) {
-    return hash_of(Kind::address(service, index), Kind::port(service, index), service.protocol);
+  static uint32_t hash_of(const Owner& owner, uint32_t index) {
+    return hash_of(Kind::address(owner, index), Kind::port(owner, index), owner.protocol);
   }
   size_t mask() const { return slots_.size() - 1; }
 
   void insert(const Place& place) {
     size_t at = place.hash & mask();
-    while (slots_[at].service != nullptr) at = (at + 1) & mask();
+    while (slots_[at].owner != nullptr) at = (at + 1) & mask();
     slots_[at] = place;
   }
 
-  void erase(const Service& service, uint32_t index) {
-    size_t hole = hash_of(service, index) & mask();
-    while (slots_[hole].service != &service || slots_[hole].index != index) hole = (hole + 1) & mask();
+  void erase(const Owner& owner, uint32_t index) {
+    size_t hole = hash_of(owner, index) & mask();
+    while (slots_[hole].owner != &owner || slots_[hole].index != index) hole = (hole + 1) & mask();
     // What lies behind moves up unless it would come to lie in front of where it is looked for (Knuth 6.4, algorithm
     // R).
-    for (size_t at = (hole + 1) & mask(); slots_[at].service != nullptr; at = (at + 1) & mask()) {
+    for (size_t at = (hole + 1) & mask(); slots_[at].owner != nullptr; at = (at + 1) & mask()) {
       const size_t home = slots_[at].hash & mask();
       if (((at - home) & mask()) < ((at - hole) & mask())) continue;
       slots_[hole] = slots_[at];
@@ -90,7 +92,7 @@ class PlaceTable {
     while (size < places * 2) size *= 2;
     const std::vector<Place> before = std::exchange(slots_, std::vector<Place>(size));
     for (const Place& place : before) {
-      if (place.service != nullptr) insert(place);
+      if (place.owner != nullptr) insert(place);
     }
   }
 
@@ -99,6 +101,7 @@ class PlaceTable {
 };
 
 struct VirtualPlaces {
+  using Owner = Service;
   static size_t count(const Service& service) { return service.addresses.size(); }
   static const wire::Address& address(const Service& service, uint32_t i) { return service.addresses[i]; }
   static uint16_t port(const Service& service, uint32_t) { return service.port; }
@@ -112,11 +115,12 @@ class ServiceTable : public PlaceTable<VirtualPlaces> {
     const uint32_t hash = hash_of(address, port, protocol);
     size_t at = hash;
     const Place* place = next(address, port, protocol, hash, at);
-    return place == nullptr ? nullptr : place->service;
+    return place == nullptr ? nullptr : place->owner;
   }
 };
 
 struct EndpointPlaces {
+  using Owner = Service;
   static size_t count(const Service& service) { return service.endpoints.size(); }
   static const wire::Address& address(const Service& service, uint32_t i) { return service.endpoints[i].address; }
   static uint16_t port(const Service& service, uint32_t i) { return service.endpoints[i].port; }
@@ -135,7 +139,7 @@ class EndpointTable : public PlaceTable<EndpointPlaces> {
     const uint32_t hash = hash_of(address, port, protocol);
     unsigned found = 0;
     for (size_t at = hash; const Place* place = next(address, port, protocol, hash, at); ++found) {
-      visit(Ref{place->service, place->index});
+      visit(Ref{place->owner, place->index});
     }
     return found;
   }

@@ -13,7 +13,8 @@ void check_base(const Plan& plan, const Snapshot* base) {
     contradiction("it builds on generation " + std::to_string(*plan.base) + ", in force is " +
                   (base == nullptr ? "none" : std::to_string(base->generation)));
   }
-  if (!plan.base && (!plan.routes || !plan.workloads)) contradiction("it is not whole, but names no base");
+  if (!plan.base && (!plan.routes || !plan.workloads || !plan.listeners))
+    contradiction("it is not whole, but names no base");
   if (base != nullptr && base->flows.capacity != plan.flows.capacity) {
     throw Error("ERR_FLATPROXY_UNSUPPORTED", "flows.capacity cannot be changed while flatproxy runs",
                 "keep it at " + std::to_string(base->flows.capacity) + ", or start anew");
@@ -46,7 +47,7 @@ void check_ports(const Plan& plan, const Snapshot* base) {
   }
 }
 
-/// Routes and workloads, also those of the base, lead to ports that there are.
+/// Routes, workloads and listeners, also those of the base, name ports and services that there are.
 void check_uses(const Snapshot& next, const Plan& plan) {
   std::vector<bool> known(kMaxPorts);
   for (const PlannedPort& port : plan.ports) known[port.id] = true;
@@ -55,6 +56,15 @@ void check_uses(const Snapshot& next, const Plan& plan) {
   }
   for (const Workload& workload : *next.workloads) {
     if (!known[workload.port]) contradiction("workload '" + workload.name + "' is on no port");
+  }
+  for (const auto& listener : next.listeners->by_id()) {
+    if (listener == nullptr) continue;
+    if (listener->on != Listener::kAnyPort && !known[listener->on])
+      contradiction("listener '" + listener->name + "' is on no port");
+    for (const Backend& backend : listener->backends) {
+      if (backend.service >= next.services.size() || next.services[backend.service] == nullptr)
+        contradiction("listener '" + listener->name + "' leads to no service");
+    }
   }
 }
 
@@ -105,8 +115,35 @@ void take_routes(Plan& plan, Snapshot& next) {
   next.routes = std::make_shared<const RouteTable>(std::move(routes));
 }
 
+/// The plan's listeners; those that are the same in the base are taken from there.
+void take_listeners(Plan& plan, Snapshot& next, const Snapshot* base) {
+  if (!plan.listeners) return;
+  std::vector<std::shared_ptr<const Listener>> by_id;
+  for (auto& listener : *plan.listeners) {
+    const uint32_t id = listener->id;
+    if (id >= by_id.size()) by_id.resize(id + 1);
+    if (by_id[id] != nullptr) contradiction("listener " + std::to_string(id) + " comes twice");
+    const auto* known = base != nullptr && base->listeners->at(id) != nullptr ? &base->listeners->by_id()[id] : nullptr;
+    by_id[id] = known != nullptr && **known == *listener ? *known : std::move(listener);
+  }
+  next.listeners = std::make_shared<const ListenerSet>(std::move(by_id));
+}
+
+bool is_a_ports(const Snapshot& snapshot, const wire::Address& address) {
+  const auto has_it = [&](const wire::Prefix& own) { return own.address == address; };
+  return std::any_of(snapshot.ports.begin(), snapshot.ports.end(),
+                     [&](const PortEntry& port) { return std::any_of(port.own.begin(), port.own.end(), has_it); });
+}
+
+/// A listener may stand on a port's own address, which is no virtual one then: whatever else comes to it is the node's.
 std::vector<wire::Address> virtual_addresses(const Snapshot& snapshot) {
   std::vector<wire::Address> all;
+  for (const auto& listener : snapshot.listeners->by_id()) {
+    if (listener == nullptr) continue;
+    for (const wire::Address& address : listener->addresses) {
+      if (!is_a_ports(snapshot, address)) all.push_back(address);
+    }
+  }
   for (const auto& service : snapshot.services) {
     if (service != nullptr) all.insert(all.end(), service->addresses.begin(), service->addresses.end());
   }
@@ -125,12 +162,11 @@ std::vector<wire::Address> own_addresses(const Snapshot& snapshot) {
 void collect_addresses(Snapshot& next, const Snapshot* base) {
   std::vector<wire::Address> addresses = virtual_addresses(next);
   const std::vector<wire::Address> own = own_addresses(next);
-  const bool same_services = base != nullptr && virtual_addresses(*base) == addresses;
+  const bool same_virtual = base != nullptr && virtual_addresses(*base) == addresses;
   const bool same_ports = base != nullptr && own_addresses(*base) == own;
-  next.service_addresses = same_services ? base->service_addresses : std::make_shared<const AddressSet>(addresses);
+  next.virtual_addresses = same_virtual ? base->virtual_addresses : std::make_shared<const AddressSet>(addresses);
   addresses.insert(addresses.end(), own.begin(), own.end());
-  next.own_addresses =
-      same_services && same_ports ? base->own_addresses : std::make_shared<const AddressSet>(addresses);
+  next.own_addresses = same_virtual && same_ports ? base->own_addresses : std::make_shared<const AddressSet>(addresses);
 }
 
 std::shared_ptr<const Snapshot> build(Plan plan, const Snapshot* base, const OpenPort& open) {
@@ -140,6 +176,7 @@ std::shared_ptr<const Snapshot> build(Plan plan, const Snapshot* base, const Ope
   next->generation = plan.generation;
   next->flows = plan.flows;
   change_services(*next, base, std::move(plan.services));
+  take_listeners(plan, *next, base);
   if (plan.workloads) next->workloads = std::make_shared<const std::vector<Workload>>(std::move(*plan.workloads));
   check_uses(*next, plan);
   check_ports(plan, base);

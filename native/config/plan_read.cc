@@ -12,6 +12,7 @@ using Json = nlohmann::json;
 constexpr int kDeepest = 64;                               // levels of nesting: what reads it may recurse
 constexpr uint64_t kHighestGeneration = (1ull << 53) - 1;  // what JavaScript counts up to
 constexpr uint64_t kHighest32 = 0xffff'ffff;
+constexpr uint64_t kHeaviestBackend = 1'000'000;
 
 wire::Address read_address(const PlanValue& value) {
   const auto address = wire::Address::parse(value.text());
@@ -106,9 +107,47 @@ std::shared_ptr<Service> read_service(const PlanValue& value) {
   service->source_affinity = value.at("affinity").one_of<bool>({{"none", false}, {"source", true}});
   const PlanValue check = value.at("healthCheck");
   if (!check.null()) service->health_check = read_health_check(check);
+  service->max_connections = value.at("maxConnections").number_as<uint32_t>(0, kHighest32);
+  service->proxy_header = value.at("proxyProtocol").one_of<uint8_t>({{"none", 0}, {"v1", 1}, {"v2", 2}});
   value.at("endpoints").each([&](const PlanValue& each) { service->endpoints.push_back(read_endpoint(each)); });
-  value.members(9);
+  value.members(11);
   return service;
+}
+
+RelaySettings read_relay(const PlanValue& value) {
+  constexpr Nanoseconds kMillisecond = 1'000'000;
+  RelaySettings relay;
+  relay.connect_timeout = value.at("connectTimeout").number(1, kHighest32) * kMillisecond;
+  relay.idle_timeout = value.at("idleTimeout").number(1, kHighest32) * kMillisecond;
+  relay.max_connections = value.at("maxConnections").number_as<uint32_t>(0, kHighest32);
+  relay.max_per_client = value.at("maxConnectionsPerClient").number_as<uint32_t>(0, kHighest32);
+  value.members(4);
+  return relay;
+}
+
+Backend read_backend(const PlanValue& value) {
+  Backend backend{};
+  backend.service = value.at("service").number_as<uint32_t>(0, kMaxServices - 1);
+  backend.weight = value.at("weight").number_as<uint32_t>(0, kHeaviestBackend);
+  value.members(2);
+  return backend;
+}
+
+std::shared_ptr<const Listener> read_listener(const PlanValue& value) {
+  auto listener = std::make_shared<Listener>();
+  listener->id = value.at("id").number_as<uint32_t>(0, kMaxListeners - 1);
+  listener->name = value.at("name").text();
+  listener->addresses = read_addresses(value.at("addresses"));
+  listener->port = value.at("port").number_as<uint16_t>(1, 0xffff);
+  const PlanValue on = value.at("on");
+  if (!on.null()) listener->on = read_port_id(on);
+  value.at("backends").each([&](const PlanValue& each) { listener->backends.push_back(read_backend(each)); });
+  listener->relay = read_relay(value.at("relay"));
+  const PlanValue trusted = value.at("trusted");
+  listener->relay.expects_proxy_header = !trusted.null();
+  if (!trusted.null()) trusted.each([&](const PlanValue& each) { listener->trusted.push_back(read_prefix(each)); });
+  value.members(8);
+  return listener;
 }
 
 FlowTimeouts read_timeouts(const PlanValue& value) {
@@ -160,8 +199,9 @@ Plan read(const PlanValue& value) {
   services.at("removed").each(
       [&](const PlanValue& each) { plan.services.removed.push_back(each.number_as<uint32_t>(0, kMaxServices - 1)); });
   services.members(2);
+  plan.listeners = read_changed(value.at("listeners"), read_listener);
   plan.flows = read_flows(value.at("flows"));
-  value.members(7);
+  value.members(8);
   return plan;
 }
 

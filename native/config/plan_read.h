@@ -26,6 +26,7 @@ struct Plan {
   std::optional<std::vector<Route>> routes;        ///< nothing: unchanged
   std::optional<std::vector<Workload>> workloads;  ///< nothing: unchanged
   ServiceChanges services;
+  std::optional<std::vector<std::shared_ptr<const Listener>>> listeners;  ///< nothing: unchanged
   FlowSettings flows;
 };
 

@@ -20,4 +20,10 @@ const wire::Address* Snapshot::own_towards(uint16_t port, const wire::Address& n
   return own(port, neighbor.is_v4() ? 4 : 6);
 }
 
+const wire::Address* Snapshot::own_for(const wire::Address& destination) const {
+  const Route* route = routes->lookup(destination);
+  if (route == nullptr) return nullptr;
+  return own_towards(route->port, route->has_via ? route->via : destination);
+}
+
 }  // namespace flatproxy

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/address_set.h"
+#include "config/listener_set.h"
 #include "config/place_table.h"
 #include "config/service.h"
 #include "conntrack/flow_settings.h"
@@ -50,15 +51,16 @@ struct Snapshot {
   std::shared_ptr<const std::vector<Workload>> workloads = std::make_shared<std::vector<Workload>>();
   std::shared_ptr<const ServiceTable> service_table = std::make_shared<ServiceTable>();
   std::shared_ptr<const EndpointTable> endpoint_table = std::make_shared<EndpointTable>();
-  std::shared_ptr<const AddressSet> own_addresses = std::make_shared<AddressSet>();  ///< of all ports and services
-  std::shared_ptr<const AddressSet> service_addresses = std::make_shared<AddressSet>();
+  std::shared_ptr<const ListenerSet> listeners = std::make_shared<ListenerSet>();
+  std::shared_ptr<const AddressSet> own_addresses = std::make_shared<AddressSet>();      ///< of ports, and virtual ones
+  std::shared_ptr<const AddressSet> virtual_addresses = std::make_shared<AddressSet>();  ///< of services and listeners
   FlowSettings flows;
   uint16_t node_port = kNoPort;  ///< the id by which routes name the node's own stack
 
-  /// Whether the address is any port's own or any service's.
+  /// Whether the address is any port's own or a virtual one.
   bool ours(const wire::Address& address) const { return own_addresses->contains(address); }
-  /// Whether the address is a service's, whatever the port.
-  bool own_service_address(const wire::Address& address) const { return service_addresses->contains(address); }
+  /// Whether the address is a service's or a listener's, whatever the port.
+  bool is_virtual(const wire::Address& address) const { return virtual_addresses->contains(address); }
   /// The port of an id, host sides included; nullptr: there is none.
   Port* port(uint16_t id) const {
     const uint16_t index = id % kMaxPorts;
@@ -70,6 +72,8 @@ struct Snapshot {
   /// The own address of a port to speak from to a neighbour there: one whose prefix holds the neighbour, else the first
   /// of its family, else nullptr.
   const wire::Address* own_towards(uint16_t port, const wire::Address& neighbor) const;
+  /// The own address to speak from to a destination, as its route says; nullptr: no route, or no address of its family.
+  const wire::Address* own_for(const wire::Address& destination) const;
 };
 
 }  // namespace flatproxy

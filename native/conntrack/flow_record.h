@@ -19,10 +19,11 @@ struct FlowRecord {
   uint32_t opened_at = 0;     ///< milliseconds on the lane's clock
   uint32_t last_seen = 0;
   uint64_t packets[2] = {};  ///< wire segments, by direction
-  uint64_t bytes[2] = {};    ///< of IP packets
+  uint64_t bytes[2] = {};    ///< of IP packets; of a terminated one those of its streams
   FlowState state = FlowState::udp;
   bool translated = false;
   bool assured = false;
+  bool terminated = false;  ///< a connection that ends here and is relayed; packets are those of its client's side
   static constexpr uint32_t kNone = ~0u;
 };
 

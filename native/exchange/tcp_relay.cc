@@ -2,29 +2,33 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
+
+#include "wire/protocol.h"
 
 namespace flatproxy {
 namespace {
 
 constexpr int kChoices = 3;  // of an endpoint, before a client is told that all have their share
 
+/// Of one that was reset we may not have been told yet: it must not pass for one that has said all.
+bool ended_in_order(const tcp::Connection& c) { return c.state == tcp::State::closed && c.end == tcp::End::closed; }
+
 }  // namespace
 
-TcpRelay::TcpRelay(tcp::Stack& stack, RelayPolicy& policy, uint32_t capacity, const HashKey& key)
+TcpRelay::TcpRelay(tcp::Stack& stack, RelayPolicy& policy, RelayLimits& limits, uint32_t capacity,
+                   RelayCounters* counters)
     : stack_(stack),
       policy_(policy),
+      limits_(limits),
+      counters_(counters),
       capacity_(capacity),
       memory_(size_t{capacity} * sizeof(Pair)),
       pairs_(reinterpret_cast<Pair*>(memory_.data())),
-      wheel_(Nodes{pairs_}),
-      of_client_(KeyedAddressHash{key}),
-      of_endpoint_({}) {}
+      wheel_(Nodes{pairs_}) {}
 
 void TcpRelay::configure(uint16_t listener, const RelaySettings& settings) {
-  if (settings_.size() <= listener) {
-    settings_.resize(listener + 1u);
-    of_listener_.resize(listener + 1u);
-  }
+  if (settings_.size() <= listener) settings_.resize(listener + 1u);
   settings_[listener] = settings;
 }
 
@@ -46,10 +50,11 @@ void TcpRelay::happen(tcp::Connection& c) {
 
 // A listener's new connection.
 void TcpRelay::take(tcp::Connection& c) {
-  counters_.taken.add(1);
+  RelayCounters& counters = counters_[c.listener];
+  counters.taken.add(1);
   if (c.state == tcp::State::closed) return stack_.close(c);
-  if (!within_limits(c)) {
-    counters_.over_limit.add(1);
+  if (!take_share(c)) {
+    counters.over_limit.add(1);
     return stack_.abort(c);
   }
   uint32_t index = fresh_;
@@ -65,23 +70,25 @@ void TcpRelay::take(tcp::Connection& c) {
   pair.peer = c.tuple.destination;
   pair.client.listener = c.listener;
   pair.client.ends = {false, c.tuple.destination, c.tuple.source, c.tuple.destination_port, c.tuple.source_port};
+  pair.opened_at = pair.active_at = static_cast<uint32_t>(now_ / tcp::kMillisecond);
   c.owner = &pair;
   c.set(tcp::kNoDelay);
-  ++of_listener_[c.listener];
-  counters_.active.set(counters_.active.read() + 1);
+  counters.active.add(1);
   const RelaySettings& settings = settings_of(pair);
   wheel_.set(index, now_ + settings.connect_timeout);
   if (!settings.expects_proxy_header) return connect(pair);
   if (policy_.trusts(c.listener, c.tuple.destination)) return read_header(pair);
-  counters_.bad_proxy_header.add(1);
+  counters.bad_proxy_header.add(1);
   abort(pair);
 }
 
-bool TcpRelay::within_limits(const tcp::Connection& c) {
+bool TcpRelay::take_share(const tcp::Connection& c) {
   const RelaySettings& settings = settings_[c.listener];
   if (free_.empty() && fresh_ == capacity_) return false;
-  if (settings.max_connections != 0 && of_listener_[c.listener] >= settings.max_connections) return false;
-  return of_client_.take(c.tuple.destination, settings.max_per_client);
+  if (!limits_.take_listener(c.listener, settings.max_connections)) return false;
+  if (limits_.take_client(c.tuple.destination, settings.max_per_client)) return true;
+  limits_.give_listener_back(c.listener);
+  return false;
 }
 
 void TcpRelay::read_header(Pair& pair) {
@@ -95,7 +102,7 @@ void TcpRelay::read_header(Pair& pair) {
       if (!c.peer_closed()) return;
       [[fallthrough]];
     case wire::ProxyParse::invalid:
-      counters_.bad_proxy_header.add(1);
+      counters_of(pair).bad_proxy_header.add(1);
       return abort(pair);
     case wire::ProxyParse::complete:
       break;
@@ -108,17 +115,16 @@ void TcpRelay::read_header(Pair& pair) {
 
 // An endpoint that has its share is asked for no more.
 std::optional<RelayTarget> TcpRelay::choose(Pair& pair) {
-  const uint32_t most = settings_of(pair).max_per_endpoint;
   for (int i = 0; i < kChoices; ++i) {
     const std::optional<RelayTarget> target = policy_.choose(pair.client);
     if (!target) {
-      counters_.no_endpoint.add(1);
+      counters_of(pair).no_endpoint.add(1);
       return std::nullopt;
     }
-    if (of_endpoint_.take(target->endpoint, most)) return target;
+    if (limits_.take_endpoint(target->endpoint, target->max_connections)) return target;
     policy_.give_back(*target);
   }
-  counters_.over_limit.add(1);
+  counters_of(pair).over_limit.add(1);
   return std::nullopt;
 }
 
@@ -128,9 +134,9 @@ void TcpRelay::connect(Pair& pair) {
   if (!target) return abort(pair);
   pair.target = *target;
   pair.has_target = true;
-  tcp::Connection* c = stack_.connect(target->tuple, &pair);
+  tcp::Connection* c = stack_.connect(target->tuple, {&pair, target->mtu, target->mark});
   if (c == nullptr) {
-    counters_.over_limit.add(1);
+    counters_of(pair).over_limit.add(1);
     return abort(pair);
   }
   c->set(tcp::kNoDelay);
@@ -140,13 +146,14 @@ void TcpRelay::connect(Pair& pair) {
 
 void TcpRelay::opened(Pair& pair) {
   policy_.endpoint_answered(pair.target.endpoint, true);
-  counters_.relayed.add(1);
+  counters_of(pair).relayed.add(1);
   pair.stage = Stage::open;
+  policy_.tell(FlowEventKind::opened, pair.index);
   pair.active_at = static_cast<uint32_t>(now_ / tcp::kMillisecond);
   wheel_.set(pair.index, now_ + settings_of(pair).idle_timeout);
-  if (settings_of(pair).sends_proxy_header == 0) return;
+  if (pair.target.proxy_header == 0) return;
   uint8_t header[wire::kProxyV1MaxSize];
-  const bool first = settings_of(pair).sends_proxy_header == 1;
+  const bool first = pair.target.proxy_header == 1;
   const uint32_t size =
       first ? wire::emit_proxy_v1(pair.client.ends, header) : wire::emit_proxy_v2(pair.client.ends, header);
   if (stack_.send(*pair.sides[kServer], header, size) < size) abort(pair);
@@ -169,11 +176,13 @@ bool TcpRelay::move(Pair& pair, Side side) {
   tcp::Connection& to = *pair.sides[1 - side];
   const uint32_t bytes = from.received.bytes();
   if (bytes > 0 && stack_.may_send(to)) {
-    (side == kClient ? counters_.bytes_up : counters_.bytes_down).add(bytes);
+    RelayCounters& counters = counters_of(pair);
+    (side == kClient ? counters.bytes_up : counters.bytes_down).add(bytes);
+    pair.bytes[side] += bytes;
     stack_.send(to, std::move(from.received));
     stack_.taken(from);
   }
-  const bool no_more = from.peer_closed() || from.state == tcp::State::closed;
+  const bool no_more = from.peer_closed() || ended_in_order(from);
   if (no_more && from.received.empty()) stack_.shut_down(to);
   return bytes > 0 && from.received.empty();
 }
@@ -182,10 +191,9 @@ bool TcpRelay::move(Pair& pair, Side side) {
 void TcpRelay::let_go_if_done(Pair& pair, Side side) {
   tcp::Connection* c = pair.sides[side];
   if (c == nullptr || !c->received.empty()) return;
-  const bool done = c->state == tcp::State::closed || (c->peer_closed() && c->has(tcp::kFinQueued));
+  const bool done = ended_in_order(*c) || (c->peer_closed() && c->has(tcp::kFinQueued));
   if (!done) return;
-  pair.sides[side] = nullptr;
-  stack_.close(*c);
+  stack_.close(*leave(pair, side));
   if (pair.sides[1 - side] == nullptr) release(pair);
 }
 
@@ -193,37 +201,87 @@ void TcpRelay::ended(Pair& pair, Side side) {
   const tcp::End why = pair.sides[side]->end;
   if (pair.stage == Stage::connecting && side == kServer) {
     policy_.endpoint_answered(pair.target.endpoint, false);
-    counters_.connect_failed.add(1);
+    counters_of(pair).connect_failed.add(1);
     return abort(pair);
   }
   if (why != tcp::End::closed) {
-    if (why == tcp::End::reset) counters_.resets.add(1);
+    if (why == tcp::End::reset) counters_of(pair).resets.add(1);
     return abort(pair);
   }
   if (pair.stage != Stage::open) return abort(pair);
   pump(pair);
 }
 
+tcp::Connection* TcpRelay::leave(Pair& pair, Side side) {
+  tcp::Connection* c = std::exchange(pair.sides[side], nullptr);
+  if (side == kClient) std::copy_n(c->path, 3, pair.path);
+  return c;
+}
+
 void TcpRelay::abort(Pair& pair) {
-  for (tcp::Connection*& c : pair.sides) {
-    if (c != nullptr) stack_.abort(*std::exchange(c, nullptr));
+  for (const Side side : {kClient, kServer}) {
+    if (pair.sides[side] != nullptr) stack_.abort(*leave(pair, side));
   }
   release(pair);
 }
 
+FlowState TcpRelay::state_of(const Pair& pair) {
+  if (pair.stage != Stage::open) return FlowState::tcp_syn_sent;
+  for (const tcp::Connection* c : pair.sides) {
+    if (c == nullptr || c->peer_closed()) return FlowState::tcp_fin_wait;
+  }
+  return FlowState::tcp_established;
+}
+
+bool TcpRelay::record(uint32_t index, FlowRecord& to) const {
+  const Pair& pair = pairs_[index];
+  if (!pair.live) return false;
+  const wire::ProxyHeader& ends = pair.client.ends;
+  const auto family = static_cast<uint8_t>(ends.source.is_v4() ? 4 : 6);
+  to = {};
+  to.original = {ends.source, ends.destination, ends.source_port, ends.destination_port, wire::protocol::kTcp, family};
+  if (pair.has_target) {
+    to.translated = true;
+    to.nat_address = pair.target.tuple.destination;
+    to.nat_port = pair.target.tuple.destination_port;
+    to.service = pair.target.service;
+    to.endpoint = pair.target.endpoint;
+  }
+  to.opened_at = pair.opened_at;
+  to.last_seen = pair.active_at;
+  to.bytes[kOriginal] = pair.bytes[kClient];
+  to.bytes[kReply] = pair.bytes[kServer];
+  to.state = state_of(pair);
+  to.assured = pair.stage == Stage::open;
+  to.terminated = true;
+  return true;
+}
+
+uint32_t TcpRelay::reset_from(uint32_t index) {
+  constexpr uint32_t kSlice = 256;
+  const uint32_t end = std::min(fresh_, index + kSlice);
+  for (; index < end; ++index) {
+    if (pairs_[index].live) abort(pairs_[index]);
+  }
+  return end == fresh_ ? 0 : end;
+}
+
 void TcpRelay::release(Pair& pair) {
+  if (pair.stage == Stage::open) policy_.tell(FlowEventKind::closed, pair.index);
+  pair.live = false;
   wheel_.clear(pair.index);
   give_target_back(pair);
-  of_client_.give_back(pair.peer);
-  --of_listener_[pair.client.listener];
-  counters_.active.set(counters_.active.read() - 1);
+  limits_.give_client_back(pair.peer);
+  limits_.give_listener_back(pair.client.listener);
+  Counter& active = counters_of(pair).active;
+  active.set(active.read() - 1);
   free_.push_back(pair.index);
 }
 
 void TcpRelay::give_target_back(Pair& pair) {
   if (!pair.has_target) return;
   pair.has_target = false;
-  of_endpoint_.give_back(pair.target.endpoint);
+  limits_.give_endpoint_back(pair.target.endpoint);
   policy_.give_back(pair.target);
 }
 
@@ -235,11 +293,11 @@ void TcpRelay::advance() {
 void TcpRelay::fire(Pair& pair) {
   switch (pair.stage) {
     case Stage::header:
-      counters_.bad_proxy_header.add(1);
+      counters_of(pair).bad_proxy_header.add(1);
       return abort(pair);
     case Stage::connecting:
       policy_.endpoint_answered(pair.target.endpoint, false);
-      counters_.connect_failed.add(1);
+      counters_of(pair).connect_failed.add(1);
       return abort(pair);
     case Stage::open:
       break;
@@ -251,7 +309,7 @@ void TcpRelay::fire(Pair& pair) {
     wheel_.set(pair.index, now_ + most - idle);
     return;
   }
-  counters_.idle.add(1);
+  counters_of(pair).idle.add(1);
   abort(pair);
 }
 

@@ -4,24 +4,15 @@
 #include <optional>
 #include <vector>
 
+#include "config/listener.h"
+#include "conntrack/flow_record.h"
 #include "conntrack/region.h"
 #include "exchange/relay_limits.h"
-#include "stats/counter.h"
+#include "stats/relay_counters.h"
 #include "tcp/stack.h"
 #include "wire/proxy_header.h"
 
 namespace flatproxy {
-
-/// How a TCP listener's connections are relayed. Times in nanoseconds; a limit of 0 is none.
-struct RelaySettings {
-  Nanoseconds connect_timeout = 5 * tcp::kSecond;  ///< for the endpoint to answer, and for a PROXY header to come
-  Nanoseconds idle_timeout = 3600 * tcp::kSecond;  ///< without a byte in either direction
-  uint32_t max_connections = 0;                    ///< of the listener
-  uint32_t max_per_endpoint = 0;
-  uint32_t max_per_client = 0;        ///< of one source address
-  bool expects_proxy_header = false;  ///< in front of what a trusted client sends
-  uint8_t sends_proxy_header = 0;     ///< to the endpoint: version 1 or 2, 0: none
-};
 
 /// Who is at the other end of a connection that was taken.
 struct RelayClient {
@@ -29,9 +20,15 @@ struct RelayClient {
   wire::ProxyHeader ends;  ///< the client's and the listener's address; those of the PROXY header, if there was one
 };
 
+/// An endpoint, and how it is connected to.
 struct RelayTarget {
-  uint32_t endpoint = 0;  ///< of whom connections are counted
-  Tuple tuple;            ///< source: an address and port of ours
+  uint32_t service = 0;
+  uint32_t endpoint = 0;         ///< of whom connections are counted
+  uint32_t max_connections = 0;  ///< to the endpoint; 0: no limit
+  uint8_t proxy_header = 0;      ///< version 1 or 2 of the PROXY header, 0: none
+  Tuple tuple{};                 ///< source: an address and port of ours
+  uint16_t mtu = 0;              ///< of the path at most; 0: that of the stack
+  uint64_t mark = 0;             ///< the connection's, for the stack's transmitter
 };
 
 /// What a relay cannot know.
@@ -44,22 +41,10 @@ class RelayPolicy {
   virtual bool trusts(uint16_t listener, const wire::Address& peer) = 0;
   /// A connection to an endpoint has been opened, or could not be.
   virtual void endpoint_answered(uint32_t endpoint, bool opened) = 0;
-  /// The port of a target is free again.
+  /// A pair has an endpoint, or it ends. @param index of TcpRelay::record()
+  virtual void tell(FlowEventKind kind, uint32_t index) = 0;
+  /// A target that was chosen is used no more.
   virtual void give_back(const RelayTarget& target) = 0;
-};
-
-struct RelayCounters {
-  Counter taken;       ///< connections from clients
-  Counter relayed;     ///< of them, with an endpoint behind
-  Counter active;      ///< now
-  Counter over_limit;  ///< ended for a limit of RelaySettings, or for want of room
-  Counter no_endpoint;
-  Counter connect_failed;    ///< refused, unreachable or too late
-  Counter bad_proxy_header;  ///< malformed, too late, or from a peer that is not trusted
-  Counter idle;              ///< ended for idleness
-  Counter resets;            ///< passed on
-  Counter bytes_up;          ///< to endpoints
-  Counter bytes_down;        ///< to clients
 };
 
 /// Relays TCP connections: what one side sends is what the other gets, FINs and resets as well. Bytes move as they lie,
@@ -67,11 +52,25 @@ struct RelayCounters {
 /// a fast sender.
 class TcpRelay {
  public:
-  /// @param capacity pairs of connections at most
-  TcpRelay(tcp::Stack& stack, RelayPolicy& policy, uint32_t capacity, const HashKey& key);
+  /// @param capacity pairs of connections at most  @param counters by listener
+  TcpRelay(tcp::Stack& stack, RelayPolicy& policy, RelayLimits& limits, uint32_t capacity, RelayCounters* counters);
 
   void configure(uint16_t listener, const RelaySettings& settings);
-  const RelayCounters& counters() const { return counters_; }
+  /// Indexes of pairs are below it.
+  uint32_t index_limit() const { return fresh_; }
+  /// A pair as it is shown, but for what the transmitter knows of its client's connection. False: there is none at
+  /// this index.
+  bool record(uint32_t index, FlowRecord& to) const;
+  /// What the transmitter has kept of the client's connection: Connection::path, which stays when that has ended.
+  const uint64_t* client_path(uint32_t index) const {
+    const Pair& pair = pairs_[index];
+    return pair.sides[kClient] != nullptr ? pair.sides[kClient]->path : pair.path;
+  }
+  /// Resets both sides of pairs from an index on, a slice of them. Returns where the next slice begins; 0: that was
+  /// all.
+  uint32_t reset_from(uint32_t index);
+  /// Pairs that there are now.
+  uint32_t active() const { return fresh_ - static_cast<uint32_t>(free_.size()); }
 
   void set_time(Nanoseconds now);
   /// Something has happened to a connection that a listener of ours has taken or that the relay has opened: what
@@ -91,8 +90,12 @@ class TcpRelay {
     RelayTarget target;
     uint32_t index = 0;
     uint32_t active_at = 0;  // milliseconds
+    uint32_t opened_at = 0;  // milliseconds
+    uint64_t bytes[2] = {};  // from the client, from the server
+    uint64_t path[3] = {};   // of the client's connection, when that has ended
     Stage stage = Stage::header;
     bool has_target = false;
+    bool live = true;
     tcp::WheelNode timer;
   };
   struct Nodes {
@@ -101,8 +104,9 @@ class TcpRelay {
   };
 
   const RelaySettings& settings_of(const Pair& pair) const { return settings_[pair.client.listener]; }
+  RelayCounters& counters_of(const Pair& pair) const { return counters_[pair.client.listener]; }
   void take(tcp::Connection& c);
-  bool within_limits(const tcp::Connection& c);
+  bool take_share(const tcp::Connection& c);
   void read_header(Pair& pair);
   void connect(Pair& pair);
   std::optional<RelayTarget> choose(Pair& pair);
@@ -111,13 +115,17 @@ class TcpRelay {
   void pump(Pair& pair);
   bool move(Pair& pair, Side from);
   void let_go_if_done(Pair& pair, Side side);
+  static tcp::Connection* leave(Pair& pair, Side side);
   void abort(Pair& pair);
   void release(Pair& pair);
   void fire(Pair& pair);
   void give_target_back(Pair& pair);
+  static FlowState state_of(const Pair& pair);
 
   tcp::Stack& stack_;
   RelayPolicy& policy_;
+  RelayLimits& limits_;
+  RelayCounters* counters_;
   uint32_t capacity_;
   uint32_t fresh_ = 0;
   std::vector<uint32_t> free_;
@@ -125,10 +133,6 @@ class TcpRelay {
   Pair* pairs_;
   tcp::TimerWheel<Nodes> wheel_;
   std::vector<RelaySettings> settings_;  // by listener
-  std::vector<uint32_t> of_listener_;    // connections, by listener
-  Shares<wire::Address, KeyedAddressHash> of_client_;
-  Shares<uint32_t, std::hash<uint32_t>> of_endpoint_;
-  RelayCounters counters_;
   Nanoseconds now_ = 0;
 };
 

@@ -15,13 +15,6 @@ Tuple tuple_to(const wire::Address& source, const wire::Address& address, uint16
   return {source, address, 0, port, wire::protocol::kTcp, static_cast<uint8_t>(address.is_v4() ? 4 : 6)};
 }
 
-/// The address of ours that the endpoint is asked from; nullptr: there is none.
-const wire::Address* source_towards(const Snapshot& snapshot, const wire::Address& destination) {
-  const Route* route = snapshot.routes->lookup(destination);
-  if (route == nullptr) return nullptr;
-  return snapshot.own_towards(route->port, route->has_via ? route->via : destination);
-}
-
 }  // namespace
 
 HealthProber::HealthProber(EndpointHealth& health, HealthListener& listener, std::function<uint64_t()> random,
@@ -63,7 +56,7 @@ Nanoseconds HealthProber::next_deadline(Nanoseconds now) const {
 void HealthProber::start(uint32_t index, Nanoseconds now, std::vector<ProbePacket>& out) {
   Target& target = targets_[index];
   target.sent = now;
-  const wire::Address* source = source_towards(*snapshot_, target.address);
+  const wire::Address* source = snapshot_->own_for(target.address);
   if (source == nullptr) {
     conclude(index, ProbeResult::no_route, now);
     return;

@@ -42,19 +42,31 @@ class ListFlows : public LaneTask {
   bool step(Lane& lane, Nanoseconds) override {
     constexpr uint32_t kSlice = 256;
     const FlowTable& table = lane.flows().conntrack().table();
-    const FlowId end = std::min(table.id_limit(), next + kSlice);
-    for (; next < end && out_.size() < limit_; ++next) {
-      if (table.in_use(next)) out_.push_back(lane.flows().record(next));
-    }
-    if (next >= table.id_limit()) {
-      next = kNoFlow;
-      return true;
+    if (next < kFirstRelayed) {
+      const FlowId end = std::min(table.id_limit(), next + kSlice);
+      for (; next < end && out_.size() < limit_; ++next) {
+        if (table.in_use(next)) out_.push_back(lane.flows().record(next));
+      }
+      if (next >= table.id_limit()) next = kFirstRelayed;
+    } else {
+      const FlowId limit = kFirstRelayed + lane.tcp().record_limit();
+      const FlowId end = std::min(limit, next + kSlice);
+      FlowRecord record;
+      for (; next < end && out_.size() < limit_; ++next) {
+        if (lane.tcp().record(next - kFirstRelayed, record)) out_.push_back(record);
+      }
+      if (next >= limit) {
+        next = kNoFlow;
+        return true;
+      }
     }
     return out_.size() == limit_;
   }
   FlowId next;
 
  private:
+  /// Behind the ids of all flows, those of relayed connections begin.
+  static constexpr FlowId kFirstRelayed = FlowIndex::kMaxFlows;
   uint32_t limit_;
   std::vector<FlowRecord>& out_;
 };
@@ -64,7 +76,8 @@ class AskIdle : public LaneTask {
  public:
   bool step(Lane& lane, Nanoseconds) override {
     constexpr uint32_t kSlice = 1024;
-    if (lane.flows().idle()) return true;
+    if (!lane.tcp().drained()) idle = false;
+    if (!idle || lane.flows().idle()) return true;
     const FlowTable& table = lane.flows().conntrack().table();
     const FlowId end = std::min(table.id_limit(), next_ + kSlice);
     for (; next_ < end; ++next_) {
@@ -85,6 +98,12 @@ class AskIdle : public LaneTask {
   FlowId next_ = 0;
 };
 
+/// Who is connected to a listener hears of the end, and so do the endpoints.
+class ResetConnections : public LaneTask {
+ public:
+  bool step(Lane& lane, Nanoseconds) override { return !lane.tcp().reset_some(); }
+};
+
 }  // namespace
 
 Engine::Engine(const EngineOptions& options, std::shared_ptr<const Snapshot> snapshot)
@@ -92,7 +111,7 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<const Snapshot> sna
               options.key, random_bits),
       snapshot_(std::move(snapshot)) {
   for (unsigned id = 0; id < options.cores.size(); ++id) {
-    auto lane = std::make_unique<Lane>(id, shared_, options.flow_capacity);
+    auto lane = std::make_unique<Lane>(id, shared_, Lane::Capacity{options.flow_capacity, options.connection_capacity});
     lane->adopt(*snapshot_, now());
     threads_.push_back(
         std::make_unique<LaneThread>(std::move(lane), LaneThread::Options{options.cores[id], options.busy}));
@@ -105,6 +124,9 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<const Snapshot> sna
 }
 
 Engine::~Engine() {
+  std::vector<std::unique_ptr<LaneTask>> tasks;
+  for (unsigned i = 0; i < lanes(); ++i) tasks.push_back(std::make_unique<ResetConnections>());
+  run_everywhere(tasks);
   for (auto& thread : threads_) thread->stop();
   // Ports may hold frames: they close before the pools end.
   snapshot_.reset();

@@ -12,10 +12,11 @@
 namespace flatproxy {
 
 struct EngineOptions {
-  std::vector<int> cores;           ///< one lane for each; -1: not pinned
-  bool busy = false;                ///< lanes spin instead of sleeping
-  uint32_t flow_capacity = 262144;  ///< flows of each lane; fixed for the engine's life
-  HashKey key{};                    ///< random, drawn by the caller
+  std::vector<int> cores;                 ///< one lane for each; -1: not pinned
+  bool busy = false;                      ///< lanes spin instead of sleeping
+  uint32_t flow_capacity = 262144;        ///< flows of each lane; fixed for the engine's life
+  uint32_t connection_capacity = 262144;  ///< TCP connections of each lane that end here; likewise
+  HashKey key{};                          ///< random, drawn by the caller
 };
 
 /// All lanes of one handle, and how the control side speaks to them. Its methods block; they are for control threads,
@@ -24,7 +25,7 @@ class Engine {
  public:
   /// Starts the lanes under a snapshot.
   Engine(const EngineOptions& options, std::shared_ptr<const Snapshot> snapshot);
-  /// Stops the lanes; ports close with the last snapshot.
+  /// Resets connections that end here and stops the lanes; ports close with the last snapshot.
   ~Engine();
 
   /// Moves every lane to another snapshot between two bursts and lets go of the old one.
@@ -32,19 +33,20 @@ class Engine {
   uint64_t apply(std::shared_ptr<const Snapshot> snapshot);
   const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
 
-  /// Copies flows of one lane, from a cursor on, in slices between its bursts. Returns the next cursor, or kNoFlow at
-  /// the end. @param limit how many at most
+  /// Copies flows of one lane, relayed connections behind the others, from a cursor on, in slices between its bursts.
+  /// Returns the next cursor, or kNoFlow at the end. @param limit how many at most
   FlowId list_flows(unsigned lane, FlowId from, uint32_t limit, std::vector<FlowRecord>& out);
   /// Flows of all lanes that stand in the table now.
   uint64_t flow_count() const;
   /// Refuses new flows from now on, or takes them again; flows that run go on.
   void refuse_new(bool refuse) { shared_.refuse_new.store(refuse); }
   void want_events(bool want) { shared_.want_events.store(want); }
-  /// Flows through services that have not ended.
+  /// Whether no flow through a service and no relayed connection runs.
   bool drained();
 
   unsigned lanes() const { return static_cast<unsigned>(threads_.size()); }
   const LaneCounters& counters(unsigned lane) { return threads_[lane]->lane().counters(); }
+  const tcp::Counters& tcp_counters(unsigned lane) { return threads_[lane]->lane().tcp().stack().counters(); }
   EventRing& events(unsigned lane) { return threads_[lane]->lane().flows().events(); }
   LaneShared& shared() { return shared_; }
   Nanoseconds now() const;

@@ -37,6 +37,7 @@ class FlowStage : private FlowListener {
   bool idle() const { return translated_ == 0; }
 
   Conntrack& conntrack() { return conntrack_; }
+  LaneBalance& balance() { return balance_; }
   FlowRecord record(FlowId id) const;
   EventRing& events() { return events_; }
   static uint32_t milliseconds(Nanoseconds now) { return static_cast<uint32_t>(now / 1'000'000); }

@@ -94,7 +94,7 @@ NeighborOutcome Gateway::handle_link_message(Segment* frame) const {
   // To the node's own stack we answer for the services and for who is behind the interface that it asks on. The other
   // addresses of ours are its own.
   const auto behind = [this, port](const wire::Address& address) {
-    if (snapshot_->own_service_address(address)) return true;
+    if (snapshot_->is_virtual(address)) return true;
     const Route* route = snapshot_->routes->lookup(address);
     return !is_ours(address) && route != nullptr && host_side(route->port) == port;
   };
@@ -258,7 +258,7 @@ bool Gateway::give_to_health(Segment* frame, uint16_t probe_port) {
 void Gateway::answer(Segment* frame) {
   if (take_probe_answer(frame)) return;
   const uint16_t port = frame->port;
-  const bool service = snapshot_->own_service_address(wire::destination_of(frame));
+  const bool service = snapshot_->is_virtual(wire::destination_of(frame));
   // What is the node's and no service's, its own stack answers.
   if (!service && !is_host_side(port) && snapshot_->port(host_side(port)) != nullptr) {
     Reason why = Reason::neighbor_table_full;

@@ -21,13 +21,14 @@ constexpr Nanoseconds kQuietLook = 50'000;
 
 }  // namespace
 
-Lane::Lane(unsigned id, LaneShared& shared, uint32_t flow_capacity)
+Lane::Lane(unsigned id, LaneShared& shared, const Capacity& capacity)
     : id_(id),
       shared_(shared),
       buffers_(*shared.buffers[id]),
       egress_(id, buffers_, counters_),
       gateway_(id, shared, buffers_, egress_),
-      flows_(id, shared, counters_, egress_, gateway_, flow_capacity) {
+      flows_(id, shared, counters_, egress_, gateway_, capacity.flows),
+      tcp_(id, shared, counters_, egress_, gateway_, flows_, capacity.connections) {
   if (id == HealthStage::kLane) {
     health_ = std::make_unique<HealthStage>(shared, counters_, buffers_, egress_, gateway_);
     gateway_.use(health_.get());
@@ -38,6 +39,7 @@ void Lane::adopt(const Snapshot& snapshot, Nanoseconds now) {
   egress_.configure(snapshot);
   gateway_.adopt(snapshot);
   flows_.adopt(snapshot);
+  tcp_.adopt(snapshot);
   if (health_ != nullptr) health_->adopt(snapshot, now);
   inbound_.clear();
   for (uint16_t id = 0; id < kPortIds; ++id) {
@@ -54,11 +56,12 @@ bool Lane::iterate(Nanoseconds now) {
   worked_ = false;
   egress_.set_time(now);
   gateway_.set_time(now);
+  tcp_.set_time(now);
   for (Inbound& inbound : inbound_) {
     if (now >= inbound.next_look) receive(inbound, now);
     if (burst_.count == 0) continue;
     worked_ = true;
-    if (flows_.stateless()) {
+    if (flows_.stateless() && tcp_.idle()) {
       carry<kStateless>(inbound, now);
     } else {
       carry<kStateful>(inbound, now);
@@ -67,6 +70,7 @@ bool Lane::iterate(Nanoseconds now) {
   if (shared_.lanes() > 1) carry_handed_over(now);
   if (now >= next_tick_) tick(now);
   if (now >= next_beat_) beat(now);
+  if (!tcp_.idle()) tcp_.finish();
   egress_.flush();
   return worked_;
 }
@@ -126,6 +130,7 @@ void Lane::carry(const Inbound& inbound, Nanoseconds now) {
   }
   counters_.ports[port].received.add(packets, bytes);
   burst_.count = kept;
+  if (kFlows == kStateful && !tcp_.idle()) tcp_.take(burst_);
   flows_.carry(burst_, now);
 }
 
@@ -152,6 +157,7 @@ void Lane::carry_handed_over(Nanoseconds now) {
     }
   }
   burst_.count = kept;
+  if (!tcp_.idle()) tcp_.take(burst_);
   flows_.carry(burst_, now);
 }
 
@@ -160,6 +166,9 @@ void Lane::tick(Nanoseconds now) {
   flows_.tick(now);
   gateway_.tick();
   if (health_ != nullptr) health_->tick(now);
+  counters_.connections.set(tcp_.stack().connections());
+  for (SegmentPool* pool : {&buffers_.small, &buffers_.large, static_cast<SegmentPool*>(&buffers_.loans)})
+    pool->collect();
   counters_.buffers_in_use.set(buffers_.small.in_use() + buffers_.large.in_use());
 }
 
@@ -182,7 +191,8 @@ Nanoseconds Lane::next_deadline(Nanoseconds now) const {
                                    [](const Inbound& inbound) { return inbound.queue->wants_heartbeat(); });
   const Nanoseconds rest = watched ? std::min(next_beat_, now + kIdleTick) : now + kIdleTick;
   const Nanoseconds probes = health_ != nullptr ? health_->next_deadline(now) : kNever;
-  return std::min({rest, next_receive(), probes});
+  const Nanoseconds connections = tcp_.idle() ? kNever : tcp_.next_deadline();
+  return std::min({rest, next_receive(), probes, connections});
 }
 
 }  // namespace flatproxy

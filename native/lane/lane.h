@@ -11,6 +11,7 @@
 #include "lane/handover.h"
 #include "lane/health_stage.h"
 #include "lane/shared.h"
+#include "lane/tcp_stage.h"
 #include "packet/burst.h"
 #include "stats/lane_counters.h"
 
@@ -20,7 +21,12 @@ namespace flatproxy {
 /// packet. Nothing here reads a clock or sleeps: time comes in, once per pass.
 class Lane {
  public:
-  Lane(unsigned id, LaneShared& shared, uint32_t flow_capacity);
+  /// What a lane has room for; fixed for its life.
+  struct Capacity {
+    uint32_t flows;
+    uint32_t connections = 262'144;  ///< TCP, that end here: two for each that is relayed
+  };
+  Lane(unsigned id, LaneShared& shared, const Capacity& capacity);
 
   /// Goes on under another snapshot, which must outlive its use: until this lane has taken another one.
   void adopt(const Snapshot& snapshot, Nanoseconds now);
@@ -47,6 +53,7 @@ class Lane {
   const LaneCounters& counters() const { return counters_; }
   LaneCounters& counters() { return counters_; }
   FlowStage& flows() { return flows_; }
+  TcpStage& tcp() { return tcp_; }
   Gateway& gateway() { return gateway_; }
   const Snapshot& snapshot() const { return *snapshot_; }
   Buffers& buffers() { return buffers_; }
@@ -78,6 +85,7 @@ class Lane {
   Egress egress_;
   Gateway gateway_;
   FlowStage flows_;
+  TcpStage tcp_;
   std::unique_ptr<HealthStage> health_;  // the first lane's
   std::vector<Inbound> inbound_;
   Burst burst_;

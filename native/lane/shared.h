@@ -8,10 +8,12 @@
 
 #include "balance/picker.h"
 #include "config/snapshot.h"
+#include "exchange/relay_limits.h"
 #include "lane/handover.h"
 #include "lane/owner_directory.h"
 #include "packet/buffers.h"
 #include "packet/flow_hash.h"
+#include "tcp/secrets.h"
 
 namespace flatproxy {
 
@@ -21,6 +23,8 @@ struct LaneShared {
   LaneShared(unsigned lanes, uint64_t flows_in_all, const HashKey& hash_key, std::function<uint64_t()> random_bits)
       : key(hash_key),
         random(std::move(random_bits)),
+        tcp_secrets{hash_key, draw(), draw(), draw()},
+        relay_limits(hash_key),
         buffers(lanes),
         handover(lanes),
         health(kMaxEndpoints),
@@ -30,6 +34,8 @@ struct LaneShared {
 
   HashKey key;
   std::function<uint64_t()> random;
+  tcp::Secrets tcp_secrets;
+  RelayLimits relay_limits;
   /// By lane, for that lane alone. They are here because a frame may end on another lane than its memory's: pools end
   /// after every lane and ring.
   std::vector<std::unique_ptr<Buffers>> buffers;
@@ -42,6 +48,9 @@ struct LaneShared {
   unsigned lanes() const { return handover.lanes(); }
   /// Where a flow lives that nobody has opened yet. Both directions of an untranslated one lead here.
   unsigned home(uint64_t hash) const { return static_cast<unsigned>(((hash & 0xffffffffu) * lanes()) >> 32); }
+
+ private:
+  tcp::SipKey draw() { return {{random(), random()}}; }
 };
 
 }  // namespace flatproxy

@@ -7,8 +7,8 @@
 
 namespace flatproxy {
 
-/// How a packet ended.
-enum class Verdict : uint8_t { forward, answer, drop, reject };
+/// How a packet ended. `terminate`: in a connection that ends at this node.
+enum class Verdict : uint8_t { forward, answer, terminate, drop, reject };
 
 /// Why a packet ended as it did. Every packet ends in exactly one reason, and the reason has exactly one verdict.
 enum class Reason : uint8_t {
@@ -22,6 +22,7 @@ enum class Reason : uint8_t {
   fragment_invalid, fragment_unmatched, fragment_table_full,
   tcp_truncated, tcp_header_invalid, udp_truncated, udp_length_invalid, icmp_truncated, icmp_malformed, icmp_checksum_bad,
   icmp_unrelated,
+  tcp_terminated, tcp_fragmented, tcp_checksum_bad, tcp_options_invalid, tcp_table_full, tcp_no_connection,
   tcp_out_of_window, tcp_state_invalid, tcp_no_flow, flow_table_full, owner_directory_full, source_ports_taken, claim_table_full, handover_full,
   ttl_exceeded, no_route, packet_too_big, neighbor_unresolved, neighbor_table_full, neighbor_queue_full,
   no_service, no_endpoint, draining, port_unreachable, multicast_ignored,

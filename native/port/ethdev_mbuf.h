@@ -30,6 +30,8 @@ class MbufPool : public SegmentPool {
 
   /// So many mbufs of frames are the driver's now.
   void gone(uint32_t mbufs) { out_.fetch_sub(mbufs, std::memory_order_release); }
+  /// Whether frames keep so many mbufs that the driver may run short of them.
+  bool crowded() const { return out_.load(std::memory_order_relaxed) > mempool_->size / 4; }
   /// Whether no frame has an mbuf of this pool. Those that a driver held when it was closed do not count.
   bool idle() const { return out_.load(std::memory_order_acquire) == 0; }
 

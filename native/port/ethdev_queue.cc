@@ -42,7 +42,7 @@ EthdevQueue::~EthdevQueue() {
   if (silent_fd_ >= 0) close(silent_fd_);
 }
 
-void EthdevQueue::receive(QueueContext&, Burst& burst) {
+void EthdevQueue::receive(QueueContext& context, Burst& burst) {
   if (!receives_) return;
   register_thread();
   rte_mbuf* packets[Burst::kSize];
@@ -55,7 +55,18 @@ void EthdevQueue::receive(QueueContext&, Burst& burst) {
   } else {
     n = rte_eth_rx_burst(device_.id(), static_cast<uint16_t>(lane_), packets, static_cast<uint16_t>(burst.room()));
   }
-  for (uint16_t i = 0; i < n; ++i) burst.push(device_.pool().to_frame(packets[i]));
+  for (uint16_t i = 0; i < n; ++i) burst.push(to_frame(packets[i], context));
+}
+
+/// Whoever keeps what has come (a TCP connection whose reader is slow) must not keep the driver from receiving.
+Segment* EthdevQueue::to_frame(rte_mbuf* packet, QueueContext& context) {
+  Segment* frame = device_.pool().to_frame(packet);
+  if (!device_.pool().crowded()) [[likely]]
+    return frame;
+  Segment* copy = copy_frame(frame, context.buffers);
+  if (copy == nullptr) return frame;
+  release(frame);
+  return copy;
 }
 
 void EthdevQueue::send(QueueContext& context, Burst& burst) {

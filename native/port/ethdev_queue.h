@@ -30,6 +30,7 @@ class EthdevQueue : public PortQueue, private WireSender {
   void send_wire(QueueContext& context, Burst& burst) override;
   uint32_t load(Burst& burst, rte_mbuf** packets);
   rte_mbuf* to_packet(Segment* frame);
+  Segment* to_frame(rte_mbuf* packet, QueueContext& context);
   uint16_t transmit(rte_mbuf** packets, uint16_t n);
 
   const PortInfo& info_;

@@ -16,6 +16,14 @@ void flip_bit(Segment* frame, uint64_t random) {
   s->data[at] ^= static_cast<uint8_t>(1u << (random & 7));
 }
 
+/// Whether somebody else may hold bytes of the packet, as who has sent them does.
+bool is_shared(const Segment* packet) {
+  for (; packet != nullptr; packet = packet->next) {
+    if (packet->references > 1 || packet->foreign != nullptr) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Impairment::Impairment(const Faults& faults, uint64_t stream, FaultCounters& counters)
@@ -52,12 +60,11 @@ void Impairment::put(Segment* packet, Nanoseconds now, Buffers& buffers) {
     pass_held(now, true);
     return;
   }
-  Segment* twin = duplicate || (corrupt && packet->references > 1) ? copy_frame(packet, buffers) : nullptr;
-  if (!duplicate && twin != nullptr) {  // who still holds the packet keeps it intact
-    release(packet);
-    packet = std::exchange(twin, nullptr);
+  if (corrupt && is_shared(packet)) {  // who still holds its bytes keeps them intact
+    if (Segment* own = copy_frame(packet, buffers); own != nullptr) release(std::exchange(packet, own));
   }
-  if (corrupt && packet->references == 1 && packet->frame_length > 0) {
+  Segment* twin = duplicate ? copy_frame(packet, buffers) : nullptr;
+  if (corrupt && !is_shared(packet) && packet->frame_length > 0) {
     flip_bit(packet, how >> 2);
     count(counters_.corrupted);
   }

@@ -6,6 +6,7 @@
 #include "conntrack/region.h"
 #include "packet/reason.h"
 #include "stats/counter.h"
+#include "stats/relay_counters.h"
 
 namespace flatproxy {
 
@@ -33,11 +34,13 @@ struct ServiceCounter {
 /// Everything that one lane counts. The lane writes, anybody reads.
 struct LaneCounters {
   std::array<PacketCounter, kReasons> reasons;
-  std::array<PortCounter, kPortIds> ports;        ///< by port id, host sides included
-  Region<ServiceCounter> services{kMaxServices};  ///< by service id
+  std::array<PortCounter, kPortIds> ports;         ///< by port id, host sides included
+  Region<ServiceCounter> services{kMaxServices};   ///< by service id
+  Region<RelayCounters> listeners{kMaxListeners};  ///< by listener id
   Counter flows;
   Counter flow_capacity;
   Counter evicted_flows;
+  Counter connections;  ///< TCP, that end here
   Counter handed_over;
   Counter busy_time;  ///< nanoseconds spent in iterations that had work
   Counter buffers_in_use;

@@ -91,7 +91,7 @@ struct Connection {
   Connection* next_dirty = nullptr;
   Connection* next_waiting = nullptr;  ///< in TIME-WAIT, in the order of their ends
   Connection* previous_waiting = nullptr;
-  uint64_t path[3] = {};  ///< where its frames leave by: the transmitter's to fill and to read
+  uint64_t path[3] = {};  ///< how its frames leave: the transmitter's to fill and to read
   bool ready = false;
   bool dirty = false;
 

@@ -12,13 +12,17 @@
 
 namespace flatproxy::tcp {
 
-/// Where the frames of a stack go.
+/// Where the frames of a stack go, and who is told of what that depends on.
 class Transmitter {
  public:
   virtual ~Transmitter() = default;
   /// Takes over a frame: an Ethernet header with empty MACs, then an IP packet whose TCP checksum is still to be
   /// completed (kNeedsChecksum).
   virtual void transmit(Segment* frame, Connection& connection) = 0;
+  /// A frame has come for a connection, for a new one before anything is sent to it: it may show the way back.
+  virtual void arrived(const Segment*, Connection&) {}
+  /// The connection's tuple may be another one's from now on.
+  virtual void forgotten(Connection&) {}
 };
 
 /// What a stack counts.
@@ -126,8 +130,13 @@ class Context {
     if (first == nullptr) last = nullptr;
     return c;
   }
-  static bool is_beyond(const SegmentPool& pool, uint32_t eighths) {
-    return pool.in_use() > pool.segments() / 8 * eighths;
+  /// What other threads have given back counts as used until it is collected.
+  static bool is_beyond(SegmentPool& pool, uint32_t eighths) {
+    const uint32_t most = pool.segments() / 8 * eighths;
+    if (pool.in_use() <= most) [[likely]]
+      return false;
+    pool.collect();
+    return pool.in_use() > most;
   }
   template <typename T>
   static std::unique_ptr<T> take(std::vector<std::unique_ptr<T>>& spare) {

@@ -29,6 +29,12 @@ void offer(const Context& context, Connection& c) {
   c.receive_limit = s.initial_receive_window;
 }
 
+void number(const Context& context, Connection& c, const Secrets& secrets, const Sequence* beyond) {
+  c.timestamp_offset = timestamp_offset(c.tuple, secrets);
+  c.iss = initial_sequence(c.tuple, context.now, secrets);
+  if (beyond != nullptr && !after(c.iss, *beyond)) c.iss = *beyond + 1;
+}
+
 void begin(Context& context, Connection& c, State state) {
   c.state = state;
   c.una = c.iss;
@@ -43,10 +49,9 @@ void begin(Context& context, Connection& c, State state) {
 
 }  // namespace
 
-void open_active(Context& context, Connection& c, const Secrets& secrets) {
+void open_active(Context& context, Connection& c, const Secrets& secrets, const Sequence* beyond) {
   offer(context, c);
-  c.timestamp_offset = timestamp_offset(c.tuple, secrets);
-  c.iss = initial_sequence(c.tuple, context.now, secrets);
+  number(context, c, secrets, beyond);
   begin(context, c, State::syn_sent);
 }
 
@@ -76,9 +81,7 @@ void open_passive(Context& context, Connection& c, const Arrival& syn, const Sec
   c.set(kPassive);
   offer(context, c);
   negotiate(context, c, syn);
-  c.timestamp_offset = timestamp_offset(c.tuple, secrets);
-  c.iss = initial_sequence(c.tuple, context.now, secrets);
-  if (beyond != nullptr && !after(c.iss, *beyond)) c.iss = *beyond + 1;
+  number(context, c, secrets, beyond);
   c.window = syn.window;
   c.window_seq = syn.sequence;
   begin(context, c, State::syn_received);

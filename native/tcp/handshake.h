@@ -8,10 +8,10 @@
 namespace flatproxy::tcp {
 
 /// Begins to open a connection whose tuple is set (RFC 9293 section 3.10.1, active): sends the SYN.
-void open_active(Context& context, Connection& c, const Secrets& secrets);
+/// @param beyond the new connection's sequence numbers are to begin beyond it; nullptr: anywhere
+void open_active(Context& context, Connection& c, const Secrets& secrets, const Sequence* beyond = nullptr);
 
 /// A SYN has come to a listener (section 3.10.7.2, third): sends the SYN and ACK.
-/// @param beyond the new connection's sequence numbers are to begin beyond it; nullptr: anywhere
 void open_passive(Context& context, Connection& c, const Arrival& syn, const Secrets& secrets,
                   const Sequence* beyond = nullptr);
 

@@ -44,7 +44,14 @@ uint16_t Stack::listen(uint32_t backlog, uint16_t mtu) {
   return id;
 }
 
+void Stack::listen_as(uint16_t listener, uint32_t backlog) {
+  if (listener >= listeners_.size()) listeners_.resize(listener + 1u);
+  listeners_[listener].backlog = backlog;
+  listeners_[listener].open = true;
+}
+
 void Stack::unlisten(uint16_t listener) {
+  if (listener >= listeners_.size()) return;
   listeners_[listener].open = false;
   if (listeners_[listener].half_open == 0) return;
   for (uint32_t i = 0; i < fresh_; ++i) {
@@ -87,6 +94,7 @@ void Stack::unlist(Connection& c) {
   waiting_.remove(c);
   wheel_.clear(c.index);
   index_.remove(flow_hash(c.tuple, secrets_.table), c.index);
+  context_.transmitter.forgotten(c);
 }
 
 // Takes a connection out of the table and makes its place anew.
@@ -124,16 +132,22 @@ Fate Stack::input(Segment* frame, uint16_t listener) {
   if (c == nullptr) return take_new(frame, arrival, listener);
   if (c->state == State::closed) return Fate::unclaimed;
   if (c->state == State::time_wait && reuses(*c, arrival)) {
-    // The sequence numbers go on behind the old connection's.
-    const Sequence beyond = c->next + 65535;
-    finish(context_, *c, End::closed);
-    unlist(*c);
+    const Sequence beyond = replace(*c);
     return take_syn(frame, arrival, listener, &beyond);
   }
+  context_.transmitter.arrived(frame, *c);
   arrival.take(frame);
   segment_arrives(context_, *c, arrival);
   if (c->has(kHalfOpen) && c->state != State::syn_received) leave_backlog(*c);
   return Fate::taken;
+}
+
+// A connection in TIME-WAIT makes room for its successor, whose sequence numbers go on behind it.
+Sequence Stack::replace(Connection& c) {
+  const Sequence beyond = c.next + 65535;
+  finish(context_, c, End::closed);
+  unlist(c);
+  return beyond;
 }
 
 // RFC 6191 section 2, and RFC 9293 section 3.6.1 without timestamps.
@@ -150,8 +164,9 @@ Fate Stack::take_new(Segment* frame, Arrival& arrival, uint16_t listener) {
   if (listener == kNoListener || !listeners_[listener].open || arrival.has(wire::kRst)) return Fate::unclaimed;
   if (arrival.has(wire::kAck)) {
     if (arrival.has(wire::kSyn) || !take_cookie(arrival, listener)) return Fate::unclaimed;
-    arrival.take(frame);
     Connection& c = *find(arrival.tuple.reversed());
+    context_.transmitter.arrived(frame, c);
+    arrival.take(frame);
     segment_arrives(context_, c, arrival);
     return Fate::taken;
   }
@@ -165,6 +180,7 @@ Fate Stack::take_syn(Segment* frame, Arrival& syn, uint16_t listener, const Sequ
     Connection c;
     c.tuple = syn.tuple.reversed();
     c.path_mtu = listeners_[listener].mtu;
+    context_.transmitter.arrived(frame, c);
     answer_with_cookie(context_, c, syn, secrets_);
     context_.counters.cookies_sent.add(1);
     listeners_[listener].cookies_until = context_.now + (kCookieMinutes + 1) * 60 * kSecond;
@@ -173,9 +189,10 @@ Fate Stack::take_syn(Segment* frame, Arrival& syn, uint16_t listener, const Sequ
   }
   Connection* c = allocate(syn.tuple.reversed());
   if (c == nullptr) return Fate::table_full;
-  syn.take(frame);
   c->listener = listener;
   c->path_mtu = listeners_[listener].mtu;
+  context_.transmitter.arrived(frame, *c);
+  syn.take(frame);
   c->set(kHalfOpen);
   ++listeners_[listener].half_open;
   open_passive(context_, *c, syn, secrets_, beyond);
@@ -201,15 +218,17 @@ bool Stack::take_cookie(Arrival& ack, uint16_t listener) {
   return true;
 }
 
-void Stack::packet_too_big(const Tuple& sent, Sequence sequence, uint32_t mtu) {
+bool Stack::packet_too_big(const Tuple& sent, Sequence sequence, uint32_t mtu) {
   Connection* c = find(sent);
   if (c != nullptr) packet_was_too_big(context_, *c, sequence, mtu);
+  return c != nullptr;
 }
 
 // RFC 5927 section 5.2 and RFC 9293 section 3.9.2.2: a hard error ends a connection that is opening, no other one.
-void Stack::unreachable(const Tuple& sent, Sequence sequence) {
+bool Stack::unreachable(const Tuple& sent, Sequence sequence) {
   Connection* c = find(sent);
   if (c != nullptr && c->state == State::syn_sent && sequence == c->iss) finish(context_, *c, End::unreachable);
+  return c != nullptr;
 }
 
 // What owners call.
@@ -222,13 +241,26 @@ Connection* Stack::take_ready() {
   return nullptr;
 }
 
-Connection* Stack::connect(const Tuple& tuple, void* owner, uint16_t mtu) {
-  if (find(tuple) != nullptr) return nullptr;
+// As RFC 6191 section 2 lets the other side: its timestamps tell the connections apart, once their clock has moved on.
+bool Stack::may_reopen(const Connection& c) const {
+  return c.state == State::time_wait && c.has(kTimestampsOk) && context_.now_ms() - c.last_received > 1000;
+}
+
+bool Stack::may_connect(const Tuple& tuple) const {
+  const Connection* c = find(tuple);
+  return c == nullptr || may_reopen(*c);
+}
+
+Connection* Stack::connect(const Tuple& tuple, const Opening& opening) {
+  Connection* old = find(tuple);
+  if (old != nullptr && !may_reopen(*old)) return nullptr;
+  const Sequence beyond = old != nullptr ? replace(*old) : 0;
   Connection* c = allocate(tuple);
   if (c == nullptr) return nullptr;
-  c->owner = owner;
-  c->path_mtu = mtu;
-  open_active(context_, *c, secrets_);
+  c->owner = opening.owner;
+  c->path_mtu = opening.mtu;
+  c->path[1] = opening.mark;
+  open_active(context_, *c, secrets_, old != nullptr ? &beyond : nullptr);
   return c;
 }
 

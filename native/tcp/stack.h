@@ -50,6 +50,8 @@ class Stack {
   static constexpr uint16_t kNoListener = 0xffff;
   /// @param backlog handshakes under way, before SYN cookies are sent  @param mtu see Listener
   uint16_t listen(uint32_t backlog, uint16_t mtu = 0);
+  /// The same with an id of the caller's choice, again if it likes.
+  void listen_as(uint16_t listener, uint32_t backlog);
   /// Connections that are open keep theirs.
   void set_mtu(uint16_t listener, uint16_t mtu) { listeners_[listener].mtu = mtu; }
   /// Connections that are open stay; handshakes under way end.
@@ -58,13 +60,21 @@ class Stack {
   /// A parsed TCP frame, no fragment. `taken`: the frame is the stack's, else the caller's still.
   /// @param listener who takes a new connection to its destination
   Fate input(Segment* frame, uint16_t listener = kNoListener);
-  /// An ICMP error about a segment that was sent (RFC 5927: believed if its sequence number is in flight).
-  void packet_too_big(const Tuple& sent, Sequence sequence, uint32_t mtu);
-  void unreachable(const Tuple& sent, Sequence sequence);
+  /// An ICMP error about a segment that was sent (RFC 5927: believed if its sequence number is in flight). False: there
+  /// is no such connection.
+  bool packet_too_big(const Tuple& sent, Sequence sequence, uint32_t mtu);
+  bool unreachable(const Tuple& sent, Sequence sequence);
 
+  /// What a connection to open is given beside its tuple.
+  struct Opening {
+    void* owner = nullptr;
+    uint16_t mtu = 0;   ///< of the path at most, 0: that of the stack
+    uint64_t mark = 0;  ///< for the transmitter: path[1]
+  };
   /// Begins to open a connection from tuple.source; nullptr: the table is full or the tuple is taken.
-  /// @param mtu of the path at most, 0: that of the stack
-  Connection* connect(const Tuple& tuple, void* owner, uint16_t mtu = 0);
+  Connection* connect(const Tuple& tuple, const Opening& opening);
+  /// Whether no connection has the tuple, or one whose end lies so far back that it may be opened anew.
+  bool may_connect(const Tuple& tuple) const;
 
   /// Something has happened to it (Connection::events, for the caller to clear); nullptr: nothing more. A connection
   /// that a listener has taken comes with kOpened and without an owner.
@@ -110,6 +120,8 @@ class Stack {
   Fate take_syn(Segment* frame, Arrival& syn, uint16_t listener, const Sequence* beyond);
   bool take_cookie(Arrival& ack, uint16_t listener);
   bool reuses(const Connection& c, const Arrival& syn) const;
+  bool may_reopen(const Connection& c) const;
+  Sequence replace(Connection& c);
   void settle(Connection& c);
   void set_timer(Connection& c);
   void leave_backlog(Connection& c);

@@ -1,4 +1,4 @@
-// `npm test [-- --only native|packetdrill|asan|tsan|fuzz|js|package|lint[,...]] [-- FILE...]`: every kind of test, one total.
+// `npm test [-- --only native|packetdrill|sim|asan|tsan|fuzz|js|package|lint[,...]] [-- FILE...]`: every kind of test, one total.
 // FILE (a part of a name) narrows the JavaScript tests.
 import { parseArgs } from 'node:util'
 import { lint } from './lint.mjs'
@@ -8,8 +8,9 @@ import { javascript } from './javascript.mjs'
 import { packaging } from './packaging.mjs'
 import { packetdrill } from './packetdrill.mjs'
 import { Report } from './report.mjs'
+import { simulation } from './simulation.mjs'
 
-const stages = { lint, native, packetdrill, asan, fuzz, tsan, js: javascript, package: packaging }
+const stages = { lint, native, packetdrill, sim: simulation, asan, fuzz, tsan, js: javascript, package: packaging }
 
 const { values, positionals } = parseArgs({ options: { only: { type: 'string' } }, allowPositionals: true })
 const chosen = values.only?.split(',') ?? (positionals.length > 0 ? ['js'] : Object.keys(stages))

@@ -23,9 +23,9 @@ constexpr std::string_view kInForce =
     R"({"generation":1,"base":null,"ports":[{"id":0,"name":"a","own":["10.0.0.1/24"],"config":{"type":"memory"}}],)"
     R"("flows":{"capacity":64,"midstream":"adopt","track":"all","timeouts":{"tcpSynSent":1,"tcpSynReceived":1,)"
     R"("tcpEstablished":1,"tcpFinWait":1,"tcpCloseWait":1,"tcpLastAck":1,"tcpTimeWait":1,"tcpClose":1,"udp":1,)"
-    R"("udpAssured":1,"icmp":1,"fragment":1}},"routes":[{"to":"10.0.0.0/24","port":0}],"workloads":[],"services":)"
+    R"("udpAssured":1,"icmp":1,"fragment":1}},"routes":[{"to":"10.0.0.0/24","port":0}],"workloads":[],"listeners":[],"services":)"
     R"({"set":[{"id":0,"name":"s","protocol":"tcp","addresses":["10.9.0.1"],"port":80,"balance":"maglev",)"
-    R"("affinity":"none","healthCheck":null,"endpoints":[{"id":0,"address":"10.0.0.9","port":80,"weight":1,)"
+    R"("affinity":"none","healthCheck":null,"maxConnections":0,"proxyProtocol":"none","endpoints":[{"id":0,"address":"10.0.0.9","port":80,"weight":1,)"
     R"("drain":false,"name":"e"}]}],"removed":[]}})";
 
 std::shared_ptr<const Snapshot> build(std::string_view plan, const Snapshot* base) {
@@ -49,6 +49,15 @@ void check(const Snapshot& snapshot) {
       const auto none = [](EndpointTable::Ref) {};
       if (snapshot.endpoint_table->for_each(endpoint.address, endpoint.port, service->protocol, none) == 0)
         std::abort();
+    }
+  }
+  for (const auto& listener : snapshot.listeners->by_id()) {
+    if (listener == nullptr) continue;
+    for (const auto& address : listener->addresses) {
+      if (snapshot.listeners->find(address, listener->port, listener->on) == nullptr) std::abort();
+    }
+    for (const Backend& backend : listener->backends) {
+      if (snapshot.services.at(backend.service) == nullptr) std::abort();
     }
   }
   for (const Route& route : snapshot.routes->routes()) {

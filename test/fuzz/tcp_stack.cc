@@ -139,7 +139,7 @@ class World {
   void connect() {
     const Tuple tuple{kOurs, kTheirs, static_cast<uint16_t>(1000 + input_.byte() % 4), 80, wire::protocol::kTcp, 4};
     if (owned_.size() > 8) return;
-    if (Connection* c = stack_.connect(tuple, nullptr); c != nullptr) owned_.push_back(c);
+    if (Connection* c = stack_.connect(tuple, {}); c != nullptr) owned_.push_back(c);
   }
 
   void act() {

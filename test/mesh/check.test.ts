@@ -121,8 +121,15 @@ describe('a valid mesh', () => {
     const mesh = structuredClone(full) as unknown as Mesh
     assert.deepEqual(
       unsupported(mesh).map(({ path }) => path.join('.')),
-      ['listeners.web', 'routes.0', 'policies.0', 'workloads.node.on'],
+      ['listeners.web.protocol', 'routes.0', 'policies.0', 'workloads.node.on'],
     )
+    const tcp = {
+      ports,
+      services: { s: service },
+      listeners: { door: { address: '192.0.2.1', port: 1, protocol: 'tcp' } },
+      routes: [{ name: 'r', listeners: ['door'], rules: [{ backendRefs: [{ service: 's' }] }] }],
+    } as unknown as Mesh
+    assert.deepEqual(unsupported(tcp), [])
     const ring = { ports, services: { s: { ...service, balance: 'ringHash' } } } as unknown as Mesh
     assert.deepEqual(
       unsupported(ring).map(({ path, message }) => [path.join('.'), message]),

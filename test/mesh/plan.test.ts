@@ -28,6 +28,7 @@ interface Plan {
   routes: unknown[] | null
   workloads: unknown[] | null
   services: { set: Service[]; removed: number[] }
+  listeners: { id: number; name: string; backends: unknown[] }[] | null
 }
 
 const read = ({ chunks }: Planned) => JSON.parse(Buffer.concat(chunks).toString()) as Plan
@@ -159,6 +160,8 @@ describe('a first plan', () => {
             balance: 'maglev',
             affinity: 'none',
             healthCheck: { interval: 5000, timeout: 1000, healthy: 2, unhealthy: 3, jitter: 0.1 },
+            maxConnections: 0,
+            proxyProtocol: 'none',
             endpoints: [
               { id: 0, address: '10.0.0.11', port: 8080, weight: 1, drain: false, name: 'w' },
               { id: 1, address: 'fd00::11', port: 8080, weight: 1, drain: false, name: 'w' },
@@ -174,11 +177,14 @@ describe('a first plan', () => {
             balance: 'roundRobin',
             affinity: 'source',
             healthCheck: null,
+            maxConnections: 0,
+            proxyProtocol: 'none',
             endpoints: [{ id: 3, address: '10.0.0.11', port: 53, weight: 1, drain: true, name: 'w' }],
           },
         ],
         removed: [],
       },
+      listeners: [],
     })
   })
 
@@ -193,6 +199,75 @@ describe('a first plan', () => {
   it('may be of almost nothing', async () => {
     const plan = await new Harness().apply({ ports: {} })
     assert.deepEqual([plan.ports, plan.routes, plan.workloads, plan.services], [[], [], [], { set: [], removed: [] }])
+  })
+})
+
+describe('the listeners of a plan', () => {
+  const doors = () => ({
+    ...mesh(),
+    listeners: {
+      door: {
+        on: 'up',
+        address: ['192.0.2.1', 'FD00::1'],
+        port: 5432,
+        protocol: 'tcp',
+        maxConnections: 100,
+        proxyProtocol: { trusted: ['198.51.100.0/24'] },
+      },
+      idle: { address: '192.0.2.1', port: 1, protocol: 'tcp' },
+    },
+    routes: [
+      {
+        name: 'db',
+        listeners: ['door'],
+        rules: [{ backendRefs: [{ service: 'shop', weight: 3 }], timeouts: { idle: '5m' } }],
+      },
+    ],
+  })
+
+  it('have all that their routes say, with defaults', async () => {
+    const { listeners } = await new Harness().apply(doors())
+    assert.deepEqual(listeners, [
+      {
+        id: 0,
+        name: 'door',
+        addresses: ['192.0.2.1', 'fd00::1'],
+        port: 5432,
+        on: 0,
+        backends: [{ service: 0, weight: 3 }],
+        relay: { connectTimeout: 5_000, idleTimeout: 300_000, maxConnections: 100, maxConnectionsPerClient: 0 },
+        trusted: ['198.51.100.0/24'],
+      },
+      {
+        id: 1,
+        name: 'idle',
+        addresses: ['192.0.2.1'],
+        port: 1,
+        on: null,
+        backends: [],
+        relay: { connectTimeout: 5_000, idleTimeout: 3_600_000, maxConnections: 0, maxConnectionsPerClient: 0 },
+        trusted: null,
+      },
+    ])
+  })
+
+  it('are there when they or their routes change, and keep their ids', async () => {
+    const harness = new Harness()
+    await harness.apply(doors())
+    assert.equal((await harness.patch({ services: { dns: null } })).listeners, null)
+    const fewer = await harness.patch({ listeners: { door: null }, routes: null })
+    assert.deepEqual(
+      fewer.listeners!.map(({ id, name }) => [id, name]),
+      [[1, 'idle']],
+    )
+    const more = await harness.patch({ listeners: { new: { address: '192.0.2.1', port: 2, protocol: 'tcp' } } })
+    assert.deepEqual(
+      more.listeners!.map(({ id, name }) => [id, name]),
+      [
+        [1, 'idle'],
+        [2, 'new'],
+      ],
+    )
   })
 })
 

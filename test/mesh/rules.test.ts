@@ -195,6 +195,63 @@ describe('what belongs together', () => {
       ],
     ],
     [
+      'listeners share no address and port',
+      {
+        ports: { a: { type: 'memory' }, b: { type: 'memory' } },
+        services: { s: service },
+        listeners: {
+          s: { address: '10.96.0.1', port: 80, protocol: 'tcp' },
+          x: { address: 'FD00::1', port: 1, protocol: 'tcp', on: 'a' },
+          y: { address: ['10.0.0.9', 'fd00::1'], port: 1, protocol: 'tcp' },
+          z: { address: '10.0.0.8', port: 1, protocol: 'tcp', on: 'a' },
+          zz: { address: '10.0.0.8', port: 1, protocol: 'tcp', on: 'b' },
+        },
+      },
+      [
+        "listeners.s.address: service 's' has 10.96.0.1, port 80 already",
+        "listeners.y.address.1: listener 'x' has fd00::1, port 1 already",
+      ],
+    ],
+    [
+      'tcp routes carry connections',
+      {
+        ports,
+        services: { s: service, u: { ...service, address: '10.96.0.2', protocol: 'udp' } },
+        listeners: {
+          a: { address: '10.0.0.1', port: 1, protocol: 'tcp' },
+          b: { address: '10.0.0.1', port: 2, protocol: 'tcp' },
+          h: { address: '10.0.0.1', port: 3, protocol: 'http' },
+        },
+        routes: [
+          {
+            name: 'r',
+            listeners: ['a', 'h'],
+            hostnames: ['x.example'],
+            rules: [
+              {
+                matches: [{ method: 'GET' }],
+                filters: [],
+                timeouts: { request: '1s', connect: '1s' },
+                backendRefs: [{ service: 's' }, { service: 'u' }, { handler: 'h' }],
+              },
+            ],
+          },
+          { name: 'q', listeners: ['a', 'b'], rules: [] },
+        ],
+      },
+      [
+        "routes.0.listeners.1: 'h' speaks http, others tcp",
+        'routes.0.hostnames: a tcp route has no host names | leave it out, or use an http listener',
+        'routes.0.rules.0.matches: a tcp route has no matches | leave it out, or use an http listener',
+        'routes.0.rules.0.filters: a tcp route has no filters | leave it out, or use an http listener',
+        'routes.0.rules.0.timeouts.request: a tcp route has no requests | leave it out, or use an http listener',
+        "routes.0.rules.0.backendRefs.1.service: service 'u' is UDP",
+        'routes.0.rules.0.backendRefs.2.handler: a handler cannot answer a tcp route',
+        "routes.1.listeners.0: route 'r' has its connections already",
+        'routes.1.rules: 0 rules of a tcp route',
+      ],
+    ],
+    [
       'policies are complete',
       {
         ports,

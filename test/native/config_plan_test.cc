@@ -39,20 +39,21 @@ struct PlanText {
   std::string flows = kFlows;
   std::string routes = R"([{"to":"10.0.0.0/24","port":0},{"to":"0.0.0.0/0","port":2,"via":"10.0.1.254"}])";
   std::string workloads = R"([{"id":0,"name":"w","port":0,"addresses":["10.0.0.9"]}])";
+  std::string listeners = "[]";
   std::string set = "";
   std::string removed = "";
 
   std::string text() const {
     return R"({"generation":)" + std::to_string(generation) + R"(,"base":)" + base + R"(,"ports":)" + ports +
-           R"(,"flows":)" + flows + R"(,"routes":)" + routes + R"(,"workloads":)" + workloads +
-           R"(,"services":{"set":[)" + set + R"(],"removed":[)" + removed + "]}}";
+           R"(,"flows":)" + flows + R"(,"routes":)" + routes + R"(,"workloads":)" + workloads + R"(,"listeners":)" +
+           listeners + R"(,"services":{"set":[)" + set + R"(],"removed":[)" + removed + "]}}";
   }
   /// A plan that changes nothing yet.
   static PlanText after(const Snapshot& base) {
     PlanText plan;
     plan.generation = base.generation + 1;
     plan.base = std::to_string(base.generation);
-    plan.routes = plan.workloads = "null";
+    plan.routes = plan.workloads = plan.listeners = "null";
     return plan;
   }
 };
@@ -66,8 +67,8 @@ std::string service(unsigned id, const std::string& virtual_address, const std::
                     const std::string& check = "null") {
   return R"({"id":)" + std::to_string(id) + R"(,"name":"s)" + std::to_string(id) +
          R"(","protocol":"tcp","addresses":[")" + virtual_address +
-         R"("],"port":80,"balance":"maglev","affinity":"none","healthCheck":)" + check + R"(,"endpoints":[)" +
-         endpoints + "]}";
+         R"("],"port":80,"balance":"maglev","affinity":"none","healthCheck":)" + check +
+         R"(,"maxConnections":0,"proxyProtocol":"none","endpoints":[)" + endpoints + "]}";
 }
 
 class ConfigPlan : public testing::Test {
@@ -144,8 +145,8 @@ TEST_F(ConfigPlan, KnowsItsAddresses) {
   EXPECT_TRUE(snapshot->ours(address("10.9.0.1")));
   EXPECT_TRUE(snapshot->ours(address("10.0.1.1")));
   EXPECT_FALSE(snapshot->ours(address("10.0.1.2")));
-  EXPECT_TRUE(snapshot->own_service_address(address("10.9.0.1")));
-  EXPECT_FALSE(snapshot->own_service_address(address("10.0.1.1")));
+  EXPECT_TRUE(snapshot->is_virtual(address("10.9.0.1")));
+  EXPECT_FALSE(snapshot->is_virtual(address("10.0.1.1")));
   EXPECT_EQ(*snapshot->own(2, 6), address("fd00::1"));
   EXPECT_EQ(snapshot->own(0, 6), nullptr);
   EXPECT_EQ(snapshot->own(7, 4), nullptr);

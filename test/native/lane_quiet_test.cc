@@ -61,7 +61,7 @@ class QuietQueues : public testing::Test {
   std::shared_ptr<CountedPort> ports[2];
   std::shared_ptr<const Snapshot> snapshot;
   LaneShared shared{1, 1024, hash_key(3), [] { return uint64_t{5}; }};
-  Lane lane{0, shared, 1024};
+  Lane lane{0, shared, {1024, 64}};
   Nanoseconds now = 1'000'000'000;
 };
 

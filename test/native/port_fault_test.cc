@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 
 #include "port/memory.h"
@@ -152,6 +153,29 @@ TEST_F(Fault, FlipsOneBitAndLeavesAHolderItsFrame) {
   EXPECT_EQ(bits, 1);
   release(held);
   release(frame);
+}
+
+TEST_F(Fault, FlipsNoBitOfBytesThatAreOnlyLent) {
+  Segment* lender = buffers.large.allocate();
+  lender->length = 1000;
+  std::memset(lender->data, 0x55, 1000);
+  const Bytes before(lender->data, lender->data + 1000);
+  // Whichever bit is flipped, all but the first few are the lender's.
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    open({.seed = seed, .corrupt = 1});
+    Segment* frame = numbered(1);
+    frame->next = buffers.loans.borrow(lender, lender->data, 1000);
+    frame->frame_length += 1000;
+    Burst burst;
+    burst.push(frame);
+    port->queue(0).send(context, burst);
+    Segment* out;
+    ASSERT_EQ(memory->take_burst(0, &out, 1), 1u);
+    release(out);
+  }
+  EXPECT_EQ(Bytes(lender->data, lender->data + 1000), before);
+  EXPECT_EQ(lender->references, 1u);
+  release(lender);
 }
 
 TEST_F(Fault, LargeFramesBecomePacketsWithChecksums) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 
 #include "support/stack_pair.h"
@@ -25,19 +26,26 @@ struct Policy : RelayPolicy {
     if (endpoints == 0) return std::nullopt;
     const uint32_t endpoint = turn++ % endpoints;
     ++ports_out;
-    return RelayTarget{
-        endpoint,
-        {kRelayAddress, kOutsideAddress, next_port++, static_cast<uint16_t>(8000 + endpoint), wire::protocol::kTcp, 4}};
+    const auto port = static_cast<uint16_t>(8000 + endpoint);
+    return RelayTarget{.endpoint = endpoint,
+                       .max_connections = most,
+                       .proxy_header = proxy_header,
+                       .tuple = {kRelayAddress, kOutsideAddress, next_port++, port, wire::protocol::kTcp, 4}};
   }
   bool trusts(uint16_t, const wire::Address&) override { return trusted; }
   void endpoint_answered(uint32_t, bool opened) override { ++(opened ? answered : failed); }
+  void tell(FlowEventKind kind, uint32_t) override { kind == FlowEventKind::opened ? ++told_open : ++told_closed; }
   void give_back(const RelayTarget&) override { --ports_out; }
 
   uint32_t endpoints = 1;
+  uint32_t most = 0;
+  uint8_t proxy_header = 0;
   uint32_t turn = 0;
   uint16_t next_port = 20'000;
   bool trusted = true;
   int ports_out = 0;
+  int told_open = 0;
+  int told_closed = 0;
   int answered = 0;
   int failed = 0;
   RelayClient last{};
@@ -47,7 +55,7 @@ struct TcpRelayTest : ::testing::Test {
   void make(const RelaySettings& relay_settings = {}, const LinkFaults& faults = {.delay = 1'000'000},
             const tcp::Settings& tcp_settings = {}) {
     pair = std::make_unique<StackPair>(tcp_settings, tcp_settings, faults, 5);
-    relay = std::make_unique<TcpRelay>(pair->side(kRelay).stack, policy, 64, hash_key(3));
+    relay = std::make_unique<TcpRelay>(pair->side(kRelay).stack, policy, limits, 64, all_counters.data());
     relay->configure(pair->side(kRelay).listener, relay_settings);
     relay->set_time(pair->now());
   }
@@ -95,7 +103,7 @@ struct TcpRelayTest : ::testing::Test {
   // Nothing is left of any pair: no connection, buffer, port, or count.
   void expect_nothing_left() {
     run(300 * kSecond);
-    EXPECT_EQ(relay->counters().active.read(), 0u);
+    EXPECT_EQ(counters().active.read(), 0u);
     EXPECT_EQ(policy.ports_out, 0);
     for (int side : {kOutside, kRelay}) {
       EXPECT_EQ(stack(side).connections(), 0u) << side;
@@ -105,7 +113,11 @@ struct TcpRelayTest : ::testing::Test {
     }
   }
 
+  const RelayCounters& counters() const { return all_counters[pair->side(kRelay).listener]; }
+
   Policy policy;
+  RelayLimits limits{hash_key(3)};
+  std::array<RelayCounters, 4> all_counters;
   std::unique_ptr<StackPair> pair;
   std::unique_ptr<TcpRelay> relay;
   std::vector<Connection*> clients;
@@ -132,9 +144,11 @@ TEST_F(TcpRelayTest, PassesBytesBothWaysAndEachFin) {
   EXPECT_FALSE(clients[0]->peer_closed());
   stack(kOutside).shut_down(*servers[0]);
   run(kSecond / 10);
-  EXPECT_EQ(relay->counters().active.read(), 0u);
-  EXPECT_EQ(relay->counters().bytes_up.read(), 8u);
-  EXPECT_EQ(relay->counters().bytes_down.read(), 6u);
+  EXPECT_EQ(counters().active.read(), 0u);
+  EXPECT_EQ(counters().bytes_up.read(), 8u);
+  EXPECT_EQ(counters().bytes_down.read(), 6u);
+  EXPECT_EQ(policy.told_open, 1);
+  EXPECT_EQ(policy.told_closed, 1);
   expect_nothing_left();
 }
 
@@ -150,7 +164,26 @@ TEST_F(TcpRelayTest, PassesAResetAsAReset) {
     run(kSecond / 10);
     EXPECT_EQ(ends.at(other), tcp::End::reset);
   }
-  EXPECT_EQ(relay->counters().resets.read(), 2u);
+  EXPECT_EQ(counters().resets.read(), 2u);
+  expect_nothing_left();
+}
+
+TEST_F(TcpRelayTest, PassesAResetAsAResetWhenTheOtherSideSpeaksAtTheSameTime) {
+  make();
+  for (const bool from_client : {true, false}) {
+    open_client();
+    ASSERT_EQ(servers.size(), 1u);
+    Connection* other = from_client ? servers[0] : clients[0];
+    Connection* one = from_client ? clients[0] : servers[0];
+    std::erase(from_client ? clients : servers, one);
+    // What it says arrives just before the reset.
+    send(*other, "x");
+    stack(kOutside).flush();
+    stack(kOutside).abort(*one);
+    run(kSecond / 10);
+    EXPECT_EQ(ends.at(other), tcp::End::reset) << from_client;
+  }
+  EXPECT_EQ(counters().resets.read(), 2u);
   expect_nothing_left();
 }
 
@@ -193,7 +226,7 @@ TEST_F(TcpRelayTest, ASlowServerHoldsAFastClientBack) {
     run(kSecond / 10);
   }
   // Nothing was read: the relay holds what its bounds let it, and the client the rest.
-  const uint64_t held = relay->counters().bytes_up.read();
+  const uint64_t held = counters().bytes_up.read();
   EXPECT_LE(held, 2u << 20);
   EXPECT_GT(held, 64u << 10);
   stack(kOutside).abort(*clients[0]);
@@ -211,12 +244,12 @@ TEST_F(TcpRelayTest, EndsAClientWhoseEndpointDoesNotAnswer) {
   run(3 * kSecond);
   EXPECT_EQ(ends.at(c), tcp::End::reset);
   EXPECT_EQ(policy.failed, 1);
-  EXPECT_EQ(relay->counters().connect_failed.read(), 1u);
+  EXPECT_EQ(counters().connect_failed.read(), 1u);
   policy.endpoints = 0;
   c = open_client();
   run(kSecond);
   EXPECT_EQ(ends.at(c), tcp::End::reset);
-  EXPECT_EQ(relay->counters().no_endpoint.read(), 1u);
+  EXPECT_EQ(counters().no_endpoint.read(), 1u);
   expect_nothing_left();
 }
 
@@ -233,19 +266,20 @@ TEST_F(TcpRelayTest, EndsWhatIsIdleAndNothingElse) {
   }
   EXPECT_TRUE(ends.contains(idle));
   EXPECT_FALSE(ends.contains(busy));
-  EXPECT_EQ(relay->counters().idle.read(), 1u);
-  EXPECT_EQ(relay->counters().active.read(), 1u);
+  EXPECT_EQ(counters().idle.read(), 1u);
+  EXPECT_EQ(counters().active.read(), 1u);
 }
 
 TEST_F(TcpRelayTest, KeepsToItsLimits) {
   make({.max_connections = 5});
   for (int i = 0; i < 7; ++i) open_client();
   EXPECT_EQ(servers.size(), 5u);
-  EXPECT_EQ(relay->counters().over_limit.read(), 2u);
+  EXPECT_EQ(counters().over_limit.read(), 2u);
   relay->configure(pair->side(kRelay).listener, {.max_per_client = 6});
   for (int i = 0; i < 3; ++i) open_client();
   EXPECT_EQ(servers.size(), 6u);
-  relay->configure(pair->side(kRelay).listener, {.max_per_endpoint = 7});
+  relay->configure(pair->side(kRelay).listener, {});
+  policy.most = 7;
   for (int i = 0; i < 3; ++i) open_client();
   EXPECT_EQ(servers.size(), 7u);
   // One that ends makes room for another.
@@ -261,7 +295,8 @@ TEST_F(TcpRelayTest, KeepsToItsLimits) {
 }
 
 TEST_F(TcpRelayTest, ReadsAndWritesProxyHeaders) {
-  make({.expects_proxy_header = true, .sends_proxy_header = 1});
+  policy.proxy_header = 1;
+  make({.expects_proxy_header = true});
   open_client();
   EXPECT_TRUE(servers.empty()) << "not before the header is there";
   send(*clients[0], "PROXY TCP4 203.0.113.9 198.51.100.1 1234 ");
@@ -280,13 +315,13 @@ TEST_F(TcpRelayTest, ReadsAndWritesProxyHeaders) {
   policy.trusted = false;
   c = open_client();
   EXPECT_EQ(ends.at(c), tcp::End::reset);
-  EXPECT_EQ(relay->counters().bad_proxy_header.read(), 2u);
+  EXPECT_EQ(counters().bad_proxy_header.read(), 2u);
   // None in time.
   policy.trusted = true;
   c = open_client();
   run(6 * kSecond);
   EXPECT_EQ(ends.at(c), tcp::End::reset);
-  EXPECT_EQ(relay->counters().bad_proxy_header.read(), 3u);
+  EXPECT_EQ(counters().bad_proxy_header.read(), 3u);
 }
 
 }  // namespace

@@ -151,8 +151,14 @@ void exchange_with_reference(uint64_t seed) {
   uint32_t sent = 0;
   bool ended = false;
   const auto byte_at = [](uint32_t at) { return static_cast<uint8_t>(at * 37 >> 2); };
-  SimpleTcp reference(1, link, reference_opens, bytes, byte_at,
-                      [&](uint32_t at, uint8_t byte) { intact &= byte == byte_at(at + 5); });
+  const auto address = [](const char* text) { return *wire::Address::parse(text); };
+  const SimpleTcp::Ends ends{address("10.0.0.2"), address("10.0.0.1"),
+                             static_cast<uint16_t>(reference_opens ? 5000 : 80),
+                             static_cast<uint16_t>(reference_opens ? 80 : 0)};
+  SimpleTcp reference(ends, bytes,
+                      {.byte_at = byte_at,
+                       .take = [&](uint32_t at, uint8_t byte) { intact &= byte == byte_at(at + 5); },
+                       .send = [&](std::vector<uint8_t> frame) { link.send(0, std::move(frame), now); }});
   if (!reference_opens) host.connect(4000);
   const auto on_ready = [&](int, Connection& c, uint8_t events) {
     if ((events & tcp::kEnded) != 0) {
@@ -173,6 +179,8 @@ void exchange_with_reference(uint64_t seed) {
   };
   while (now < 4'000'000'000'000 && !(ended && reference.done())) {
     host.step(now, on_ready);
+    std::vector<uint8_t> frame;
+    while (link.take(1, now, frame)) reference.arrives(frame, now);
     reference.step(now);
     const Nanoseconds next = std::min({host.stack.next_deadline(), reference.deadline(), link.next()});
     if (next == kNever) break;

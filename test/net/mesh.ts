@@ -6,6 +6,8 @@ type Port = NonNullable<Mesh['ports']>[string]
 
 export const iperfPort = 5201
 export const services = { web: 80, echo: 7 } as const
+/** Listeners in front of the same servers, whose connections end at the node. */
+export const listeners = { web: 81, iperf: 5202 } as const
 
 export const ifacePort =
   (take: 'all' | 'matched') =>
@@ -47,5 +49,14 @@ export function meshOf(portOf: (side: Side) => Port): Mesh {
       echo: { ...at(serverPort), port: services.echo, protocol: 'udp' },
       iperf: { ...at(iperfPort), port: iperfPort },
     },
+    listeners: {
+      web: { address, port: listeners.web, protocol: 'tcp' },
+      iperf: { address, port: listeners.iperf, protocol: 'tcp' },
+    },
+    routes: (['web', 'iperf'] as const).map((name) => ({
+      name,
+      listeners: [name],
+      rules: [{ backendRefs: [{ service: name }] }],
+    })),
   }
 }

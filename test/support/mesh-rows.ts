@@ -72,6 +72,9 @@ export const meshObjects: Readonly<Record<string, Node>> = {
     required: ['port'],
   },
   'Health check': named('services').properties!['healthCheck']!,
+  Listener: named('listeners'),
+  'PROXY protocol': named('listeners').properties!['proxyProtocol']!,
+  'Timeouts of a rule': root.properties!['routes']!.items!.properties!['rules']!.items!.properties!['timeouts']!,
   Flows: root.properties!['flows']!,
   Timeouts: root.properties!['flows']!.properties!['timeouts']!,
 }

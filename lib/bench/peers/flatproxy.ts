@@ -8,13 +8,15 @@ import { vethEnds, type Opened, type Peer, type Site } from './peer.js'
 
 const gateway = '169.254.1.1'
 const virtual = { address: '10.96.77.1', port: 80 }
+/** The same server behind a listener: connections end at the proxy. */
+const listener = { address: virtual.address, port: 81 }
 const names = ['client', 'server'] as const
 const owns = { client: '10.77.1.2', server: '10.77.2.2' }
 
 /** What flatproxy can carry by now, and why not the rest. A feature that lands is a line that goes. */
 export function refusedByFlatProxy({ kind, base }: Case): string | undefined {
   if (base === 'handler') return 'flatproxy has no handlers yet'
-  const missing = { http: 'HTTP routes', tls: 'TLS', tcp: 'termination of TCP', l4: undefined }[kind]
+  const missing = { http: 'HTTP routes', tls: 'TLS', tcp: undefined, l4: undefined }[kind]
   return missing && `flatproxy has no ${missing} yet`
 }
 
@@ -24,6 +26,8 @@ const meshOf = (portOf: PortOf): Mesh => ({
   ports: Object.fromEntries(names.map((name) => [name, portOf(name)])),
   workloads: Object.fromEntries(names.map((name) => [name, { on: name, addresses: [owns[name]] }])),
   services: { web: { ...virtual, endpoints: [{ workload: 'server', port: ports.server }] } },
+  listeners: { web: { ...listener, protocol: 'tcp' } },
+  routes: [{ name: 'web', listeners: ['web'], rules: [{ backendRefs: [{ service: 'web' }] }] }],
 })
 
 /** As its users run it: a process of Node with one lane on the proxy's core. */
@@ -32,7 +36,7 @@ async function start({ town, undo, environment }: Site, mesh: Mesh, devices: Ope
   const program = new Running(command, { netns: town.proxy, core: cores.proxy, environment })
   undo.push(() => program.stop())
   await program.ready()
-  return { target: () => ({ ...virtual, tls: false }), program, devices }
+  return { target: ({ kind }) => ({ ...(kind === 'tcp' ? listener : virtual), tls: false }), program, devices }
 }
 
 const netnsOf = (town: Town, name: (typeof names)[number]) => town[name]

@@ -4,18 +4,8 @@ import type { Path, Problems } from '../problem.js'
 import type { WideMesh } from '../schema/mesh.js'
 import type { Steps } from '../steps.js'
 import { listOf, type MeshView } from '../view.js'
-import { checkPortName } from './forward.js'
 
 type Policy = NonNullable<WideMesh['policies']>[number]
-
-/** Listeners: their ports exist. */
-export function* checkListeners(view: MeshView, problems: Problems): Steps<void> {
-  if (view.unchanged('listeners') && view.sameNames('ports')) return
-  for (const [name, { on }] of view.entries('listeners')) {
-    if (on !== undefined) checkPortName(view, problems, ['listeners', name, 'on'], on)
-    yield
-  }
-}
 
 /** Routes: no name stands twice; their listeners and services exist. */
 export function* checkRoutes(view: MeshView, problems: Problems): Steps<void> {

@@ -17,10 +17,24 @@ import { Type } from '@sinclair/typebox'
 
 const hour = 3_600_000
 
+const most = (description: string) => whole({ minimum: 1, maximum: 4_294_967_295, description })
+
+const proxyProtocol = object(
+  { trusted: list(text('prefix'), { description: 'The clients that are believed; all others are reset.' }) },
+  {
+    description:
+      'Clients begin with a PROXY header, version 1 or 2, that says for whom they speak (as HAProxy and cloud load ' +
+      'balancers send it).',
+  },
+)
+
 const listenerFields = {
   address: oneOrMany(text('address'), { description: 'The addresses that it listens on.' }),
   port: whole({ minimum: 1, maximum: 65_535, description: 'The transport port that it listens on.' }),
   protocol: word(['http', 'https', 'tcp', 'tls'], { description: 'What it speaks.' }),
+  maxConnections: optional(most('Connections at once, at most; more are reset. Default: no limit.')),
+  maxConnectionsPerClient: optional(most('The same of one client address. Default: no limit.')),
+  proxyProtocol: optional(proxyProtocol),
 }
 export const listener = object(
   { ...listenerFields, on: optional(text('name', { description: 'The port. Default: any.' })) },
@@ -74,10 +88,26 @@ const ruleFields = {
     object({
       request: optional(duration({ minimum: 0, maximum: hour, description: 'For the whole exchange. 0: no limit.' })),
       backendRequest: optional(duration({ minimum: 0, maximum: hour, description: 'For one try. 0: no limit.' })),
+      connect: optional(
+        duration({
+          minimum: 1,
+          maximum: hour,
+          default: 5_000,
+          description: 'For an endpoint to take a connection, and for a PROXY header to come.',
+        }),
+      ),
+      idle: optional(
+        duration({
+          minimum: 1,
+          maximum: 24 * hour,
+          default: hour,
+          description: 'TCP: a connection that carries nothing for so long, either way, is reset.',
+        }),
+      ),
     }),
   ),
 }
-const rule = object({
+export const rule = object({
   ...ruleFields,
   filters: optional(list(filter, { description: 'What is done to a request on its way, in order.' })),
   backendRefs: list(backend, { description: 'Where requests go, by weight.' }),
@@ -93,7 +123,11 @@ export const route = object(
     listeners: optional(list(text('name'), { description: 'Listeners that the route is for. Default: any.' })),
     rules: list(rule),
   },
-  { description: 'Requests by host name, path and method, as HTTPRoute of the Gateway API.' },
+  {
+    description:
+      'Requests by host name, path and method, as HTTPRoute of the Gateway API; from listeners of protocol tcp, whole ' +
+      'connections, as TCPRoute.',
+  },
 )
 
 const peer = either(

@@ -96,6 +96,16 @@ export const serviceFields = {
   ),
   affinity: optional(word(['source'], { description: "'source': flows of one client address go to one endpoint." })),
   healthCheck: optional(healthCheck),
+  maxConnections: optional(
+    whole({
+      minimum: 1,
+      maximum: 4_294_967_295,
+      description: 'Connections that listeners open to one endpoint, at most. Default: no limit.',
+    }),
+  ),
+  proxyProtocol: optional(
+    word(['v1', 'v2'], { description: 'Connections that listeners open begin with a PROXY header of this version.' }),
+  ),
 }
 export const service = object(
   { ...serviceFields, endpoints: list(endpoint, { description: 'Those that answer; may be empty.' }) },

@@ -60,15 +60,18 @@ std::string Plan::text(uint64_t generation, bool whole) const {
                      ",\"base\":" + (whole ? "null" : std::to_string(generation - 1)) + ",\"ports\":[";
   std::string connected;
   for (unsigned i = 0; i < ports; ++i) {
-    const std::string n = std::to_string(i);
-    text += std::string(i == 0 ? "" : ",") + "{\"id\":" + n + ",\"name\":\"" + static_cast<char>('a' + i) +
-            "\",\"own\":[\"10.0." + n + ".1/24\",\"fd00:0:0:" + n + "::1/64\"],\"config\":{\"type\":\"memory\"}}";
-    connected += std::string(i == 0 ? "" : ",") + "{\"to\":\"10.0." + n + ".0/24\",\"port\":" + n +
-                 "},{\"to\":\"fd00:0:0:" + n + "::/64\",\"port\":" + n + "}";
+    const std::string id = std::to_string(i);
+    const std::string n = std::to_string(first_subnet + i);
+    const std::string h = std::to_string(host);
+    text += std::string(i == 0 ? "" : ",") + "{\"id\":" + id + ",\"name\":\"" + static_cast<char>('a' + i) +
+            "\",\"own\":[\"10.0." + n + "." + h + "/24\",\"fd00:0:0:" + n + "::" + h +
+            "/64\"],\"config\":{\"type\":\"memory\"}}";
+    connected += std::string(i == 0 ? "" : ",") + "{\"to\":\"10.0." + n + ".0/24\",\"port\":" + id +
+                 "},{\"to\":\"fd00:0:0:" + n + "::/64\",\"port\":" + id + "}";
   }
   if (routes.size() > 2) connected += "," + routes.substr(1, routes.size() - 2);
   text += "],\"routes\":[" + connected + "],\"workloads\":[],\"services\":{\"set\":" + services +
-          ",\"removed\":[]},\"flows\":{";
+          ",\"removed\":[]},\"listeners\":" + listeners + ",\"flows\":{";
   std::string settings = flows;
   if (settings.find("midstream") == std::string::npos) settings += "\"midstream\":\"adopt\",";
   if (settings.find("track") == std::string::npos) settings += "\"track\":\"all\",";
@@ -79,12 +82,25 @@ std::string service_json(const std::vector<std::string>& endpoints, const std::s
                          const std::string& protocol) {
   std::string text =
       "{\"id\":0,\"name\":\"shop\",\"protocol\":\"" + protocol + "\",\"addresses\":[\"" + address +
-      "\"],\"port\":80,\"balance\":\"maglev\",\"affinity\":\"none\",\"healthCheck\":null,\"endpoints\":[";
+      "\"],\"port\":80,\"balance\":\"maglev\",\"affinity\":\"none\",\"healthCheck\":null,\"maxConnections\":0,"
+      "\"proxyProtocol\":\"none\",\"endpoints\":[";
   for (size_t i = 0; i < endpoints.size(); ++i) {
     text += std::string(i == 0 ? "" : ",") + "{\"id\":" + std::to_string(i) + ",\"address\":\"" + endpoints[i] +
             "\",\"port\":8080,\"weight\":1,\"drain\":false,\"name\":\"e" + std::to_string(i) + "\"}";
   }
   return "[" + text + "]}]";
+}
+
+std::string listener_json(const std::string& address, uint16_t port, const std::string& relay) {
+  std::string settings = relay;
+  for (const auto& [name, value] : {std::pair{"connectTimeout", "5000"}, std::pair{"idleTimeout", "3600000"},
+                                    std::pair{"maxConnections", "0"}, std::pair{"maxConnectionsPerClient", "0"}}) {
+    const std::string member = "\"" + std::string(name) + "\":";
+    if (relay.find(member) == std::string::npos) settings += member + value + ",";
+  }
+  settings.pop_back();
+  return R"([{"id":0,"name":"door","addresses":[")" + address + R"("],"port":)" + std::to_string(port) +
+         R"(,"on":null,"backends":[{"service":0,"weight":1}],"relay":{)" + settings + R"(},"trusted":null}])";
 }
 
 Segment* neighbor_answer(const Segment* frame, const wire::Mac& mac, Buffers& buffers) {

@@ -8,31 +8,22 @@
 #include "wire/protocol.h"
 
 namespace flatproxy::test {
-namespace {
 
-wire::Address address_of(int end) { return *wire::Address::parse(end == 0 ? "10.0.0.1" : "10.0.0.2"); }
-
-}  // namespace
-
-SimpleTcp::SimpleTcp(int end, FaultyLink& link, bool opens, uint32_t bytes, std::function<uint8_t(uint32_t)> byte_at,
-                     std::function<void(uint32_t, uint8_t)> take)
-    : end_(end),
-      link_(link),
-      opens_(opens),
+SimpleTcp::SimpleTcp(const Ends& ends, uint32_t bytes, Outside outside)
+    : ends_(ends),
+      opens_(ends.other_port != 0),
       bytes_(bytes),
-      byte_at_(std::move(byte_at)),
-      take_(std::move(take)),
-      local_port_(opens ? 5000 : 80),
-      remote_port_(opens ? 80 : 0) {}
+      outside_(std::move(outside)),
+      remote_port_(ends.other_port) {}
 
 void SimpleTcp::step(Nanoseconds now) {
   now_ = now;
-  std::vector<uint8_t> frame;
-  while (link_.take(end_, now, frame)) arrives(frame);
   if (!done() && now >= repeat_at_) send_next();
 }
 
-void SimpleTcp::arrives(const std::vector<uint8_t>& frame) {
+void SimpleTcp::arrives(const std::vector<uint8_t>& frame, Nanoseconds now) {
+  now_ = now;
+  if (frame.size() < wire::kEthernetSize) return;
   const wire::Bytes packet = wire::Bytes(frame).subspan(wire::kEthernetSize);
   const auto ip = wire::Ipv4::parse(packet);
   if (!ip || ip->protocol != wire::protocol::kTcp || ip->total_length > packet.size()) return;
@@ -40,9 +31,9 @@ void SimpleTcp::arrives(const std::vector<uint8_t>& frame) {
   const auto tcp = wire::Tcp::parse(l4);
   const auto length = static_cast<uint32_t>(l4.size());
   const uint64_t pseudo = wire::sum_pseudo_header(ip->source, ip->destination, wire::protocol::kTcp, length);
-  const bool ours = ip->source == address_of(1 - end_) && ip->destination == address_of(end_);
+  const bool ours = ip->source == ends_.other && ip->destination == ends_.own;
   if (!tcp || !ours || !wire::sum_intact(wire::sum_bytes(l4.data(), length, pseudo))) return;
-  if (tcp->destination_port != local_port_ || (remote_port_ != 0 && tcp->source_port != remote_port_)) return;
+  if (tcp->destination_port != ends_.own_port || (remote_port_ != 0 && tcp->source_port != remote_port_)) return;
   take_segment(*tcp, l4.subspan(wire::TcpView{l4.data()}.header_length()));
 }
 
@@ -73,7 +64,7 @@ void SimpleTcp::take_segment(const wire::Tcp& tcp, wire::Bytes payload) {
   }
   const bool in_order = tcp.sequence == expected_;
   if (in_order && !fin_taken_) {
-    for (const uint8_t byte : payload) take_(received_++, byte);
+    for (const uint8_t byte : payload) outside_.take(received_++, byte);
     expected_ += static_cast<uint32_t>(payload.size());
     if ((tcp.flags & wire::kFin) != 0) {
       fin_taken_ = true;
@@ -97,12 +88,14 @@ void SimpleTcp::send_next() {
     send(wire::kAck | wire::kPsh, iss_ + 1 + acked_, acked_, n);
   } else if (!fin_acked_) {
     send(wire::kAck | wire::kFin, iss_ + 1 + bytes_, 0, 0);
+  } else {
+    send(wire::kAck, iss_ + 1 + bytes_, 0, 0);  // is the other side still there?
   }
 }
 
 void SimpleTcp::send(uint8_t flags, uint32_t sequence, uint32_t from, uint32_t n) {
   wire::Tcp tcp;
-  tcp.source_port = local_port_;
+  tcp.source_port = ends_.own_port;
   tcp.destination_port = remote_port_;
   tcp.sequence = sequence;
   tcp.flags = flags;
@@ -115,15 +108,15 @@ void SimpleTcp::send(uint8_t flags, uint32_t sequence, uint32_t from, uint32_t n
   wire::Ipv4 ip;
   ip.total_length = static_cast<uint16_t>(wire::kIpv4Size + l4);
   ip.protocol = wire::protocol::kTcp;
-  ip.source = address_of(end_);
-  ip.destination = address_of(1 - end_);
+  ip.source = ends_.own;
+  ip.destination = ends_.other;
   ip.emit(wire::MutableBytes(frame).subspan(wire::kEthernetSize));
   uint8_t* p = &frame[wire::kEthernetSize + wire::kIpv4Size];
   tcp.emit({p, tcp.size()});
-  for (uint32_t i = 0; i < n; ++i) p[tcp.size() + i] = byte_at_(from + i);
+  for (uint32_t i = 0; i < n; ++i) p[tcp.size() + i] = outside_.byte_at(from + i);
   const uint64_t pseudo = wire::sum_pseudo_header(ip.source, ip.destination, wire::protocol::kTcp, l4);
   wire::store16(p + wire::TcpView::kChecksum, wire::finish(wire::sum_bytes(p, l4, pseudo)));
-  link_.send(1 - end_, std::move(frame), now_);
+  outside_.send(std::move(frame));
 }
 
 }  // namespace flatproxy::test

@@ -4,8 +4,9 @@
 #include <functional>
 #include <vector>
 
-#include "support/faulty_link.h"
+#include "packet/segment.h"
 #include "tcp/sequence.h"
+#include "wire/address.h"
 #include "wire/tcp.h"
 
 namespace flatproxy::test {
@@ -14,10 +15,21 @@ namespace flatproxy::test {
 /// data out of order. What a peer may be, and something to compare with: it shares no code with the stack.
 class SimpleTcp {
  public:
-  /// @param byte_at what it sends  @param take what it gets, in order
-  SimpleTcp(int end, FaultyLink& link, bool opens, uint32_t bytes, std::function<uint8_t(uint32_t)> byte_at,
-            std::function<void(uint32_t at, uint8_t byte)> take);
+  struct Ends {
+    wire::Address own;
+    wire::Address other;
+    uint16_t own_port;
+    uint16_t other_port;  ///< 0: it waits for whoever opens
+  };
+  /// What it has to do with the rest of the world.
+  struct Outside {
+    std::function<uint8_t(uint32_t at)> byte_at;           ///< what it sends
+    std::function<void(uint32_t at, uint8_t byte)> take;   ///< what it gets, in order
+    std::function<void(std::vector<uint8_t> frame)> send;  ///< Ethernet, with empty MACs
+  };
+  SimpleTcp(const Ends& ends, uint32_t bytes, Outside outside);
 
+  void arrives(const std::vector<uint8_t>& frame, Nanoseconds now);
   void step(Nanoseconds now);
   Nanoseconds deadline() const { return done() ? kNever : repeat_at_; }
   /// Both FINs are acknowledged, or it was reset.
@@ -30,20 +42,16 @@ class SimpleTcp {
   static constexpr uint16_t kWindow = 2000;
   static constexpr Nanoseconds kTimeout = 400'000'000;
 
-  void arrives(const std::vector<uint8_t>& frame);
   void take_segment(const wire::Tcp& tcp, wire::Bytes payload);
   void send(uint8_t flags, uint32_t sequence, uint32_t from, uint32_t n);
   void send_next();
 
-  const int end_;
-  FaultyLink& link_;
+  const Ends ends_;
   const bool opens_;
   const uint32_t bytes_;
-  std::function<uint8_t(uint32_t)> byte_at_;
-  std::function<void(uint32_t, uint8_t)> take_;
+  const Outside outside_;
   Nanoseconds now_ = 0;
   Nanoseconds repeat_at_ = 0;
-  uint16_t local_port_;
   uint16_t remote_port_;
   uint32_t iss_ = 0xfffffff0;
   uint32_t expected_ = 0;  // RCV.NXT

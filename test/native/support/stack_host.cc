@@ -73,7 +73,7 @@ void StackHost::step(Nanoseconds now, const std::function<void(int, tcp::Connect
 
 tcp::Connection* StackHost::connect(uint16_t source_port, uint16_t destination_port) {
   return stack.connect({address_of(end), address_of(1 - end), source_port, destination_port, wire::protocol::kTcp, 4},
-                       nullptr);
+                       {});
 }
 
 }  // namespace flatproxy::test

@@ -4,40 +4,50 @@
 #include <random>
 
 #include "packet/frame.h"
+#include "port/fault.h"
 
 namespace flatproxy::test {
 World::World(Options options)
     : options_(std::move(options)),
-      plan_{options_.ports, options_.routes, options_.services, options_.flows, options_.capacity},
+      plan_{options_.ports,    options_.routes,    options_.services,     options_.flows,
+            options_.capacity, options_.listeners, options_.first_subnet, options_.host},
       came_(options_.ports) {
   ports_.resize(options_.ports);
-  const auto open = [this](uint16_t id, const std::string& name, const std::string&) -> std::shared_ptr<Port> {
-    PortInfo info;
-    info.id = id;
-    info.name = name;
-    info.mac = own_mac(id);
-    info.offloads = {true, true, true};
-    ports_[id] =
-        std::make_shared<MemoryPort>(info, options_.lanes, MemoryOptions{.ring_size = 4096, .same_thread = true});
-    return ports_[id];
-  };
+  shared_ = std::make_unique<LaneShared>(options_.lanes, options_.capacity * options_.lanes, hash_key(options_.seed),
+                                         std::mt19937_64(options_.seed));
+  const auto open = [this](uint16_t id, const std::string& name, const std::string&) { return open_port(id, name); };
   snapshot_ = build_snapshot(plan_.text(1, true), nullptr, open);
-  shared_ = std::make_unique<LaneShared>(options_.lanes, options_.capacity * options_.lanes, hash_key(11),
-                                         std::mt19937_64(11));
   for (unsigned i = 0; i < options_.lanes; ++i) {
-    lanes_.push_back(std::make_unique<Lane>(i, *shared_, options_.capacity));
+    lanes_.push_back(std::make_unique<Lane>(i, *shared_, Lane::Capacity{options_.capacity, 4096}));
     lanes_.back()->adopt(*snapshot_, now_);
   }
 }
 
+std::shared_ptr<Port> World::open_port(uint16_t id, const std::string& name) {
+  PortInfo info;
+  info.id = id;
+  info.name = name;
+  info.mac = own_mac(options_.first_subnet * 100 + id);
+  info.offloads = {true, true, true};
+  ports_[id] =
+      std::make_shared<MemoryPort>(info, options_.lanes, MemoryOptions{.ring_size = 4096, .same_thread = true});
+  if (!options_.faults) return ports_[id];
+  Faults faults = *options_.faults;
+  faults.seed += id;
+  return std::make_shared<FaultPort>(ports_[id], options_.lanes, faults);
+}
+
 World::~World() {
   for (unsigned port = 0; port < options_.ports; ++port) take_frames(port);
+  lanes_.clear();
+  snapshot_.reset();  // fault ports hold frames of the lanes' pools
   for (Segment* frame : handed_out_) release(frame);
 }
 
-void World::apply(const std::string& services) {
+void World::apply(const std::string& services, const std::string& listeners) {
   const auto open = [](uint16_t, const std::string&, const std::string&) -> std::shared_ptr<Port> { return nullptr; };
   plan_.services = services;
+  plan_.listeners = listeners;
   auto next = build_snapshot(plan_.text(snapshot_->generation + 1, false), snapshot_.get(), open);
   for (auto& lane : lanes_) lane->adopt(*next, now_);
   snapshot_ = next;
@@ -45,17 +55,34 @@ void World::apply(const std::string& services) {
 
 void World::send(unsigned port, const Frame& frame, unsigned queue) {
   Frame addressed = frame;
-  ports_[port]->inject(queue, addressed.macs(peer_mac(port), own_mac(port)).build(buffers_));
+  ports_[port]->inject(queue, addressed.macs(peer_mac(port), mac(port)).build(buffers_));
   pass_until_quiet();
 }
 
 void World::pass_until_quiet() {
-  bool moved = true;
-  while (moved) {
-    moved = false;
-    for (auto& lane : lanes_) moved |= lane->iterate(now_ += 1000);
-    for (unsigned port = 0; port < options_.ports; ++port) moved |= collect(port);
+  while (pass()) continue;
+}
+
+bool World::pass() {
+  bool moved = false;
+  for (auto& lane : lanes_) moved |= lane->iterate(now_ += 1000);
+  for (unsigned port = 0; port < options_.ports; ++port) moved |= collect(port);
+  return moved;
+}
+
+Nanoseconds World::next_deadline() const {
+  Nanoseconds next = kNever;
+  for (const auto& lane : lanes_) next = std::min(next, lane->next_deadline(now_));
+  return next;
+}
+
+uint32_t World::buffers_in_use() const {
+  uint32_t total = 0;
+  for (const auto& lane : lanes_) {
+    const Buffers& buffers = lane->buffers();
+    total += buffers.small.in_use() + buffers.large.in_use() + buffers.loans.in_use();
   }
+  return total;
 }
 
 bool World::collect(unsigned port) {
@@ -65,7 +92,8 @@ bool World::collect(unsigned port) {
     while (const uint32_t n = ports_[port]->take_burst(queue, frames, 64)) {
       for (uint32_t i = 0; i < n; ++i) {
         any = true;
-        Segment* answer = options_.neighbors_answer ? neighbor_answer(frames[i], peer_mac(port), buffers_) : nullptr;
+        const bool answers = options_.neighbors_answer && port != options_.linked;
+        Segment* answer = answers ? neighbor_answer(frames[i], peer_mac(port), buffers_) : nullptr;
         if (answer != nullptr) {
           ports_[port]->inject(0, answer);
           release(frames[i]);

@@ -1,11 +1,15 @@
 #pragma once
 
+#include <algorithm>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "config/plan.h"
 #include "lane/lane.h"
+#include "port/impairment.h"
 #include "port/memory.h"
 #include "support/frames.h"
 #include "support/plans.h"
@@ -22,30 +26,50 @@ class World {
     unsigned ports = 2;         ///< port i has 10.0.i.1/24 and fd00:0:0:i::1/64
     std::string routes = "[]";  ///< beside the connected ones, as in the plan
     std::string services = "[]";
-    std::string flows;  ///< members of the plan's `flows` that differ from the defaults, "\"track\":\"all\","
+    std::string flows{};  ///< members of the plan's `flows` that differ from the defaults, "\"track\":\"all\","
     uint32_t capacity = 4096;
+    std::string listeners = "[]";
     bool neighbors_answer = true;
+    unsigned linked = ~0u;  ///< a port with another node behind, which answers for itself
+    unsigned first_subnet = 0;
+    unsigned host = 1;
+    uint64_t seed = 11;
+    std::optional<Faults> faults{};  ///< of every port
   };
   explicit World(Options options);
   ~World();
 
   /// Hands a frame to a lane's queue of a port and runs until nothing moves.
   void send(unsigned port, const Frame& frame, unsigned queue = 0);
+  /// Hands a frame to a lane's queue of a port; run() carries it.
+  void inject(unsigned port, Segment* frame, unsigned queue = 0) {
+    if (on_inject) on_inject(frame);
+    ports_[port]->inject(queue, frame);
+  }
+  std::function<void(const Segment*)> on_inject;
   /// What came out of a port since the last call, as describe() says it; ARP and ND left out.
   std::vector<std::string> take(unsigned port);
   /// The frames themselves; the World keeps them until the next call.
   std::vector<Segment*> take_frames(unsigned port);
   void run(Nanoseconds duration = 0);  ///< lets time pass in steps of at most 100 ms
-  void apply(const std::string& services);
+
+  // For whoever moves the clock in person.
+  bool pass();  ///< one pass of every lane; true: something moved
+  void pass_to(Nanoseconds now) { now_ = std::max(now_, now); }
+  Nanoseconds next_deadline() const;
+  uint32_t buffers_in_use() const;  ///< of all pools, the World's own apart
+  void apply(const std::string& services, const std::string& listeners = "[]");
   uint64_t count(Reason reason) const;
   uint32_t flows() const;
   Lane& lane(unsigned i) { return *lanes_[i]; }
   LaneShared& shared() { return *shared_; }
   Buffers& buffers() { return buffers_; }
+  const wire::Mac& mac(unsigned port) const { return ports_[port]->info().mac; }
   Nanoseconds now() const { return now_; }
 
  private:
   void pass_until_quiet();
+  std::shared_ptr<Port> open_port(uint16_t id, const std::string& name);
   bool collect(unsigned port);
 
   Options options_;

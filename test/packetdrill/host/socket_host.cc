@@ -251,7 +251,7 @@ Result SocketHost::connect(int fd, const sockaddr* address) {
   const char* any = tuple.family == 4 ? "192.168.0.1" : "fd3d:fa7b:d17d::1";
   tuple.source = s->bound && !s->address.unspecified() ? s->address : *wire::Address::parse(any);
   tuple.source_port = s->port != 0 ? s->port : next_port_++;
-  s->connection = stack_.connect(tuple, s, mtu_of(*s));
+  s->connection = stack_.connect(tuple, {s, mtu_of(*s)});
   if (s->connection == nullptr) return -EADDRNOTAVAIL;
   s->connecting = true;
   apply_options(*s);

@@ -1,0 +1,18 @@
+#pragma once
+
+namespace flatproxy::bench {
+
+// Connections to a listener, relayed to servers by one lane between memory ports. Clients and servers answer out of
+// what each segment says, and keep next to nothing.
+
+/// `tcp-connect`: connections a second: handshake, a byte each way, close; each is two for the lane.
+void tcp_connect(int rounds);
+/// `tcp-large`: bits a second of streams in large frames.
+void tcp_large(int rounds);
+/// Messages of 100 bytes a second that come back to their clients. @param depth on their way, for each of 64
+/// connections
+void tcp_small(const char* name, int depth, int rounds);
+/// `tcp-idle-bytes`: memory of an established connection that nothing happens to, of a million.
+void tcp_idle_bytes(int rounds);
+
+}  // namespace flatproxy::bench

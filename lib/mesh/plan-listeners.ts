@@ -1,0 +1,75 @@
+import type { PlannedService } from './plan-services.js'
+import { canonical } from './resolve.js'
+import { isTcpRoute } from './rules/listeners.js'
+import type { WideMesh } from './schema/mesh.js'
+import { rule as ruleSchema } from './schema/routes.js'
+import { settle } from './settle.js'
+import { listOf } from './view.js'
+import { formatPrefix, parsePrefix } from './address.js'
+
+type Ids = ReadonlyMap<string, number>
+type Rule = NonNullable<WideMesh['routes']>[number]['rules'][number]
+
+/** A listener of a plan. It keeps its id while its name lives. Times are in milliseconds; a limit of 0 is none. */
+export interface PlannedListener {
+  readonly id: number
+  readonly name: string
+  readonly addresses: readonly string[]
+  readonly port: number
+  /** The id of the port that its clients are behind; `null`: any. */
+  readonly on: number | null
+  /** Ids of services, with their weights; none: every connection is reset. */
+  readonly backends: readonly { readonly service: number; readonly weight: number }[]
+  readonly relay: {
+    readonly connectTimeout: number
+    readonly idleTimeout: number
+    readonly maxConnections: number
+    readonly maxConnectionsPerClient: number
+  }
+  /** Whose PROXY headers are believed; `null`: there are none. */
+  readonly trusted: readonly string[] | null
+}
+
+/** The listeners of protocol tcp with the routes that lead from them. */
+export function* planListeners(
+  mesh: WideMesh,
+  ports: Ids,
+  ids: Ids,
+  services: ReadonlyMap<string, PlannedService>,
+): Generator<PlannedListener> {
+  const rules = tcpRules(mesh)
+  for (const [name, listener] of Object.entries(mesh.listeners ?? {})) {
+    const { backendRefs = [], timeouts } = rules.get(name) ?? {}
+    const { connect, idle } = (settle(ruleSchema, { backendRefs: [], timeouts: timeouts ?? {} }) as SettledRule)
+      .timeouts
+    yield {
+      id: ids.get(name)!,
+      name,
+      addresses: listOf(listener.address).map(canonical),
+      port: listener.port,
+      on: listener.on === undefined ? null : ports.get(listener.on)!,
+      backends: backendRefs.flatMap((backend) =>
+        'service' in backend ? [{ service: services.get(backend.service)!.id, weight: backend.weight ?? 1 }] : [],
+      ),
+      relay: {
+        connectTimeout: connect,
+        idleTimeout: idle,
+        maxConnections: listener.maxConnections ?? 0,
+        maxConnectionsPerClient: listener.maxConnectionsPerClient ?? 0,
+      },
+      trusted: listener.proxyProtocol?.trusted.map((text) => formatPrefix(parsePrefix(text)!)) ?? null,
+    }
+  }
+}
+
+interface SettledRule {
+  readonly timeouts: { readonly connect: number; readonly idle: number }
+}
+
+/** By listener, the one rule of its route. */
+function tcpRules({ routes = [], listeners }: WideMesh): Map<string, Rule> {
+  const rules = new Map<string, Rule>()
+  for (const route of routes)
+    if (isTcpRoute(route, listeners)) for (const name of route.listeners!) rules.set(name, route.rules[0]!)
+  return rules
+}

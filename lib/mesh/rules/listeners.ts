@@ -1,0 +1,98 @@
+import { limits } from '../limits.js'
+import { quote } from '../names.js'
+import type { Path, Problems } from '../problem.js'
+import { canonical } from '../resolve.js'
+import type { WideMesh } from '../schema/mesh.js'
+import type { Steps } from '../steps.js'
+import { own } from '../tree.js'
+import { listOf, type MeshView } from '../view.js'
+import { checkPortName } from './forward.js'
+
+type Route = NonNullable<WideMesh['routes']>[number]
+
+/** Listeners: how many, that their ports exist, and that nothing else takes what comes to their addresses. */
+export function* checkListeners(view: MeshView, problems: Problems): Steps<void> {
+  if (view.unchanged('listeners', 'services') && view.sameNames('ports')) return
+  const count = view.names('listeners').size
+  if (count > limits.listeners)
+    problems.add(['listeners'], `${count} listeners`, `at most ${limits.listeners} listeners`)
+  if (count === 0) return
+  const services = yield* virtualAddresses(view)
+  const owners = new Map<string, { name: string; on: string | undefined }[]>()
+  for (const [name, listener] of view.entries('listeners')) {
+    if (listener.on !== undefined) checkPortName(view, problems, ['listeners', name, 'on'], listener.on)
+    for (const [index, text] of listOf(listener.address).entries()) {
+      const path = ['listeners', name, 'address', ...(Array.isArray(listener.address) ? [index] : [])]
+      const key = `${canonical(text)} ${listener.port}`
+      const service = services.get(key)
+      if (service !== undefined) problems.add(path, taken('service', service, key), 'an address and port of its own')
+      const others = owners.get(key) ?? []
+      const other = others.find(({ on }) => on === undefined || listener.on === undefined || on === listener.on)
+      if (other) problems.add(path, taken('listener', other.name, key), 'an address and port of its own')
+      owners.set(key, [...others, { name, on: listener.on }])
+    }
+    yield
+  }
+}
+
+const taken = (kind: string, name: string, key: string) =>
+  `${kind} ${quote(name)} has ${key.replace(' ', ', port ')} already`
+
+/** The virtual addresses of TCP services, as `address port`, with whose they are. */
+function* virtualAddresses(view: MeshView): Steps<Map<string, string>> {
+  const owners = new Map<string, string>()
+  let count = 0
+  for (const [name, { address, port, protocol = 'tcp' }] of view.entries('services')) {
+    if (++count % 256 === 0) yield
+    if (protocol === 'tcp') for (const text of listOf(address)) owners.set(`${canonical(text)} ${port}`, name)
+  }
+  return owners
+}
+
+/** Whether a route carries whole TCP connections: it is from listeners of that protocol. */
+export function isTcpRoute({ listeners = [] }: Route, known: WideMesh['listeners']): boolean {
+  return listeners.some((name) => own(known, name)?.protocol === 'tcp')
+}
+
+/** TCP routes: what they say makes sense of connections, and each listener has one. */
+export function* checkTcpRoutes(view: MeshView, problems: Problems): Steps<void> {
+  if (view.unchanged('routes', 'listeners', 'services')) return
+  const known = view.section('listeners')
+  const taken = new Map<string, string>()
+  for (const [index, route] of view.items('routes')) {
+    if (!isTcpRoute(route, known)) continue
+    const path = ['routes', index]
+    for (const [at, name] of route.listeners!.entries()) {
+      const place = [...path, 'listeners', at]
+      const listener = own(known, name)
+      if (listener !== undefined && listener.protocol !== 'tcp')
+        problems.add(place, `${quote(name)} speaks ${listener.protocol}, others tcp`, 'listeners of one protocol')
+      const other = taken.get(name)
+      if (other === undefined) taken.set(name, route.name)
+      else problems.add(place, `route ${quote(other)} has its connections already`, 'one route for a tcp listener')
+    }
+    checkTcpRoute(view, problems, path, route)
+    yield
+  }
+}
+
+function checkTcpRoute(view: MeshView, problems: Problems, path: Path, route: Route): void {
+  const refuse = (at: Path, what: string) =>
+    problems.add([...path, ...at], `a tcp route has no ${what}`, `no ${what}`, `leave it out, or use an http listener`)
+  if (route.hostnames !== undefined) refuse(['hostnames'], 'host names')
+  if (route.rules.length !== 1)
+    problems.add([...path, 'rules'], `${route.rules.length} rules of a tcp route`, 'exactly one rule')
+  const [rule] = route.rules
+  if (rule === undefined || !view.sound(rule)) return
+  if (rule.matches !== undefined) refuse(['rules', 0, 'matches'], 'matches')
+  if (rule.filters !== undefined) refuse(['rules', 0, 'filters'], 'filters')
+  for (const key of ['request', 'backendRequest'] as const)
+    if (rule.timeouts?.[key] !== undefined) refuse(['rules', 0, 'timeouts', key], 'requests')
+  for (const [which, backend] of rule.backendRefs.entries()) {
+    if (!view.sound(backend)) continue
+    const at = [...path, 'rules', 0, 'backendRefs', which]
+    if ('handler' in backend) problems.add([...at, 'handler'], 'a handler cannot answer a tcp route', 'a service')
+    else if (own(view.section('services'), backend.service)?.protocol === 'udp')
+      problems.add([...at, 'service'], `service ${quote(backend.service)} is UDP`, 'a service of protocol tcp')
+  }
+}

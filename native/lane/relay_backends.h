@@ -1,0 +1,57 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "balance/picker.h"
+#include "config/snapshot.h"
+#include "exchange/tcp_relay.h"
+#include "lane/shared.h"
+#include "lane/source_ports.h"
+#include "stats/lane_counters.h"
+
+namespace flatproxy {
+
+/// Where a lane's relayed connections lead: to which service by the backends' weights, to which endpoint as the service
+/// balances, from which address and port of ours.
+class RelayBackends : public RelayPolicy {
+ public:
+  /// A connection's mark says whose it is.
+  static constexpr uint64_t kClaimed = 1;  ///< a port was told of its reply
+  static std::optional<uint32_t> service_of(uint64_t mark) {
+    return mark >> 32 == 0 ? std::nullopt : std::optional(static_cast<uint32_t>(mark >> 32) - 1);
+  }
+
+  using OnChange = std::function<void(FlowEventKind kind, uint32_t index)>;
+  /// @param on_change a pair of the relay's was opened or ends
+  RelayBackends(unsigned lane, LaneShared& shared, LaneCounters& counters, LaneBalance& balance,
+                const tcp::Stack& stack, OnChange on_change);
+
+  void adopt(const Snapshot& snapshot) { snapshot_ = &snapshot; }
+  /// No reply comes to a connection's tuple any more.
+  void unclaim(const Tuple& sent);
+
+  std::optional<RelayTarget> choose(const RelayClient& client) override;
+  bool trusts(uint16_t listener, const wire::Address& peer) override;
+  void endpoint_answered(uint32_t, bool) override {}
+  void tell(FlowEventKind kind, uint32_t index) override { on_change_(kind, index); }
+  void give_back(const RelayTarget& target) override;
+
+ private:
+  const Service* service_for(const Listener& listener);
+  const Endpoint* endpoint_for(const Service& service, const wire::ProxyHeader& ends) const;
+  bool find_way(const Endpoint& endpoint, RelayTarget& target);
+  bool claim(uint16_t port, RelayTarget& target);
+
+  unsigned lane_;
+  LaneShared& shared_;
+  LaneCounters& counters_;
+  LaneBalance& balance_;
+  const tcp::Stack& stack_;
+  const OnChange on_change_;
+  const Snapshot* snapshot_ = nullptr;
+  SourcePorts ports_;
+  uint32_t turn_ = 0;
+};
+
+}  // namespace flatproxy

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "config/snapshot.h"
+#include "exchange/tcp_relay.h"
+#include "lane/egress.h"
+#include "lane/flow_stage.h"
+#include "lane/gateway.h"
+#include "lane/relay_backends.h"
+#include "lane/shared.h"
+#include "packet/burst.h"
+#include "stats/lane_counters.h"
+#include "tcp/stack.h"
+
+namespace flatproxy {
+
+/// TCP connections that end at this node, for one lane: those that listeners take, and those to endpoints that they are
+/// relayed by. It stands in front of the flow stage and takes what is addressed to one of them.
+class TcpStage : private tcp::Transmitter {
+ public:
+  /// @param capacity connections at most, both those from clients and those to endpoints
+  TcpStage(unsigned lane, LaneShared& shared, LaneCounters& counters, Egress& egress, Gateway& gateway,
+           FlowStage& flows, uint32_t capacity);
+
+  /// Connections that are open stay, also those of listeners that are gone.
+  void adopt(const Snapshot& snapshot);
+  void set_time(Nanoseconds now);
+  /// Nothing can be for us: no listener, no connection.
+  bool idle() const { return snapshot_->listeners->empty() && stack_.connections() == 0; }
+
+  /// Takes the frames of connections that end here; the others stay in the burst, in their order.
+  void take(Burst& burst);
+  /// Does what is due, relays what has come, sends what is to be sent: after the bursts of a pass.
+  void finish();
+  Nanoseconds next_deadline() const { return std::min(stack_.next_deadline(), relay_.next_deadline()); }
+
+  /// Resets connections that are relayed, a slice of them. False: all are reset.
+  bool reset_some() { return (reset_next_ = relay_.reset_from(reset_next_)) != 0; }
+  /// Whether nothing is relayed.
+  bool drained() const { return relay_.active() == 0; }
+  const tcp::Stack& stack() const { return stack_; }
+  /// Relayed connections, for a list: indexes are below the limit. False: there is none at this one.
+  uint32_t record_limit() const { return relay_.index_limit(); }
+  bool record(uint32_t index, FlowRecord& to) const;
+
+ private:
+  /// What could not be sent, to be told the stack when it is not busy sending.
+  struct Loss {
+    Tuple sent;
+    tcp::Sequence sequence;
+    uint16_t mtu;  ///< that it did not fit into; 0: there is no way at all
+  };
+
+  void retire(const ListenerSet& before);
+  bool may_be_ours(const Segment* frame) const;
+  bool take_segment(Segment* frame);
+  bool take_error(Segment* frame);
+  bool hand_over(Segment* frame);
+  void transmit(Segment* frame, tcp::Connection& c) override;
+  void arrived(const Segment* frame, tcp::Connection& c) override;
+  void forgotten(tcp::Connection& c) override;
+  uint16_t find_exit(const Segment* frame, const tcp::Connection& c, Reason& why);
+  void lose(Segment* frame, const tcp::Connection& c, Reason why);
+  bool tell_losses();
+  void report(FlowEventKind kind, uint32_t index);
+  void count_service(const Segment* frame, const tcp::Connection& c);
+
+  unsigned lane_;
+  LaneShared& shared_;
+  LaneCounters& counters_;
+  Egress& egress_;
+  Gateway& gateway_;
+  EventRing& events_;
+  const Snapshot* snapshot_ = nullptr;
+  tcp::Stack stack_;
+  RelayBackends backends_;
+  TcpRelay relay_;
+  ListenerSet retired_;  // listeners that are gone, whose connections may not be
+  std::vector<Loss> losses_;
+  uint32_t reset_next_ = 0;
+};
+
+}  // namespace flatproxy
