@@ -144,7 +144,7 @@ export interface ListenerStats {
   relayed: number
   /** Beyond a limit of the mesh, or of flatproxy's own room. */
   overLimit: number
-  /** No backend, or none of its endpoints can be chosen. */
+  /** No backend, none of its endpoints can be chosen, or no source port towards it is free. */
   noEndpoint: number
   /** The endpoint refused, was unreachable, or did not answer in time. */
   connectFailures: number

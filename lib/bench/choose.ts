@@ -1,5 +1,5 @@
 import { FlatProxyError } from '../errors.js'
-import { caseOf, fullCases, quickCases, type Case } from './cases.js'
+import { allCases, caseOf, fullCases, quickCases, type Case } from './cases.js'
 import { engineCases } from './engine.js'
 import { peerNames, peerOf, quickPeers, whereNeeded } from './peers/index.js'
 import type { Report } from './report.js'
@@ -8,7 +8,7 @@ import { cacheFolder } from './town/files.js'
 
 /** What to measure, and how long. */
 export interface BenchOptions {
-  /** Names of cases of the engine and of the side-by-side runs; default: all of the latter, or three with `quick`. */
+  /** Names of cases of the engine (`engine/NAME`) and of the side-by-side runs; default: all of the latter, or three with `quick`. */
   cases?: readonly string[] | undefined
   /**
    * Names of peers; `NAME@2` is a peer once more. Default: all of them, the floors only where flatproxy carries the case.
@@ -39,8 +39,8 @@ export function chooseWork(options: BenchOptions): { engine: string[]; plan: Pla
   const { quick = false, load = true, against, signal, onProgress } = options
   const preset = settings[quick ? 'quick' : 'full']
   const names = options.cases ?? (quick ? quickCases : fullCases)
-  const engine = names.filter((name) => engineCases.includes(name))
-  const cases = names.filter((name) => !engineCases.includes(name)).map(known)
+  const engine = names.map(engineCase).filter((name) => name !== undefined)
+  const cases = names.filter((name) => engineCase(name) === undefined).map(known)
   const peers = options.peers?.map(peerOf) ?? (quick ? quickPeers.map(peerOf) : peerNames.map(peerOf).map(whereNeeded))
   if (new Set(peers.map(({ name }) => name)).size !== peers.length)
     throw new FlatProxyError('ERR_FLATPROXY_ARGUMENT', 'a peer is named twice: NAME@2 is the same once more')
@@ -60,6 +60,13 @@ export function chooseWork(options: BenchOptions): { engine: string[]; plan: Pla
     onProgress,
   }
   return { engine, plan }
+}
+
+/** The engine's case of a name: `engine/tcp-small` where a side-by-side case has the same one, `forward` elsewhere. */
+function engineCase(name: string): string | undefined {
+  const bare = name.replace(/^engine\//, '')
+  if (!engineCases.includes(bare)) return undefined
+  return bare !== name || !allCases.some((each) => each.name === name) ? bare : undefined
 }
 
 function known(name: string): Case {

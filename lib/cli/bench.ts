@@ -26,7 +26,7 @@ A full run takes more than an hour. docs/performance.md says what the figures me
 Options
   --quick          3 short rounds; 3 minutes for its cases small, 10MB and connect
   --cases A,B      ${wrapped(allCases.map((each) => each.name))};
-                   of the engine alone (in a clone): ${engineCases.join(', ')}
+                   of the engine alone (in a clone), as engine/NAME: ${engineCases.join(', ')}
   --peers A,B      ${wrapped(peerNames)}; NAME@2: one of them once more
   --rounds N       rounds in which the peers alternate (default 5)
   --seconds N      of each measurement (default 1 at saturation, 2 at the open-loop load)

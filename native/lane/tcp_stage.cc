@@ -108,7 +108,7 @@ bool TcpStage::take_segment(Segment* frame) {
   if (hand_over(frame)) return true;
   if ((frame->flags & kFirstFragment) != 0) {
     // A reset would end the connection that it belongs to.
-    if (listener == nullptr && stack_.may_connect(wire::tuple_of(frame).reversed())) return false;
+    if (listener == nullptr && !stack_.knows(wire::tuple_of(frame).reversed())) return false;
     egress_.drop(frame, Reason::tcp_fragmented);
     return true;
   }

@@ -12,6 +12,7 @@
 #include "tcp/receive.h"
 #include "tcp/syn_cookie.h"
 #include "tcp/timers.h"
+#include "wire/tuple_of.h"
 
 namespace flatproxy::tcp {
 
@@ -119,6 +120,9 @@ bool Stack::make_room() {
 // Frames.
 
 Fate Stack::input(Segment* frame, uint16_t listener) {
+  Connection* c = find(wire::tuple_of(frame).reversed());
+  // What is nobody's is not looked at: it may be meant for another stack at this address.
+  if (c == nullptr && listener == kNoListener) return Fate::unclaimed;
   Arrival arrival;
   switch (arrival.read(frame)) {
     case Arrival::Fault::checksum:
@@ -128,7 +132,6 @@ Fate Stack::input(Segment* frame, uint16_t listener) {
     case Arrival::Fault::none:
       break;
   }
-  Connection* c = find(arrival.tuple.reversed());
   if (c == nullptr) return take_new(frame, arrival, listener);
   if (c->state == State::closed) return Fate::unclaimed;
   if (c->state == State::time_wait && reuses(*c, arrival)) {

@@ -73,6 +73,7 @@ class Stack {
   };
   /// Begins to open a connection from tuple.source; nullptr: the table is full or the tuple is taken.
   Connection* connect(const Tuple& tuple, const Opening& opening);
+  bool knows(const Tuple& tuple) const { return find(tuple) != nullptr; }
   /// Whether no connection has the tuple, or one whose end lies so far back that it may be opened anew.
   bool may_connect(const Tuple& tuple) const;
 

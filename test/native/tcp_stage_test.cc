@@ -110,6 +110,35 @@ TEST_F(TcpStageTest, LeavesServicesAndForwardingAlone) {
   EXPECT_EQ(world->take(0).size(), 1u);
 }
 
+TEST_F(TcpStageTest, DoesNotJudgeWhatIsForAnotherStackAtItsAddress) {
+  make();
+  // To the node's own address, a port of the range that connections to endpoints come from, checksum wrong.
+  Segment* frame = Frame()
+                       .from("10.0.0.2", 5000)
+                       .to("10.0.0.1", 8080)
+                       .tcp("S")
+                       .macs(peer_mac(0), own_mac(0))
+                       .build(world->buffers());
+  frame->data[frame->length - 4] ^= 1;
+  world->inject(0, frame);
+  world->run();
+  EXPECT_EQ(world->count(Reason::tcp_checksum_bad), 0u);
+  EXPECT_EQ(world->count(Reason::port_unreachable), 1u);
+  // To the listener it is dropped, without an answer.
+  world->take(0);
+  frame = Frame()
+              .from("10.0.0.2", 5000)
+              .to("10.8.8.8", 9000)
+              .tcp("S")
+              .macs(peer_mac(0), own_mac(0))
+              .build(world->buffers());
+  frame->data[frame->length - 4] ^= 1;
+  world->inject(0, frame);
+  world->run();
+  EXPECT_EQ(world->count(Reason::tcp_checksum_bad), 1u);
+  EXPECT_EQ(world->take(0).size(), 0u);
+}
+
 TEST_F(TcpStageTest, ResetsWhatNobodyHas) {
   make();
   world->send(0, Frame().from("10.0.0.2", 5000).to("10.8.8.8", 9000).tcp("A"));
