@@ -227,7 +227,7 @@ void FlowStage::carry_unknown(Segment* frame, uint64_t hash) {
     return;
   }
   if (shared_.lanes() > 1 && (frame->flags & kHandedOver) == 0) {
-    if (hand_over(frame, owner_of(hash, opening.hash), kHandedOver)) return;
+    if (hand_over(frame, owner_of(hash, opening.hash))) return;
   }
   if (opening.direction == kReply) {
     // The flow may stand here already, under the tuple that its client knows.
@@ -252,9 +252,9 @@ unsigned FlowStage::owner_of(uint64_t hash, uint64_t home_hash) const {
   return owner != OwnerDirectory::kNone ? owner : shared_.home(home_hash);
 }
 
-bool FlowStage::hand_over(Segment* frame, unsigned owner, uint16_t mark) {
+bool FlowStage::hand_over(Segment* frame, unsigned owner) {
   if (owner == lane_) return false;
-  frame->flags |= mark;
+  frame->flags |= kHandedOver;
   if (shared_.handover.give(lane_, owner, frame)) {
     counters_.handed_over.add(1);
     shared_.handover.notify(owner);
@@ -268,7 +268,7 @@ void FlowStage::carry_fragment(Segment* frame) {
   if (shared_.lanes() > 1) {
     // Fragments of a packet meet where its identification leads, whichever queue they came by.
     const unsigned home = shared_.home(fragments_.packet_hash(frame) * 0x9e3779b97f4a7c15u >> 32);
-    if ((frame->flags & kHandedOver) == 0 && hand_over(frame, home, kHandedOver)) return;
+    if ((frame->flags & kHandedOver) == 0 && hand_over(frame, home)) return;
     frame->flags &= static_cast<uint16_t>(~kHandedOver);
   }
   Reason why;
@@ -304,7 +304,7 @@ void FlowStage::carry_icmp_error(Segment* frame) {
     const bool ours = gateway_.is_ours(wire::destination_of(frame));
     if (ours && gateway_.take_probe_error(frame, quoted_tuple, view.l4_offset)) return;
     const bool known_elsewhere = shared_.lanes() > 1 && (frame->flags & kHandedOver) == 0;
-    if (known_elsewhere && hand_over(frame, owner_of(hash, hash), kHandedOver)) return;
+    if (known_elsewhere && hand_over(frame, owner_of(hash, hash))) return;
     if (ours) {
       egress_.drop(frame, Reason::icmp_unrelated);
       return;

@@ -36,6 +36,9 @@ class FlowStage : private FlowListener {
   /// Whether every TCP and UDP flow through a service has ended: a drain is done.
   bool idle() const { return translated_ == 0; }
 
+  /// True: another lane has the frame now (or it was dropped on the way). Once only: see kHandedOver.
+  bool hand_over(Segment* frame, unsigned owner);
+
   Conntrack& conntrack() { return conntrack_; }
   LaneBalance& balance() { return balance_; }
   FlowRecord record(FlowId id) const;
@@ -75,8 +78,6 @@ class FlowStage : private FlowListener {
   bool find_source_port(const Opening& opening, Translation& translation);
   bool reply_taken(const Tuple& reply, uint64_t hash);
 
-  /// True: another lane has the frame now (or it was dropped on the way).
-  bool hand_over(Segment* frame, unsigned owner, uint16_t mark);
   unsigned owner_of(uint64_t hash, uint64_t home_hash) const;
   void count_service(FlowId id, const Segment* frame);
   void flow_closing(FlowId id) override;

@@ -36,12 +36,11 @@ void keep(tcp::Connection& c, const Way& way) { c.path[0] = std::bit_cast<uint64
 
 TcpStage::TcpStage(unsigned lane, LaneShared& shared, LaneCounters& counters, Egress& egress, Gateway& gateway,
                    FlowStage& flows, uint32_t capacity)
-    : lane_(lane),
-      shared_(shared),
+    : shared_(shared),
       counters_(counters),
       egress_(egress),
       gateway_(gateway),
-      events_(flows.events()),
+      flows_(flows),
       stack_(settings(), capacity, shared.tcp_secrets, *shared.buffers[lane], *this),
       backends_(lane, shared, counters, flows.balance(), stack_,
                 [this](FlowEventKind kind, uint32_t index) { report(kind, index); }),
@@ -140,16 +139,7 @@ bool TcpStage::take_segment(Segment* frame) {
 /// All packets of a connection meet on one lane: where its tuple's hash leads.
 bool TcpStage::hand_over(Segment* frame) {
   if (shared_.lanes() == 1 || (frame->flags & kHandedOver) != 0) return false;
-  const unsigned home = shared_.home(flow_hash(wire::tuple_of(frame), shared_.key));
-  if (home == lane_) return false;
-  frame->flags |= kHandedOver;
-  if (shared_.handover.give(lane_, home, frame)) {
-    counters_.handed_over.add(1);
-    shared_.handover.notify(home);
-  } else {
-    egress_.drop(frame, Reason::handover_full);
-  }
-  return true;
+  return flows_.hand_over(frame, shared_.home(flow_hash(wire::tuple_of(frame), shared_.key)));
 }
 
 bool TcpStage::take_error(Segment* frame) {
@@ -256,7 +246,7 @@ bool TcpStage::record(uint32_t index, FlowRecord& to) const {
 
 void TcpStage::report(FlowEventKind kind, uint32_t index) {
   FlowRecord about;
-  if (shared_.want_events.load(std::memory_order_relaxed) && record(index, about)) events_.push({kind, about});
+  if (shared_.want_events.load(std::memory_order_relaxed) && record(index, about)) flows_.events().push({kind, about});
 }
 
 void TcpStage::forgotten(tcp::Connection& c) {

@@ -67,12 +67,11 @@ class TcpStage : private tcp::Transmitter {
   void report(FlowEventKind kind, uint32_t index);
   void count_service(const Segment* frame, const tcp::Connection& c);
 
-  unsigned lane_;
   LaneShared& shared_;
   LaneCounters& counters_;
   Egress& egress_;
   Gateway& gateway_;
-  EventRing& events_;
+  FlowStage& flows_;
   const Snapshot* snapshot_ = nullptr;
   tcp::Stack stack_;
   RelayBackends backends_;

@@ -210,6 +210,18 @@ TEST_F(TcpStageTest, HoldsTheLimitsOfTheMesh) {
   EXPECT_EQ(counters().over_limit.read(), 1u);
 }
 
+TEST_F(TcpStageTest, HoldsThemOverAllLanes) {
+  make({.lanes = 3, .listeners = listener_json("10.8.8.8", 9000, "\"maxConnectionsPerClient\":5,")}, -1);
+  for (int i = 0; i < 30; ++i) open();
+  EXPECT_EQ(client->open.size(), 5u);
+  uint64_t refused = 0;
+  for (unsigned lane = 0; lane < 3; ++lane) {
+    EXPECT_GT(counters(lane).taken.read(), 0u);
+    refused += counters(lane).over_limit.read();
+  }
+  EXPECT_EQ(refused, 25u);
+}
+
 TEST_F(TcpStageTest, WorksByIpv6) {
   make({.services = service_json({"fd00:0:0:1::2"}, "fd00:9::9"), .listeners = listener_json("fd00:8::8", 9000)});
   client = std::make_unique<WorldPeer>(*world, 0, "fd00::2");
