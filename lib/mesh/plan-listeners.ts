@@ -1,3 +1,4 @@
+import { formatPrefix, parsePrefix } from './address.js'
 import type { PlannedService } from './plan-services.js'
 import { canonical } from './resolve.js'
 import { isTcpRoute } from './rules/listeners.js'
@@ -5,7 +6,6 @@ import type { WideMesh } from './schema/mesh.js'
 import { rule as ruleSchema } from './schema/routes.js'
 import { settle } from './settle.js'
 import { listOf } from './view.js'
-import { formatPrefix, parsePrefix } from './address.js'
 
 type Ids = ReadonlyMap<string, number>
 type Rule = NonNullable<WideMesh['routes']>[number]['rules'][number]

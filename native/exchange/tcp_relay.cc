@@ -139,6 +139,7 @@ void TcpRelay::connect(Pair& pair) {
     counters_of(pair).over_limit.add(1);
     return abort(pair);
   }
+  pair.target.opened = true;
   c->set(tcp::kNoDelay);
   pair.sides[kServer] = c;
   wheel_.set(pair.index, now_ + settings_of(pair).connect_timeout);

@@ -29,6 +29,7 @@ struct RelayTarget {
   Tuple tuple{};                 ///< source: an address and port of ours
   uint16_t mtu = 0;              ///< of the path at most; 0: that of the stack
   uint64_t mark = 0;             ///< the connection's, for the stack's transmitter
+  bool opened = false;           ///< a connection was begun, and keeps what it was given until the stack forgets it
 };
 
 /// What a relay cannot know.

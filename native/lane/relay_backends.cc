@@ -51,6 +51,7 @@ std::optional<RelayTarget> RelayBackends::choose(const RelayClient& client) {
 }
 
 void RelayBackends::give_back(const RelayTarget& target) {
+  if (!target.opened && (target.mark & kClaimed) != 0) unclaim(target.tuple);
   --balance_.open_flows[target.endpoint];
   Counter& active = counters_.services[target.service].active_flows;
   active.set(active.read() - 1);

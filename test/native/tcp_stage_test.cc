@@ -210,6 +210,28 @@ TEST_F(TcpStageTest, HoldsTheLimitsOfTheMesh) {
   EXPECT_EQ(counters().over_limit.read(), 1u);
 }
 
+TEST_F(TcpStageTest, TellsPortsOfRepliesForAsLongAsTheyMayCome) {
+  World::Options options{.claims = true};
+  options.services = service_json({"10.0.1.2"});
+  const std::string none = "\"maxConnections\":0";
+  options.services.replace(options.services.find(none), none.size(), "\"maxConnections\":1");
+  make(options);
+  Connection* c = open();
+  ASSERT_EQ(server->open.size(), 1u);
+  EXPECT_EQ(world->claimed(), 1u);
+  // One that the endpoint's limit refuses leaves nothing behind.
+  open();
+  EXPECT_EQ(client->ends.size(), 1u);
+  EXPECT_EQ(world->claimed(), 1u);
+  // Whoever has closed still has to hear of the other side's end.
+  client->stack().shut_down(*c);
+  run();
+  EXPECT_EQ(world->claimed(), 1u);
+  server->stack().shut_down(*server->open[0]);
+  run(130 * kSecond);
+  EXPECT_EQ(world->claimed(), 0u);
+}
+
 TEST_F(TcpStageTest, HoldsThemOverAllLanes) {
   make({.lanes = 3, .listeners = listener_json("10.8.8.8", 9000, "\"maxConnectionsPerClient\":5,")}, -1);
   for (int i = 0; i < 30; ++i) open();

@@ -38,7 +38,8 @@ export function* checkVirtualAddresses(view: MeshView, problems: Problems): Step
   }
 }
 
-function* sameVirtualAddresses(view: MeshView): Steps<boolean> {
+/** Whether every service has the virtual addresses, port and protocol that it had in `before`. */
+export function* sameVirtualAddresses(view: MeshView): Steps<boolean> {
   const before = view.before?.services
   if (!before || !view.sameNames('services')) return false
   let count = 0

@@ -6,13 +6,14 @@ import type { WideMesh } from '../schema/mesh.js'
 import type { Steps } from '../steps.js'
 import { own } from '../tree.js'
 import { listOf, type MeshView } from '../view.js'
+import { sameVirtualAddresses } from './addresses.js'
 import { checkPortName } from './forward.js'
 
 type Route = NonNullable<WideMesh['routes']>[number]
 
 /** Listeners: how many, that their ports exist, and that nothing else takes what comes to their addresses. */
 export function* checkListeners(view: MeshView, problems: Problems): Steps<void> {
-  if (view.unchanged('listeners', 'services') && view.sameNames('ports')) return
+  if (view.unchanged('listeners') && view.sameNames('ports') && (yield* sameVirtualAddresses(view))) return
   const count = view.names('listeners').size
   if (count > limits.listeners)
     problems.add(['listeners'], `${count} listeners`, `at most ${limits.listeners} listeners`)

@@ -2,11 +2,39 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
+#include <utility>
 
 #include "packet/frame.h"
 #include "port/fault.h"
 
 namespace flatproxy::test {
+namespace {
+
+/// A port that counts what it is told to take.
+class ClaimingPort : public Port {
+ public:
+  ClaimingPort(std::shared_ptr<Port> inner, std::shared_ptr<std::set<std::string>> claims)
+      : Port(inner->info()), inner_(std::move(inner)), claims_(std::move(claims)) {}
+  PortQueue& queue(unsigned lane) override { return inner_->queue(lane); }
+  bool wants_claims() const override { return true; }
+  bool claim(const Tuple& tuple) override {
+    claims_->insert(text_of(tuple));
+    return true;
+  }
+  void unclaim(const Tuple& tuple) override { claims_->erase(text_of(tuple)); }
+
+ private:
+  static std::string text_of(const Tuple& t) {
+    return t.source.to_string() + " " + std::to_string(t.source_port) + " " + t.destination.to_string() + " " +
+           std::to_string(t.destination_port);
+  }
+  std::shared_ptr<Port> inner_;
+  std::shared_ptr<std::set<std::string>> claims_;
+};
+
+}  // namespace
+
 World::World(Options options)
     : options_(std::move(options)),
       plan_{options_.ports,    options_.routes,    options_.services,     options_.flows,
@@ -31,6 +59,7 @@ std::shared_ptr<Port> World::open_port(uint16_t id, const std::string& name) {
   info.offloads = {true, true, true};
   ports_[id] =
       std::make_shared<MemoryPort>(info, options_.lanes, MemoryOptions{.ring_size = 4096, .same_thread = true});
+  if (options_.claims) return std::make_shared<ClaimingPort>(ports_[id], claims_);
   if (!options_.faults) return ports_[id];
   Faults faults = *options_.faults;
   faults.seed += id;

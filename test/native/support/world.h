@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ class World {
     unsigned host = 1;
     uint64_t seed = 11;
     std::optional<Faults> faults{};  ///< of every port
+    bool claims = false;             ///< ports take only the replies that they were told of, as it were
   };
   explicit World(Options options);
   ~World();
@@ -57,7 +59,8 @@ class World {
   bool pass();  ///< one pass of every lane; true: something moved
   void pass_to(Nanoseconds now) { now_ = std::max(now_, now); }
   Nanoseconds next_deadline() const;
-  uint32_t buffers_in_use() const;  ///< of all pools, the World's own apart
+  size_t claimed() const { return claims_->size(); }  ///< replies that ports were told of, and not told off
+  uint32_t buffers_in_use() const;                    ///< of all pools, the World's own apart
   void apply(const std::string& services, const std::string& listeners = "[]");
   uint64_t count(Reason reason) const;
   uint32_t flows() const;
@@ -75,6 +78,7 @@ class World {
   Options options_;
   Plan plan_;
   Buffers buffers_{16384, 512};
+  std::shared_ptr<std::set<std::string>> claims_ = std::make_shared<std::set<std::string>>();
   std::vector<std::shared_ptr<MemoryPort>> ports_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::unique_ptr<LaneShared> shared_;
