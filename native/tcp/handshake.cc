@@ -47,6 +47,18 @@ void begin(Context& context, Connection& c, State state) {
   context.touch(c);
 }
 
+/// What has answered is a connection that the other side still remembers, as after a restart of ours: TIME-WAIT, whose
+/// timestamps and sequence numbers ours do not follow. The reset ends it (RFC 9293 section 3.5.2), so the SYN goes
+/// again at once, once, and not after a second.
+void answer_from_before(Context& context, Connection& c, const Arrival& a) {
+  emit_reset(context, c, a.acknowledgment, false);
+  if (c.backoff > 0 || a.has(wire::kSyn)) return;
+  c.backoff = 1;
+  emit_syn(context, c);
+  c.retransmit_at = context.now + 2 * Nanoseconds{RoundTrip::kInitialTimeout} * 1000;
+  context.touch(c);
+}
+
 }  // namespace
 
 void open_active(Context& context, Connection& c, const Secrets& secrets, const Sequence* beyond) {
@@ -158,7 +170,7 @@ void arrives_in_syn_sent(Context& context, Connection& c, Arrival& a) {
   // First, the acknowledgment.
   const bool acceptable = a.has(wire::kAck) && a.acknowledgment == c.next;
   if (a.has(wire::kAck) && !acceptable) {
-    if (!a.has(wire::kRst)) emit_reset(context, c, a.acknowledgment, false);
+    if (!a.has(wire::kRst)) answer_from_before(context, c, a);
     return;
   }
   // Second, the reset; third, the rest must be a SYN.
