@@ -73,6 +73,7 @@ void TcpRelay::take(tcp::Connection& c) {
   pair.opened_at = pair.active_at = static_cast<uint32_t>(now_ / tcp::kMillisecond);
   c.owner = &pair;
   c.set(tcp::kNoDelay);
+  c.set(tcp::kAckTails);
   counters.active.add(1);
   const RelaySettings& settings = settings_of(pair);
   wheel_.set(index, now_ + settings.connect_timeout);
@@ -141,6 +142,7 @@ void TcpRelay::connect(Pair& pair) {
   }
   pair.target.opened = true;
   c->set(tcp::kNoDelay);
+  c->set(tcp::kAckTails);
   pair.sides[kServer] = c;
   wheel_.set(pair.index, now_ + settings_of(pair).connect_timeout);
 }

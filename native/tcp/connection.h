@@ -65,12 +65,14 @@ enum Flag : uint32_t {
   kFinSeen = 1 << 10,  ///< the other side's FIN is known: peer_fin
   kOrphan = 1 << 11,   ///< nobody owns it any more
   kAckNow = 1 << 12,
-  kPassive = 1 << 13,   ///< opened by the other side
-  kFullSend = 1 << 14,  ///< the owner waits for kWritable
-  kHalfOpen = 1 << 15,  ///< counts in its listener's backlog
-  kWaiting = 1 << 16,   ///< stands in the queue of those in TIME-WAIT
-  kUnlisted = 1 << 17,  ///< has ended and is found no more
-  kPaced = 1 << 18,     ///< waits for pace_at to send more
+  kPassive = 1 << 13,      ///< opened by the other side
+  kFullSend = 1 << 14,     ///< the owner waits for kWritable
+  kHalfOpen = 1 << 15,     ///< counts in its listener's backlog
+  kWaiting = 1 << 16,      ///< stands in the queue of those in TIME-WAIT
+  kUnlisted = 1 << 17,     ///< has ended and is found no more
+  kPaced = 1 << 18,        ///< waits for pace_at to send more
+  kAckTails = 1 << 19,     ///< the last, odd segment of many is acknowledged at once
+  kGettingMany = 1 << 20,  ///< segments were acknowledged since data of ours were sent
 };
 
 /// What the retransmission timer stands for.

@@ -95,6 +95,7 @@ bool send_new_frame(Context& context, Connection& c, uint32_t n) {
   if (n > 0) {
     c.to_send.advance(n);
     c.unset(kSayReduced);
+    c.unset(kGettingMany);
     c.last_sent = context.now_ms();
     // Data that answer soon: acknowledgments may ride on them.
     const bool answers = c.expected != c.irs + 1;

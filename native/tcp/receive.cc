@@ -126,6 +126,8 @@ void take_data(Context& context, Connection& c, Arrival& arrival) {
     --c.quick_acks;
     c.set(kAckNow);
   }
+  // No data of ours will follow it soon, and BBR takes the silence for a slow path: its next burst is paced by that.
+  if (c.has(kAckTails) && c.has(kGettingMany) && arrival.has(wire::kPsh)) c.set(kAckNow);
 }
 
 void taken(Context& context, Connection& c) {
@@ -140,6 +142,7 @@ void taken(Context& context, Connection& c) {
 
 void acknowledge_if_due(Context& context, Connection& c) {
   // RFC 9293 section 3.8.6.3: at least every second segment, and not long after the first one.
+  if (c.unacked_segments >= 2) c.set(kGettingMany);
   if (c.has(kAckNow) || c.unacked_segments >= 2) {
     emit(context, c, {.sequence = c.next});
   } else if (c.unacked_segments > 0 && c.ack_at == kNever) {

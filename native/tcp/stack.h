@@ -88,7 +88,7 @@ class Stack {
   bool may_send(Connection& c);
   /// The caller has taken bytes out of c.received.
   void taken(Connection& c);
-  /// Changes to kNoDelay or kCork take effect.
+  /// Changes to kNoDelay or kCork take effect; those to kAckTails do by themselves.
   void poke(Connection& c) { context_.touch(c); }
 
   /// No more is to be sent: a FIN follows what is queued.

@@ -235,6 +235,37 @@ TEST_F(StackTest, ManySmallSegmentsHoldLittleMemory) {
   }
 }
 
+TEST_F(StackTest, TheTailOfManySegmentsIsAcknowledgedAtOnceWhereItsOwnerAsksForIt) {
+  for (const bool asks : {false, true}) {
+    open[0].clear();
+    open[1].clear();
+    make({}, {.delay = 1'000'000});
+    pair->connect();
+    run(kSecond);
+    Connection& from = *open[0].at(0);
+    Connection& to = *open[1].at(0);
+    to.quick_acks = 0;
+    if (asks) to.set(tcp::kAckTails);
+    const std::vector<uint8_t> bytes(2 * from.mss, 1);
+    const auto is_acknowledged_soon = [&](uint32_t n) {
+      run(0);  // both know what time it is
+      stack(0).send(from, bytes.data(), n);
+      stack(0).flush();
+      run(kSecond / 100);
+      return from.in_flight() == 0;
+    };
+    EXPECT_TRUE(is_acknowledged_soon(2 * from.mss)) << "every second segment";
+    EXPECT_EQ(is_acknowledged_soon(100), asks);
+    run(kSecond);
+    // What is answered is not the tail of anything: the acknowledgment may ride on the answer.
+    run(0);
+    stack(1).send(to, bytes.data(), 1);
+    stack(1).flush();
+    run(kSecond);
+    EXPECT_FALSE(is_acknowledged_soon(100));
+  }
+}
+
 TEST_F(StackTest, ALargeWindowIsSpreadOverTheRoundTrip) {
   // 40 ms of round trip, nothing is lost, and the reader reads: the window grows far beyond 64 segments.
   make({}, {.delay = 20'000'000});
