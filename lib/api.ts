@@ -185,6 +185,19 @@ export interface TcpStats {
   memoryRefused: number
 }
 
+/** What a lane does and holds now. */
+export interface LaneStats {
+  /** -1: it may run on any. */
+  core: number
+  /** Share of the time that it worked lately, 0 to 1. */
+  busy: number
+  /** In its table, and how many that holds at most. */
+  flows: number
+  flowCapacity: number
+  /** Packet buffers that frames on their way and the queues of connections hold. */
+  buffersInUse: number
+}
+
 /** Counters of a proxy since its start; `at` in milliseconds since 1970. */
 export interface Stats {
   at: number
@@ -194,8 +207,8 @@ export interface Stats {
   listeners: Record<string, ListenerStats>
   tcp: TcpStats
   reasons: Record<Reason, { packets: number; bytes: number }>
-  /** `busy`: share of the time that the lane worked, 0 to 1. */
-  lanes: readonly { core: number; busy: number; flows: number; flowCapacity: number }[]
+  /** By lane. */
+  lanes: readonly LaneStats[]
   /** Events that nobody fetched in time. */
   lostEvents: number
 }

@@ -183,6 +183,11 @@ function ofLanes({ lanes }: Stats): Family[] {
       'Flows that the table of a lane holds at most.',
       each((lane) => lane.flowCapacity),
     ),
+    gauge(
+      'flatproxy_lane_buffers_in_use',
+      'Packet buffers that frames on their way and the queues of connections hold.',
+      each((lane) => lane.buffersInUse),
+    ),
   ]
 }
 

@@ -48,7 +48,7 @@ const stats: Stats = {
   ),
   tcp: { connections: 3 } as TcpStats,
   reasons: { forwarded: { packets: 5, bytes: 500 } } as unknown as Stats['reasons'],
-  lanes: [{ core: 0, busy: 0.5, flows: 7, flowCapacity: 64 }],
+  lanes: [{ core: 0, busy: 0.5, flows: 7, flowCapacity: 64, buffersInUse: 0 }],
   lostEvents: 0,
 }
 

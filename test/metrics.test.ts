@@ -31,8 +31,8 @@ const stats: Stats = {
     no_route: { packets: 1, bytes: 60 },
   } as unknown as Stats['reasons'],
   lanes: [
-    { core: 2, busy: 0.25, flows: 1, flowCapacity: 64 },
-    { core: 3, busy: 0, flows: 1, flowCapacity: 64 },
+    { core: 2, busy: 0.25, flows: 1, flowCapacity: 64, buffersInUse: 9 },
+    { core: 3, busy: 0, flows: 1, flowCapacity: 64, buffersInUse: 9 },
   ],
   lostEvents: 5,
 }
@@ -114,6 +114,7 @@ describe('openMetrics', () => {
       'flatproxy_lane_busy_ratio{lane="0",core="2"} 0.25',
       'flatproxy_lane_flows{lane="1",core="3"} 1',
       'flatproxy_lane_flow_capacity{lane="1",core="3"} 64',
+      'flatproxy_lane_buffers_in_use{lane="1",core="3"} 9',
     ])
       assert.ok(lines.includes(line), line)
   })

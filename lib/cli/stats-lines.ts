@@ -96,5 +96,6 @@ function lanes(now: Stats): string[] {
     { head: 'BUSY', right: true, cell: ({ busy }) => percent(busy) },
     { head: 'FLOWS', right: true, cell: ({ flows }) => count(flows) },
     { head: 'OF', right: true, cell: ({ flowCapacity }) => count(flowCapacity) },
+    { head: 'BUFFERS', right: true, cell: ({ buffersInUse }) => count(buffersInUse) },
   ])
 }

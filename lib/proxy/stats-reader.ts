@@ -40,6 +40,7 @@ export class StatsReader {
       busy: next(),
       flows: next(),
       flowCapacity: next(),
+      buffersInUse: next(),
     }))
     const reasons = this.addon.reasons.map(({ name }) => [name, { packets: next(), bytes: next() }] as const)
     const tcp = nextOf(this.addon.tcpCounters) as unknown as TcpStats

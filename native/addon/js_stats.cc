@@ -38,6 +38,7 @@ void add_lanes(Numbers& to, Engine& engine) {
     to.add(counters.busy_time.read());
     to.add(counters.flows.read());
     to.add(counters.flow_capacity.read());
+    to.add(counters.buffers_in_use.read());
   }
 }
 

@@ -122,17 +122,19 @@ describe('through', { skip: cannotRun }, () => {
       carries(notListening)
     })
 
-  describe('a port that loses, reorders and duplicates', () => {
-    let proxy: ChildProcess
-    before(async () => (proxy = await startProxy(meshOf(faultyTap))))
-    after(() => stop(proxy))
-    for (const family of families)
-      for (const [through, port] of [
-        ['a service', services.web],
-        ['a listener', listeners.web],
-      ] as const)
-        it(`a large body is whole through ${through}, ${family}`, async () => {
-          assert.equal(await fetched(virtual[family], port, largest), bodyHash(largest))
-        })
-  })
+  for (const drop of [0.01, 0.05])
+    describe(`a port that loses ${drop * 100} %, reorders, duplicates and corrupts`, () => {
+      let proxy: ChildProcess
+      const mesh = meshOf(faultyTap({ drop, reorder: drop, duplicate: drop / 10, corrupt: drop / 10 }))
+      before(async () => (proxy = await startProxy(mesh)))
+      after(() => stop(proxy))
+      for (const family of families)
+        for (const [through, port] of [
+          ['a service', services.web],
+          ['a listener', listeners.web],
+        ] as const)
+          it(`a large body is whole through ${through}, ${family}`, async () => {
+            assert.equal(await fetched(virtual[family], port, largest), bodyHash(largest))
+          })
+    })
 })

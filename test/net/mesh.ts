@@ -31,10 +31,11 @@ export const ethdevPort =
 
 const gatewayOf = (side: Side) => families.map((family) => `${hosts[side].gateway[family]}/${lengths[family]}`)
 
-export const faultyTap = (side: Side): Port =>
-  side === 'server'
-    ? tapPort(side)
-    : { type: 'fault', port: tapPort(side), seed: 1, drop: 0.01, reorder: 0.01, duplicate: 0.001 }
+/** The client's port loses, reorders, duplicates and corrupts frames, both ways. */
+export const faultyTap =
+  (faults: { drop: number; reorder: number; duplicate: number; corrupt: number }) =>
+  (side: Side): Port =>
+    side === 'server' ? tapPort(side) : { type: 'fault', port: tapPort(side), seed: 1, ...faults }
 
 export function meshOf(portOf: (side: Side) => Port): Mesh {
   const address = Object.values(virtual)

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { Mesh } from '#lib/index.js'
+import type { Mesh, Stats } from '#lib/index.js'
 
 /** Named after the process: several towns stand beside each other, and those of the dead can be told. */
 const nameOf = (place: string) => `fpnet-${process.pid}-${place}`
@@ -74,6 +74,15 @@ export async function stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGTER
 }
 
 export const startProxy = (mesh: Mesh) => start('node', process.execPath, script('proxy.js'), JSON.stringify(mesh))
+/** What a proxy of startProxy() counts. */
+export async function statsOf(proxy: ChildProcess): Promise<Stats> {
+  const lines = createInterface(proxy.stdout!)
+  proxy.kill('SIGUSR2')
+  const [line] = (await once(lines, 'line')) as [string]
+  lines.close()
+  return JSON.parse(line) as Stats
+}
+
 export const startServer = (port: number) => start('server', process.execPath, script('server.js'), String(port))
 
 /** Short connections or datagrams of the client, one by one. */
