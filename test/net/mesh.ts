@@ -33,7 +33,7 @@ const gatewayOf = (side: Side) => families.map((family) => `${hosts[side].gatewa
 
 /** The client's port loses, reorders, duplicates and corrupts frames, both ways. */
 export const faultyTap =
-  (faults: { drop: number; reorder: number; duplicate: number; corrupt: number }) =>
+  (faults: Omit<Extract<Port, { type: 'fault' }>, 'type' | 'port' | 'seed'>) =>
   (side: Side): Port =>
     side === 'server' ? tapPort(side) : { type: 'fault', port: tapPort(side), seed: 1, ...faults }
 
