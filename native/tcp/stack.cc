@@ -178,7 +178,7 @@ Fate Stack::take_new(Segment* frame, Arrival& arrival, uint16_t listener) {
 
 Fate Stack::take_syn(Segment* frame, Arrival& syn, uint16_t listener, const Sequence* beyond) {
   if (listener == kNoListener || !listeners_[listener].open) return Fate::unclaimed;
-  if (listeners_[listener].half_open >= listeners_[listener].backlog) {
+  if (backlog_is_full(listener)) {
     // A connection that lives as long as this answer.
     Connection c;
     c.tuple = syn.tuple.reversed();
@@ -198,13 +198,21 @@ Fate Stack::take_syn(Segment* frame, Arrival& syn, uint16_t listener, const Sequ
   syn.take(frame);
   c->set(kHalfOpen);
   ++listeners_[listener].half_open;
+  ++half_open_;
   open_passive(context_, *c, syn, secrets_, beyond);
   return Fate::taken;
+}
+
+// A listener's own, or the part of the table that handshakes of all listeners may fill: what is left is for those who
+// answer.
+bool Stack::backlog_is_full(uint16_t listener) const {
+  return listeners_[listener].half_open >= listeners_[listener].backlog || half_open_ >= std::max(capacity_ / 4, 1u);
 }
 
 void Stack::leave_backlog(Connection& c) {
   c.unset(kHalfOpen);
   --listeners_[c.listener].half_open;
+  --half_open_;
 }
 
 // Where none was sent lately none is believed: guessing one takes millions of tries, and would succeed in the end.

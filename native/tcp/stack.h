@@ -125,6 +125,7 @@ class Stack {
   Sequence replace(Connection& c);
   void settle(Connection& c);
   void set_timer(Connection& c);
+  bool backlog_is_full(uint16_t listener) const;
   void leave_backlog(Connection& c);
 
   Context context_;
@@ -132,6 +133,7 @@ class Stack {
   uint32_t capacity_;
   uint32_t fresh_ = 0;  // connections [fresh_, capacity_) were never used
   uint32_t used_ = 0;
+  uint32_t half_open_ = 0;  // of all listeners
   std::vector<uint32_t> free_;
   Region<std::byte> memory_;
   Connection* connections_;
