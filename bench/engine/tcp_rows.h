@@ -12,6 +12,8 @@ void tcp_large(int rounds);
 /// Messages of 100 bytes a second that come back to their clients. @param depth on their way, for each of 64
 /// connections
 void tcp_small(const char* name, int depth, int rounds);
+/// `tcp-flood`: SYNs from anywhere that are answered a second, by cookies: the backlog is full.
+void tcp_flood(int rounds);
 /// `tcp-idle-bytes`: memory of an established connection that nothing happens to, of a million.
 void tcp_idle_bytes(int rounds);
 

@@ -10,7 +10,7 @@ import { packageRoot } from './town/files.js'
 /** The figures of the engine alone, on memory ports. */
 export const engineCases: readonly string[] = [
   ...['forward', 'flow-10k', 'flow-1m', 'flow-new', 'flow-bytes'],
-  ...['tcp-connect', 'tcp-large', 'tcp-small', 'tcp-ping', 'tcp-idle-bytes'],
+  ...['tcp-connect', 'tcp-large', 'tcp-small', 'tcp-ping', 'tcp-flood', 'tcp-idle-bytes'],
 ]
 
 const program = join(packageRoot, 'build/bench/engine_bench')

@@ -11,8 +11,7 @@ Arrival::Fault Arrival::read(const Segment* frame) {
   const wire::TcpView view{frame->data + frame->l4_offset};
   const bool verified = (frame->flags & (kChecksumValid | kNeedsChecksum)) != 0;
   if (!verified && !wire::sum_intact(wire::sum_l4(frame))) return Fault::checksum;
-  const std::optional<wire::TcpOptions> known = wire::TcpOptions::parse(view.options());
-  if (!known) return Fault::options;
+  if (!options.read(view.options())) return Fault::options;
   tuple = wire::tuple_of(frame);
   sequence = view.sequence();
   acknowledgment = view.acknowledgment();
@@ -21,7 +20,6 @@ Arrival::Fault Arrival::read(const Segment* frame) {
   window = view.window();
   flags = view.flags();
   congestion = wire::ecn_of(frame) == wire::kCongestionExperienced;
-  options = *known;
   return Fault::none;
 }
 

@@ -49,20 +49,25 @@ uint8_t* begin_option(uint8_t* p, uint8_t nops, uint8_t type, size_t length) {
 
 std::optional<TcpOptions> TcpOptions::parse(Bytes bytes) {
   TcpOptions options;
+  if (!options.read(bytes)) return std::nullopt;
+  return options;
+}
+
+bool TcpOptions::read(Bytes bytes) {
   if (only_timestamps(bytes)) {
-    options.timestamps = {load32(&bytes[4]), load32(&bytes[8])};
-    return options;
+    timestamps = {load32(&bytes[4]), load32(&bytes[8])};
+    return true;
   }
   while (!bytes.empty() && bytes[0] != kEnd) {
     size_t length = 1;
     if (bytes[0] != kNop) {
-      if (bytes.size() < 2) return std::nullopt;
+      if (bytes.size() < 2) return false;
       length = bytes[1];
-      if (length < 2 || length > bytes.size() || !read_option(bytes.first(length), options)) return std::nullopt;
+      if (length < 2 || length > bytes.size() || !read_option(bytes.first(length), *this)) return false;
     }
     bytes = bytes.subspan(length);
   }
-  return options;
+  return true;
 }
 
 uint32_t TcpOptions::size() const {

@@ -35,6 +35,8 @@ struct TcpOptions {
 
   /// Nothing when an option's length is wrong or leads beyond the bytes given. Of repeated options the last one counts.
   static std::optional<TcpOptions> parse(Bytes bytes);
+  /// The same, into options that hold nothing yet: without a copy.
+  bool read(Bytes bytes);
   /// Bytes that emit() writes, a multiple of 4. More than 40 fit no header: with timestamps, 3 SACK blocks at most.
   uint32_t size() const;
   /// Writes size() bytes; `out` holds at least that many.
