@@ -1,6 +1,7 @@
 #include "addon/js_stats.h"
 
-#include <iterator>
+#include <algorithm>
+#include <vector>
 
 #include "addon/js_error.h"
 
@@ -16,8 +17,7 @@ uint32_t id_below(const Napi::Uint32Array& ids, size_t index, uint32_t bound) {
 /// Writes one number after another.
 class Numbers {
  public:
-  Numbers(Napi::Env env, size_t size) : array_(Napi::Float64Array::New(env, size)), next_(array_.Data()) {}
-  void add(uint64_t n) { *next_++ = static_cast<double>(n); }
+  void add(uint64_t n) { numbers_.push_back(static_cast<double>(n)); }
   /// The sum of what `read` gives for each lane's counters.
   template <typename Read>
   void add_sum(Engine& engine, Read&& read) {
@@ -25,11 +25,14 @@ class Numbers {
     for (unsigned lane = 0; lane < engine.lanes(); ++lane) sum += read(engine.counters(lane));
     add(sum);
   }
-  Napi::Float64Array array() const { return array_; }
+  Napi::Float64Array array(Napi::Env env) const {
+    Napi::Float64Array array = Napi::Float64Array::New(env, numbers_.size());
+    std::copy(numbers_.begin(), numbers_.end(), array.Data());
+    return array;
+  }
 
  private:
-  Napi::Float64Array array_;
-  double* next_;
+  std::vector<double> numbers_;
 };
 
 void add_lanes(Numbers& to, Engine& engine) {
@@ -123,9 +126,7 @@ Napi::Array listener_counter_names(Napi::Env env) {
 
 Napi::Float64Array stats_to_js(Napi::Env env, Engine& engine, const Napi::Uint32Array& ports,
                                const Napi::Uint32Array& services, const Napi::Uint32Array& listeners) {
-  const size_t size = 1 + 3 * engine.lanes() + 2 * kReasons + 1 + std::size(kTcpCounters) + 2 * ports.ElementLength() +
-                      4 * services.ElementLength() + std::size(kListenerCounters) * listeners.ElementLength();
-  Numbers to(env, size);
+  Numbers to;
   uint64_t lost = 0;
   for (unsigned lane = 0; lane < engine.lanes(); ++lane) lost += engine.events(lane).lost();
   to.add(lost);
@@ -146,7 +147,7 @@ Napi::Float64Array stats_to_js(Napi::Env env, Engine& engine, const Napi::Uint32
   for (size_t i = 0; i < listeners.ElementLength(); ++i) {
     add_listener(to, engine, id_below(listeners, i, kMaxListeners));
   }
-  return to.array();
+  return to.array(env);
 }
 
 }  // namespace flatproxy
