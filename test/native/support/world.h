@@ -77,7 +77,7 @@ class World {
 
   Options options_;
   Plan plan_;
-  Buffers buffers_{16384, 512};
+  Buffers buffers_{16384, 4096};
   std::shared_ptr<std::set<std::string>> claims_ = std::make_shared<std::set<std::string>>();
   std::vector<std::shared_ptr<MemoryPort>> ports_;
   std::shared_ptr<const Snapshot> snapshot_;

@@ -18,8 +18,12 @@ tcp::Secrets secrets() {
 }
 
 /// Who has nothing to say asks now and then whether the other side is still there.
-tcp::Settings settings() {
+tcp::Settings settings(uint32_t window) {
   tcp::Settings s;
+  if (window != 0) {
+    s.initial_receive_window = s.max_receive_buffer = window;
+    s.window_scaling = false;
+  }
   s.keepalive_after = 60 * tcp::kSecond;
   s.keepalive_interval = 5 * tcp::kSecond;
   return s;
@@ -27,12 +31,12 @@ tcp::Settings settings() {
 
 }  // namespace
 
-WorldPeer::WorldPeer(World& world, unsigned port, const std::string& address, int queue)
+WorldPeer::WorldPeer(World& world, unsigned port, const std::string& address, int queue, uint32_t window)
     : world_(world),
       port_(port),
       address_(*wire::Address::parse(address)),
       queue_(queue),
-      stack_(settings(), 4096, secrets(), buffers_, *this) {
+      stack_(settings(window), 4096, secrets(), buffers_, *this) {
   stack_.set_time(world.now());
   listener_ = stack_.listen(1024);
 }

@@ -13,7 +13,8 @@ namespace flatproxy::test {
 class WorldPeer : private tcp::Transmitter {
  public:
   /// @param queue by which its frames come to the node, of as many as there are lanes; -1: at random
-  WorldPeer(World& world, unsigned port, const std::string& address, int queue = 0);
+  /// @param window bytes that it offers at most; 0: as usual
+  WorldPeer(World& world, unsigned port, const std::string& address, int queue = 0, uint32_t window = 0);
 
   tcp::Connection* connect(const std::string& address, uint16_t port, uint16_t source_port);
   /// What came for it is taken, what it has to say is sent.
