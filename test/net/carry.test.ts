@@ -32,7 +32,7 @@ import {
 
 const full = process.env.FLATPROXY_FULL === '1'
 const connections = (full ? 100_000 : 5_000) / families.length
-const limit = full ? '250' : '20'
+const limit = full ? '600' : '60'
 const largest = full ? 1_000_000_000 : 10_000_000
 const seldom = full ? false : 'takes 40 s: FLATPROXY_FULL=1 runs it'
 
