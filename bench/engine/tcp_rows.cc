@@ -129,7 +129,10 @@ void tcp_connect(int rounds) {
     }
   };
   // As it goes on for hours: with a table full of connections in TIME-WAIT, and no page that the kernel must clear.
+  const tcp::Stack& stack = talk.rig().lane().tcp().stack();
   while (done < Lane::Capacity{}.connections) some_turns();
+  if (stack.connections() < Lane::Capacity{}.connections * 9 / 10)
+    fail(talk.rig(), "connections that fill the table", Lane::Capacity{}.connections, stack.connections());
   for (int i = 0; i < rounds; ++i) {
     const uint64_t before = done;
     const double start = seconds();
@@ -245,6 +248,9 @@ void tcp_flood(int rounds) {
     }
     row.rounds.push_back(static_cast<double>(answered - before) / (now - start));
   }
+  const uint64_t cookies = talk.rig().lane().tcp().stack().counters().cookies_sent.read();
+  // The rest are those of the backlog, and their repeats.
+  if (cookies < answered / 100 * 98) fail(talk.rig(), "SYNs answered by cookies", answered, cookies);
   print(row);
 }
 

@@ -14,6 +14,12 @@ constexpr int kChoices = 3;  // of an endpoint, before a client is told that all
 /// Of one that was reset we may not have been told yet: it must not pass for one that has said all.
 bool ended_in_order(const tcp::Connection& c) { return c.state == tcp::State::closed && c.end == tcp::End::closed; }
 
+/// What comes is passed on as it comes, and the other side is not kept waiting for more of it.
+void prepare(tcp::Connection& c) {
+  c.set(tcp::kNoDelay);
+  c.set(tcp::kAckTails);
+}
+
 }  // namespace
 
 TcpRelay::TcpRelay(tcp::Stack& stack, RelayPolicy& policy, RelayLimits& limits, uint32_t capacity,
@@ -72,8 +78,7 @@ void TcpRelay::take(tcp::Connection& c) {
   pair.client.ends = {false, c.tuple.destination, c.tuple.source, c.tuple.destination_port, c.tuple.source_port};
   pair.opened_at = pair.active_at = static_cast<uint32_t>(now_ / tcp::kMillisecond);
   c.owner = &pair;
-  c.set(tcp::kNoDelay);
-  c.set(tcp::kAckTails);
+  prepare(c);
   counters.active.add(1);
   const RelaySettings& settings = settings_of(pair);
   wheel_.set(index, now_ + settings.connect_timeout);
@@ -141,8 +146,7 @@ void TcpRelay::connect(Pair& pair) {
     return abort(pair);
   }
   pair.target.opened = true;
-  c->set(tcp::kNoDelay);
-  c->set(tcp::kAckTails);
+  prepare(*c);
   pair.sides[kServer] = c;
   wheel_.set(pair.index, now_ + settings_of(pair).connect_timeout);
 }

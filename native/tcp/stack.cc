@@ -206,7 +206,8 @@ Fate Stack::take_syn(Segment* frame, Arrival& syn, uint16_t listener, const Sequ
 // A listener's own, or the part of the table that handshakes of all listeners may fill: what is left is for those who
 // answer.
 bool Stack::backlog_is_full(uint16_t listener) const {
-  return listeners_[listener].half_open >= listeners_[listener].backlog || half_open_ >= std::max(capacity_ / 4, 1u);
+  return listeners_[listener].half_open >= listeners_[listener].backlog ||
+         half_open_ >= std::max(capacity_ / kHalfOpenShare, 1u);
 }
 
 void Stack::leave_backlog(Connection& c) {

@@ -88,7 +88,7 @@ class Stack {
   bool may_send(Connection& c);
   /// The caller has taken bytes out of c.received.
   void taken(Connection& c);
-  /// Changes to kNoDelay or kCork take effect; those to kAckTails do by themselves.
+  /// Changes to kNoDelay or kCork take effect.
   void poke(Connection& c) { context_.touch(c); }
 
   /// No more is to be sent: a FIN follows what is queued.
@@ -107,6 +107,8 @@ class Stack {
   Nanoseconds next_deadline() const { return wheel_.next(); }
 
  private:
+  static constexpr uint32_t kHalfOpenShare = 4;  // of the table one in so many may be half-open
+
   struct Nodes {
     Connection* connections;
     WheelNode& operator()(uint32_t index) const { return connections[index].timer; }

@@ -37,7 +37,8 @@ export const cannotRun: string | false =
       : '/dev/net/tun does not exist'
 
 const inside = (place: Name, command: readonly string[]) => [`--net=/run/netns/${names[place]}`, ...command]
-const script = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+/** A program of this folder. */
+export const script = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
 /** Runs a program to its end; gives what it printed. */
 export async function run(place: Name, ...command: string[]): Promise<string> {
