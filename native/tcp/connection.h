@@ -131,7 +131,7 @@ struct Connection {
   Sequence last_ack_sent = 0;
   Sequence peer_fin = 0;
   uint32_t receive_limit = 0;  ///< window at most
-  Sequence tune_from = 0;      ///< receive window tuning: RCV.NXT and time (microseconds) at the start of the round
+  Sequence tune_from = 0;      ///< receive window tuning: what was taken, and when (microseconds), as the round began
   uint32_t tune_at = 0;
   ByteQueue received;
   std::unique_ptr<Reassembly> ahead;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -64,10 +65,13 @@ class Context {
   uint32_t timestamp(const Connection& c) const { return now_ms() + c.timestamp_offset; }
 
   /// Most of the lane's buffers are out: connections make do with less until they are back.
-  bool pressed() const { return is_beyond(buffers.small, 6) || is_beyond(buffers.large, 6); }
+  bool pressed() const { return is_beyond(buffers.small, kPressed) || is_beyond(buffers.large, kPressed); }
   /// Nearly all are out: no more bytes are taken in. What is left is for the headers of what is sent and for the
   /// acknowledgments that let queues go: without them nothing would ever move again.
-  bool exhausted() const { return is_beyond(buffers.small, 7) || is_beyond(buffers.large, 7); }
+  bool exhausted() const { return is_beyond(buffers.small, kExhausted) || is_beyond(buffers.large, kExhausted); }
+
+  /// What connections may still hold before they are pressed, in the scarcer kind of buffers.
+  uint64_t spare_bytes() const { return std::min(spare_bytes(buffers.small), spare_bytes(buffers.large)); }
 
   /// Its owner is to look at a connection.
   void tell(Connection& c, uint8_t events) {
@@ -130,9 +134,16 @@ class Context {
     if (first == nullptr) last = nullptr;
     return c;
   }
+  static constexpr uint32_t kPressed = 6;    // eighths of a pool
+  static constexpr uint32_t kExhausted = 7;  // eighths of a pool
+  static uint32_t part_of(const SegmentPool& pool, uint32_t eighths) { return pool.segments() / 8 * eighths; }
+  static uint64_t spare_bytes(const SegmentPool& pool) {
+    const uint32_t most = part_of(pool, kPressed);
+    return uint64_t{most - std::min(most, pool.in_use())} * pool.capacity();
+  }
   /// What other threads have given back counts as used until it is collected.
   static bool is_beyond(SegmentPool& pool, uint32_t eighths) {
-    const uint32_t most = pool.segments() / 8 * eighths;
+    const uint32_t most = part_of(pool, eighths);
     if (pool.in_use() <= most) [[likely]]
       return false;
     pool.collect();

@@ -13,22 +13,29 @@ uint32_t scale_of(const Connection& c) { return c.has(kScalingOk) ? c.receive_sh
 uint32_t memory_bound(const Connection& c) { return 2 * c.receive_limit + Buffers::kLargeCapacity; }
 uint32_t memory_held(const Connection& c) { return c.received.held() + (c.ahead ? c.ahead->held() : 0); }
 
-// How far the window may reach beyond what has come in order.
-uint32_t space(const Connection& c) {
+// How far the window may reach beyond what has come in order. What is offered and then refused comes again.
+uint32_t space(const Context& context, const Connection& c) {
   if (memory_held(c) >= memory_bound(c)) return 0;
-  return c.receive_limit - std::min(c.receive_limit, c.received.bytes());
+  const uint32_t limit =
+      context.pressed() ? std::min(c.receive_limit, context.settings.initial_receive_window) : c.receive_limit;
+  return limit - std::min(limit, c.received.bytes());
 }
 
 uint32_t worthwhile(const Connection& c) { return std::min<uint32_t>(c.receive_limit / 2, c.mss); }
 
-// A window of twice what has come in the last round trip lets the other side double its own.
+// A window of twice what its owner takes in a round trip lets the other side double its own. An owner that takes much
+// at once and then nothing for long is as slow as that; and a window is a promise of memory, which all share.
 void tune_window(Context& context, Connection& c) {
-  if (context.now_us() - c.tune_at < std::max(c.round_trip.smoothed(), 1000u)) return;
-  const uint64_t wanted = 2 * uint64_t{c.expected - c.tune_from} + 2u * c.mss;
+  const uint32_t round = std::max(c.round_trip.smoothed(), 1000u);
+  const uint32_t elapsed = context.now_us() - c.tune_at;
+  if (elapsed < round) return;
+  const Sequence taken = c.expected - c.received.bytes();
+  const uint64_t per_round = uint64_t{taken - c.tune_from} * round / elapsed;
   const uint32_t scaled = std::min(context.settings.max_receive_buffer, 65535u << scale_of(c));
-  const uint32_t most = context.pressed() ? context.settings.initial_receive_window : scaled;
-  if (wanted > c.receive_limit) c.receive_limit = static_cast<uint32_t>(std::min<uint64_t>(wanted, most));
-  c.tune_from = c.expected;
+  const uint64_t most = std::min<uint64_t>(scaled, context.spare_bytes() / 3);
+  const uint64_t wanted = std::min(2 * per_round + 2u * c.mss, most);
+  if (wanted > c.receive_limit) c.receive_limit = static_cast<uint32_t>(wanted);
+  c.tune_from = taken;
   c.tune_at = context.now_us();
 }
 
@@ -76,7 +83,7 @@ void take_in_order(Context& context, Connection& c, Arrival& arrival) {
 }  // namespace
 
 uint16_t offer_window(Context& context, Connection& c) {
-  const Sequence edge = c.expected + space(c);
+  const Sequence edge = c.expected + space(context, c);
   const bool opens = after(edge, c.window_edge) && (c.received.empty() || !context.pressed());
   // RFC 9293 section 3.8.6.2.2: silly windows are not offered.
   if (opens && edge - c.window_edge >= worthwhile(c)) c.window_edge = edge;
@@ -132,7 +139,7 @@ void take_data(Context& context, Connection& c, Arrival& arrival) {
 
 void taken(Context& context, Connection& c) {
   tune_window(context, c);
-  const Sequence edge = c.expected + space(c);
+  const Sequence edge = c.expected + space(context, c);
   if (!after(edge, c.window_edge)) return;
   const uint32_t opens = edge - c.window_edge;
   const uint32_t offered = after(c.window_edge, c.expected) ? c.window_edge - c.expected : 0;

@@ -214,6 +214,58 @@ TEST_F(StackTest, ASlowReaderHoldsAFastSenderBack) {
   EXPECT_EQ(read, sent);
 }
 
+TEST_F(StackTest, AReaderThatTakesMuchAtOnceAndSeldomIsNoFastOne) {
+  make();
+  pair->connect();
+  run(kSecond);
+  Connection& from = *open[0].at(0);
+  const std::vector<uint8_t> bytes(100'000, 1);
+  uint64_t read = 0;
+  for (int i = 0; i < 100; ++i) {
+    while (stack(0).may_send(from)) stack(0).send(from, bytes.data(), 100'000);
+    stack(0).flush();
+    run(kSecond);
+    Connection& to = *open[1].at(0);
+    read += to.received.bytes();
+    to.received.clear();
+    stack(1).taken(to);
+    stack(1).flush();
+  }
+  EXPECT_GT(read, 5'000'000u);
+  EXPECT_LE(open[1].at(0)->receive_limit, 65'535u) << "a round trip takes 20 ms, what it takes comes once a second";
+}
+
+TEST_F(StackTest, WindowsLeaveMemoryForOthers) {
+  tcp::Settings settings;
+  settings.max_receive_buffer = 64 << 20;
+  make(settings, {.delay = 20'000'000});
+  pair->connect();
+  run(kSecond);
+  Connection& from = *open[0].at(0);
+  Connection& to = *open[1].at(0);
+  const std::vector<uint8_t> bytes(100'000, 1);
+  const auto read_for = [&](int milliseconds) {
+    for (int i = 0; i < milliseconds; ++i) {
+      while (stack(0).may_send(from)) stack(0).send(from, bytes.data(), 100'000);
+      stack(0).flush();
+      run(1'000'000);
+      to.received.clear();
+      stack(1).taken(to);
+      stack(1).flush();
+    }
+  };
+  read_for(4000);
+  EXPECT_GT(to.receive_limit, 1u << 20);
+  const Buffers& buffers = pair->side(1).buffers;
+  EXPECT_LE(to.receive_limit, uint64_t{buffers.small.segments()} * buffers.small.capacity() / 4);
+  // It stops to read: all that it has offered comes, and none of it has to be refused.
+  while (stack(0).may_send(from)) stack(0).send(from, bytes.data(), 100'000);
+  stack(0).flush();
+  run(10 * kSecond);
+  EXPECT_GT(to.received.bytes(), 1u << 20);
+  EXPECT_EQ(stack(1).counters().memory_refused.read(), 0u);
+}
+
 TEST_F(StackTest, ManySmallSegmentsHoldLittleMemory) {
   tcp::Settings settings;
   make(settings);
