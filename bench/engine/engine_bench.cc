@@ -207,7 +207,8 @@ int main(int argc, char** argv) {
   using namespace flatproxy::bench;
   int rounds = 5;
   std::string rows =
-      "forward,flow-10k,flow-1m,flow-new,flow-bytes,tcp-connect,tcp-large,tcp-small,tcp-ping,tcp-flood,tcp-idle-bytes";
+      "forward,flow-10k,flow-1m,flow-new,flow-bytes,tcp-connect,tcp-large,tcp-small,tcp-ping,tcp-flood,tcp-flood-kept,"
+      "tcp-idle-bytes,tcp-idle-cost";
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--rounds") == 0) rounds = std::max(1, std::atoi(argv[i + 1]));
     if (std::strcmp(argv[i], "--rows") == 0) rows = argv[i + 1];
@@ -226,6 +227,8 @@ int main(int argc, char** argv) {
   if (wanted("tcp-small")) tcp_small("tcp-small", 16, rounds);
   if (wanted("tcp-ping")) tcp_small("tcp-ping", 1, rounds);
   if (wanted("tcp-flood")) tcp_flood(rounds);
+  if (wanted("tcp-flood-kept")) tcp_flood_kept(rounds);
   if (wanted("tcp-idle-bytes")) tcp_idle_bytes(rounds);
+  if (wanted("tcp-idle-cost")) tcp_idle_cost(rounds);
   return 0;
 }

@@ -14,7 +14,13 @@ void tcp_large(int rounds);
 void tcp_small(const char* name, int depth, int rounds);
 /// `tcp-flood`: SYNs from anywhere that are answered a second, by cookies: the backlog is full.
 void tcp_flood(int rounds);
+/// `tcp-flood-kept`: what streams of 9 Gbit/s keep of it, percent, beside SYNs as fast as 1 Gbit/s carries them (1.49 M
+/// a second); `tcp-flood-open`: the longest, seconds, that a newcomer has waited for its server's first byte meanwhile.
+void tcp_flood_kept(int rounds);
 /// `tcp-idle-bytes`: memory of an established connection that nothing happens to, of a million.
 void tcp_idle_bytes(int rounds);
+/// `tcp-idle-cost`: what a message costs a stack that holds a million idle connections, percent of what it costs one
+/// that holds none.
+void tcp_idle_cost(int rounds);
 
 }  // namespace flatproxy::bench

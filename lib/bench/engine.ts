@@ -10,7 +10,8 @@ import { packageRoot } from './town/files.js'
 /** The figures of the engine alone, on memory ports. */
 export const engineCases: readonly string[] = [
   ...['forward', 'flow-10k', 'flow-1m', 'flow-new', 'flow-bytes'],
-  ...['tcp-connect', 'tcp-large', 'tcp-small', 'tcp-ping', 'tcp-flood', 'tcp-idle-bytes'],
+  ...['tcp-connect', 'tcp-large', 'tcp-small', 'tcp-ping'],
+  ...['tcp-flood', 'tcp-flood-kept', 'tcp-idle-bytes', 'tcp-idle-cost'],
 ]
 
 const program = join(packageRoot, 'build/bench/engine_bench')

@@ -1,0 +1,85 @@
+#include "talk.h"
+
+namespace flatproxy::bench {
+namespace {
+
+/// So many that source ports, which rest for a second, are not what limits.
+constexpr unsigned kEndpoints = 4 * kServers;
+constexpr uint16_t kFirstPort = 8080;
+constexpr uint8_t kLaneWindowShift = 8;  // tcp::Settings::window_shift
+
+std::string service() {
+  std::string text = R"([{"id":0,"name":"shop","protocol":"tcp","addresses":[],"port":80,"balance":"roundRobin",
+    "affinity":"none","healthCheck":null,"maxConnections":0,"proxyProtocol":"none","endpoints":[)";
+  for (unsigned i = 0; i < kEndpoints; ++i) {
+    text += std::string(i == 0 ? "" : ",") + R"({"id":)" + std::to_string(i) + R"(,"address":"198.51.100.)" +
+            std::to_string(16 + i % kServers) + R"(","port":)" + std::to_string(kFirstPort + i / kServers) +
+            R"(,"weight":1,"drain":false,"name":"s)" + std::to_string(i) + "\"}";
+  }
+  return text + "]}]";
+}
+
+constexpr const char* kListener = R"([{"id":0,"name":"door","addresses":["203.0.113.2"],"port":81,"on":null,
+  "backends":[{"service":0,"weight":1}],"trusted":null,"relay":{"connectTimeout":5000,"idleTimeout":3600000,
+  "maxConnections":0,"maxConnectionsPerClient":0}}])";
+
+constexpr uint32_t kPorts = 60'000;  // of one client
+
+}  // namespace
+
+Talk::Talk() : rig_(service(), 1024, false, kListener), server_next_(kEndpoints << 16) {}
+
+void Talk::say_from(bool left, const TcpWords& words) {
+  const auto clock = static_cast<uint32_t>(rig_.now() / 1'000'000);
+  Segment* frame = say(words, left, clock, rig_.buffers());
+  if (frame == nullptr || !(left ? rig_.left() : rig_.right()).inject(0, frame))
+    fail(rig_, "frames that found room", 1, 0);
+}
+
+TcpWords Talk::syn(uint32_t number) const {
+  TcpWords words{kFirstClient + 1 + number / kPorts, kListenerAddress, static_cast<uint16_t>(1024 + number % kPorts),
+                 kListenerPort};
+  words.sequence = number * 7919;
+  words.flags = wire::kSyn;
+  return words;
+}
+
+void Talk::serve(const TcpWords& in, bool echoes) {
+  if (in.has(wire::kRst)) return;
+  if (in.length() == 0) return;
+  const uint32_t endpoint = (in.destination_port - kFirstPort) * kServers + in.destination % kServers;
+  uint32_t& next = server_next_[endpoint << 16 | in.source_port];
+  if (in.has(wire::kSyn)) next = 1000;
+  TcpWords out = in.answer(in.flags & (wire::kSyn | wire::kFin), echoes ? in.payload : 0);
+  out.sequence = next;
+  next += out.length();
+  say_from(false, out);
+}
+
+Streams::Streams(Talk& talk, uint32_t connections) : talk_(talk) {
+  open(talk, connections, [&](const TcpWords& in) { streams_[in.destination_port] = {in, in.acknowledgment}; });
+  for (auto& [port, stream] : streams_) {
+    stream.last.sequence += 1;
+    stream.last.flags = wire::kAck;
+    stream.last.window = 255;
+  }
+}
+
+void Streams::send(uint32_t frames) {
+  for (auto& [port, stream] : streams_) {
+    const uint32_t edge = stream.last.acknowledgment + (uint32_t{stream.last.window} << kLaneWindowShift);
+    for (uint32_t k = 0; k < frames && static_cast<int32_t>(edge - stream.next - kFrame) >= 0; ++k) {
+      TcpWords out = stream.last.answer(0, kFrame);
+      out.sequence = stream.next;
+      stream.next += kFrame;
+      talk_.say_from(true, out);
+    }
+  }
+}
+
+void Streams::hear(const TcpWords& in) {
+  Stream& stream = streams_[in.destination_port];
+  if (static_cast<int32_t>(in.acknowledgment - stream.last.acknowledgment) >= 0) stream.last = in;
+}
+
+}  // namespace flatproxy::bench
