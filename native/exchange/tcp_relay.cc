@@ -31,7 +31,7 @@ TcpRelay::TcpRelay(tcp::Stack& stack, RelayPolicy& policy, RelayLimits& limits, 
       capacity_(capacity),
       memory_(size_t{capacity} * sizeof(Pair)),
       pairs_(reinterpret_cast<Pair*>(memory_.data())),
-      wheel_(Nodes{pairs_}) {}
+      wheel_(Nodes{pairs_}, tcp::kTimerSlack) {}
 
 void TcpRelay::configure(uint16_t listener, const RelaySettings& settings) {
   if (settings_.size() <= listener) settings_.resize(listener + 1u);

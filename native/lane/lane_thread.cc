@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +28,10 @@ Nanoseconds read(clockid_t clock) {
   return static_cast<Nanoseconds>(t.tv_sec) * 1'000'000'000 + static_cast<Nanoseconds>(t.tv_nsec);
 }
 
+timespec timespec_of(Nanoseconds time) {
+  return {static_cast<time_t>(time / 1'000'000'000), static_cast<long>(time % 1'000'000'000)};
+}
+
 void pin(int core) {
   if (core < 0) return;
   cpu_set_t set;
@@ -40,7 +45,9 @@ void pin(int core) {
 
 LaneThread::LaneThread(std::unique_ptr<Lane> lane, Options options) : lane_(std::move(lane)), options_(options) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  if (epoll_ < 0) {
+  timer_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (epoll_ < 0 || timer_ < 0) {
+    close_all();
     throw Error("ERR_FLATPROXY_RESOURCE", "no file descriptor is left for a lane",
                 "raise the limit of open files (ulimit -n)");
   }
@@ -48,7 +55,12 @@ LaneThread::LaneThread(std::unique_ptr<Lane> lane, Options options) : lane_(std:
 
 LaneThread::~LaneThread() {
   stop();
-  close(epoll_);
+  close_all();
+}
+
+void LaneThread::close_all() {
+  if (epoll_ >= 0) close(epoll_);
+  if (timer_ >= 0) close(timer_);
 }
 
 void LaneThread::start() {
@@ -134,12 +146,13 @@ void LaneThread::finish(LaneTask& task) {
 void LaneThread::rebuild_wait_set() {
   close(epoll_);
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  const auto watch = [this](int fd) {
+  const auto watch = [this](int fd, uint32_t events = EPOLLIN) {
     epoll_event event{};
-    event.events = EPOLLIN;
+    event.events = events;
     event.data.fd = fd;
     if (fd >= 0) epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
   };
+  watch(timer_, EPOLLIN | EPOLLET);  // each time it fires is told once, and need not be read
   watch(task_signal_.fd());
   watch(lane_->handover().signal(lane_->id()).fd());
   waits_for_ = &lane_->snapshot();
@@ -172,13 +185,22 @@ void LaneThread::disarm_all() {
   lane_->handover().signal(lane_->id()).disarm();
 }
 
+/// A timer that is set stays set, though what it was for may be past: a waking for nothing now and then costs less than
+/// setting the processor's timer anew for each sleep, which in a virtual machine costs more than the packet.
+void LaneThread::set_alarm(Nanoseconds deadline, Nanoseconds now) {
+  if (alarm_ > now && alarm_ <= deadline) return;
+  alarm_ = deadline;
+  itimerspec at{};
+  at.it_value = timespec_of(deadline);
+  timerfd_settime(timer_, TFD_TIMER_ABSTIME, &at, nullptr);
+}
+
 void LaneThread::sleep(Nanoseconds now) {
   if (waits_for_ == nullptr || now >= rest_ends_) rebuild_wait_set();
-  const Nanoseconds deadline = virtual_time_ ? now + kLongestSleep : lane_->next_deadline(now);
-  Nanoseconds span = deadline > now ? std::min(deadline - now, kLongestSleep) : 0;
-  if (must_poll_) span = std::min(span, kPollInterval);
-  if (arm_all() && span > 0) {
-    const timespec timeout{static_cast<time_t>(span / 1'000'000'000), static_cast<long>(span % 1'000'000'000)};
+  const Nanoseconds deadline = virtual_time_ ? kNever : lane_->next_deadline(now);
+  if (deadline != kNever && deadline > now) set_alarm(deadline, now);
+  if (arm_all() && deadline > now) {
+    const timespec timeout = timespec_of(must_poll_ ? kPollInterval : kLongestSleep);
     epoll_event events[8];
     const int ready = epoll_pwait2(epoll_, events, 8, &timeout, nullptr);
     for (int i = 0; i < ready; ++i) {

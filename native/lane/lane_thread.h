@@ -53,9 +53,11 @@ class LaneThread {
   void measured_pass(Nanoseconds now);
   void finish(LaneTask& task);
   void sleep(Nanoseconds now);
+  void set_alarm(Nanoseconds deadline, Nanoseconds now);
   bool arm_all();
   void disarm_all();
   void rebuild_wait_set();
+  void close_all();
   void rest_from(int fd, Nanoseconds now);
 
   std::unique_ptr<Lane> lane_;
@@ -69,6 +71,8 @@ class LaneThread {
   std::atomic<uint64_t> longest_pause_{0};
   const Snapshot* waits_for_ = nullptr;  // whose ports stand in the epoll set
   int epoll_ = -1;
+  int timer_ = -1;
+  Nanoseconds alarm_ = 0;           // when the timer fires, or has fired
   Nanoseconds rest_ends_ = kNever;  // when descriptors that were left out of the set are tried again
   bool must_poll_ = false;          // a port has nothing to wait on
   bool virtual_time_ = false;

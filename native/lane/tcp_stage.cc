@@ -20,6 +20,7 @@ tcp::Settings settings() {
   tcp::Settings s;
   // Each connection's own path decides.
   s.mtu4 = s.mtu6 = 65535;
+  s.timer_slack = tcp::kTimerSlack;
   return s;
 }
 

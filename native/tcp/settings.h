@@ -38,6 +38,7 @@ struct Settings {
   uint32_t keepalive_probes = 9;
   Nanoseconds time_wait = 60 * kSecond;
   Nanoseconds fin_wait = 60 * kSecond;  ///< of a connection that its owner has closed: for the other side's FIN
+  uint32_t timer_slack = 0;             ///< a timer may be late by its time over two to this power; 0: not at all
   uint8_t challenges_per_second = 10;   ///< RFC 5961 section 7, of each connection
 };
 

@@ -24,7 +24,7 @@ Stack::Stack(const Settings& settings, uint32_t capacity, const Secrets& secrets
       memory_(size_t{capacity} * sizeof(Connection)),
       connections_(reinterpret_cast<Connection*>(memory_.data())),
       index_(capacity),
-      wheel_(Nodes{connections_}) {}
+      wheel_(Nodes{connections_}, settings.timer_slack) {}
 
 Stack::~Stack() {
   for (uint32_t i = 0; i < fresh_; ++i) connections_[i].~Connection();

@@ -9,6 +9,9 @@
 
 namespace flatproxy::tcp {
 
+/// The slack of a lane's wheels, see TimerWheel: an eighth, as Linux's own timers have it.
+constexpr uint32_t kTimerSlack = 3;
+
 /// An item's place in a timing wheel.
 struct WheelNode {
   static constexpr uint32_t kNone = ~0u;
@@ -22,8 +25,9 @@ struct WheelNode {
 
 /// A hierarchical timing wheel (Varghese and Lauck) of items that are known by their index: six levels of 64 slots,
 /// each slot of a level as long as a whole turn of the one below. Setting, clearing and firing are O(1), an item moves
-/// down at most five times; nothing fires early, and at most one tick late. Ticks are milliseconds; what is set further
-/// ahead than kHorizon, twelve days, fires there and is for its owner to set again.
+/// down at most five times; nothing fires early, and at most one tick late, plus the slack that its owner allows. Ticks
+/// are milliseconds; what is set further ahead than kHorizon, twelve days, fires there and is for its owner to set
+/// again.
 /// @tparam Nodes WheelNode& operator()(uint32_t index)
 template <typename Nodes>
 class TimerWheel {
@@ -31,7 +35,11 @@ class TimerWheel {
   static constexpr Nanoseconds kTick = 1'000'000;
   static constexpr uint64_t kHorizon = 1u << 30;
 
-  explicit TimerWheel(Nodes nodes) : nodes_(nodes) { heads_.fill(WheelNode::kNone); }
+  static constexpr uint64_t kMostSlack = 16;  ///< ticks
+
+  /// @param slack an item may fire later by its time over two to this power, up to kMostSlack, so that one waking of
+  /// the owner serves many; 0: not at all
+  explicit TimerWheel(Nodes nodes, uint32_t slack = 0) : nodes_(nodes), slack_(slack) { heads_.fill(WheelNode::kNone); }
 
   /// Starts the clock; before any item is set.
   void start(Nanoseconds now) { now_ = now / kTick; }
@@ -39,16 +47,14 @@ class TimerWheel {
   /// Sets an item, set already or not. @param when in the past: at the next tick
   void set(uint32_t index, Nanoseconds when) {
     clear(index);
-    const uint64_t tick = std::clamp(when / kTick + (when % kTick != 0), now_ + 1, now_ + kHorizon);
     WheelNode& node = nodes_(index);
-    node.tick = static_cast<uint32_t>(tick);
+    node.tick = static_cast<uint32_t>(tick_of(when));
     link(index, node);
   }
   /// Whether an item is set to fire no later than that.
   bool fires_by(uint32_t index, Nanoseconds when) const {
     const WheelNode& node = nodes_(index);
-    const auto tick = static_cast<uint32_t>(when / kTick + (when % kTick != 0));
-    return node.armed() && static_cast<int32_t>(node.tick - tick) <= 0;
+    return node.armed() && static_cast<int32_t>(node.tick - static_cast<uint32_t>(tick_of(when))) <= 0;
   }
   void clear(uint32_t index) {
     WheelNode& node = nodes_(index);
@@ -93,6 +99,13 @@ class TimerWheel {
  private:
   static constexpr uint32_t kLevels = 6, kBits = 6, kSlots = 1 << kBits;
   static constexpr uint64_t kNothing = ~uint64_t{0};
+
+  uint64_t tick_of(Nanoseconds when) const {
+    const uint64_t tick = std::clamp(when / kTick + (when % kTick != 0), now_ + 1, now_ + kHorizon);
+    if (slack_ == 0) return tick;
+    const uint64_t grid = std::bit_floor(std::clamp<uint64_t>((tick - now_) >> slack_, 1, kMostSlack));
+    return (tick + grid - 1) & ~(grid - 1);
+  }
 
   // The lowest level in whose present turn the tick lies: an upper level's own slot of now is always empty.
   void link(uint32_t index, WheelNode& node) {
@@ -140,6 +153,7 @@ class TimerWheel {
   }
 
   Nodes nodes_;
+  uint32_t slack_;
   uint64_t now_ = 0;  // in ticks
   std::array<uint64_t, kLevels> occupied_{};
   std::array<uint32_t, kLevels * kSlots> heads_;

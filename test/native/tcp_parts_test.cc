@@ -65,6 +65,29 @@ TEST_F(WheelTest, FiresNothingEarlyAndNothingLate) {
   EXPECT_GT(fired, 10'000u);
 }
 
+TEST_F(WheelTest, WithSlackWhatIsFarAheadFiresTogetherAndWhatIsNearInTime) {
+  constexpr Nanoseconds kTick = TimerWheel<Nodes>::kTick;
+  TimerWheel<Nodes> lax{Nodes{&nodes}, 3};
+  const Nanoseconds start = 1'000'000 * kTick;
+  lax.start(start);
+  std::map<uint32_t, Nanoseconds> fired;
+  for (uint32_t i = 0; i < 300; ++i) lax.set(i, start + (i + 1) * kTick);
+  EXPECT_TRUE(lax.fires_by(99, start + 100 * kTick)) << "as early as it is to be";
+  std::set<Nanoseconds> wakings;
+  for (Nanoseconds now = start; fired.size() < 300; now = std::max(now + 1, lax.next())) {
+    lax.advance(now, [&](uint32_t index) {
+      fired[index] = now - start;
+      wakings.insert(now);
+    });
+  }
+  for (const auto& [index, after] : fired) {
+    const Nanoseconds time = (index + 1) * kTick;
+    EXPECT_GE(after, time) << index;
+    EXPECT_LE(after, time + std::min(time / 8, 16 * kTick)) << index;
+  }
+  EXPECT_LT(wakings.size(), 60u) << "of 300 items, one each millisecond";
+}
+
 TEST_F(WheelTest, AnItemMayBeSetAgainAsItFires) {
   wheel.start(0);
   wheel.set(1, 5'000'000);
