@@ -25,22 +25,25 @@ struct RelaySettings {
 
 /// Who answers for a listener, and for which share of its connections.
 struct Backend {
-  uint32_t service;  ///< id
+  static constexpr uint32_t kOriginal = ~0u;  ///< whom the client has addressed
+
+  uint32_t service;  ///< id, or kOriginal
   uint32_t weight;   ///< relative to the others; 0: none
   bool operator==(const Backend&) const = default;
 };
 
-/// Virtual addresses whose TCP connections end here and are relayed to endpoints. Immutable; shared by successive
-/// snapshots while it does not change.
+/// Addresses whose TCP connections end here and are relayed to endpoints. Immutable; shared by successive snapshots
+/// while it does not change.
 struct Listener {
   static constexpr uint8_t protocol = wire::protocol::kTcp;
   static constexpr uint16_t kAnyPort = 0xffff;
 
   uint32_t id;  ///< dense, stable while its name lives
   std::string name;
-  std::vector<wire::Address> addresses;
-  uint16_t port;           ///< TCP
-  uint16_t on = kAnyPort;  ///< id of the port by which its clients come
+  std::vector<wire::Address> addresses;  ///< ours
+  std::vector<wire::Prefix> within;      ///< others', whose connections are intercepted as they pass through
+  uint16_t port;                         ///< TCP
+  uint16_t on = kAnyPort;                ///< id of the port by which its clients come
   std::vector<Backend> backends;
   RelaySettings relay;
   std::vector<wire::Prefix> trusted;  ///< whose PROXY headers are believed

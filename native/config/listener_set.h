@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "config/intercept_table.h"
 #include "config/listener.h"
 #include "config/place_table.h"
 
@@ -20,13 +21,16 @@ class ListenerSet : private PlaceTable<ListenerPlaces> {
  public:
   ListenerSet() = default;
   /// @param listeners by id; holes are empty
-  explicit ListenerSet(std::vector<std::shared_ptr<const Listener>> listeners) : by_id_(std::move(listeners)) {
+  explicit ListenerSet(std::vector<std::shared_ptr<const Listener>> listeners)
+      : by_id_(std::move(listeners)), intercepts_(by_id_) {
     for (const auto& listener : by_id_) {
       if (listener != nullptr) add(*listener);
     }
   }
 
-  using PlaceTable::empty;
+  bool empty() const { return PlaceTable::empty() && intercepts_.empty(); }
+  /// Whether any of them intercepts what passes through.
+  bool intercepts() const { return !intercepts_.empty(); }
   const std::vector<std::shared_ptr<const Listener>>& by_id() const { return by_id_; }
   /// nullptr: no listener has this id.
   const Listener* at(uint32_t id) const { return id < by_id_.size() ? by_id_[id].get() : nullptr; }
@@ -38,9 +42,15 @@ class ListenerSet : private PlaceTable<ListenerPlaces> {
     }
     return nullptr;
   }
+  /// The listener that intercepts TCP to (address, port), which are not ours, or nullptr.
+  const Listener* find_intercepting(const wire::Address& address, uint16_t port, uint16_t on) const {
+    const uint32_t found = intercepts_.find(address, port, on);
+    return found == 0 ? nullptr : by_id_[found - 1].get();
+  }
 
  private:
   std::vector<std::shared_ptr<const Listener>> by_id_;
+  InterceptTable intercepts_;
 };
 
 }  // namespace flatproxy

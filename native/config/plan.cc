@@ -30,12 +30,20 @@ const PortEntry* open_already(uint16_t id, const Snapshot* base) {
   return &base->ports[id];
 }
 
+bool is_joined_back(const Plan& plan, const PlannedPort& port) {
+  return std::any_of(plan.ports.begin(), plan.ports.end(), [&](const PlannedPort& other) {
+    return other.id == port.peer && other.id != port.id && other.peer == port.id;
+  });
+}
+
 /// Before any port is opened: what would be refused after it.
 void check_ports(const Plan& plan, const Snapshot* base) {
   std::vector<bool> seen(kMaxPorts);
   for (const PlannedPort& port : plan.ports) {
     if (seen[port.id]) contradiction("port " + std::to_string(port.id) + " comes twice");
     seen[port.id] = true;
+    if (port.peer && !is_joined_back(plan, port))
+      contradiction("port '" + port.name + "' is joined with a port that is not joined with it");
     const PortEntry* before = open_already(port.id, base);
     if (before == nullptr) continue;
     if (before->name != port.name)
@@ -62,6 +70,7 @@ void check_uses(const Snapshot& next, const Plan& plan) {
     if (listener->on != Listener::kAnyPort && !known[listener->on])
       contradiction("listener '" + listener->name + "' is on no port");
     for (const Backend& backend : listener->backends) {
+      if (backend.service == Backend::kOriginal) continue;
       if (backend.service >= next.services.size() || next.services[backend.service] == nullptr)
         contradiction("listener '" + listener->name + "' leads to no service");
     }
@@ -83,11 +92,16 @@ void open_ports(Plan& plan, const Snapshot* base, Snapshot& next, const OpenPort
     } else {
       OpenedPort opened = open(planned.id, planned.name, planned.config);
       if (opened.port == nullptr) contradiction("port '" + planned.name + "' was not opened");
-      entry = {
-          std::move(opened.port), std::move(planned.name), std::move(planned.config), std::move(opened.addresses), {},
-          std::move(opened.host)};
+      entry = {std::move(opened.port),
+               std::move(planned.name),
+               std::move(planned.config),
+               std::move(opened.addresses),
+               {},
+               std::move(opened.host),
+               kNoPort};
     }
     entry.own = planned.own ? std::move(*planned.own) : entry.found;
+    entry.peer = planned.peer.value_or(kNoPort);
   }
   const auto has_host = [](const PortEntry& entry) { return entry.host != nullptr; };
   if (next.node_port != kNoPort && std::none_of(next.ports.begin(), next.ports.end(), has_host)) {

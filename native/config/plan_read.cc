@@ -44,7 +44,8 @@ PlannedPort read_port(const PlanValue& value) {
     own.each([&](const PlanValue& each) { port.own->push_back(read_prefix(each)); });
   }
   port.config = value.at("config").object_text();
-  value.members(4);
+  if (value.has("peer")) port.peer = read_port_id(value.at("peer"));
+  value.members(port.peer ? 5 : 4);
   return port;
 }
 
@@ -110,7 +111,9 @@ std::shared_ptr<Service> read_service(const PlanValue& value) {
   service->max_connections = value.at("maxConnections").number_as<uint32_t>(0, kHighest32);
   service->proxy_header = value.at("proxyProtocol").one_of<uint8_t>({{"none", 0}, {"v1", 1}, {"v2", 2}});
   value.at("endpoints").each([&](const PlanValue& each) { service->endpoints.push_back(read_endpoint(each)); });
-  value.members(11);
+  const bool has_source = value.has("source");
+  if (has_source) service->from_client = value.at("source").one_of<bool>({{"own", false}, {"client", true}});
+  value.members(has_source ? 12 : 11);
   return service;
 }
 
@@ -127,7 +130,8 @@ RelaySettings read_relay(const PlanValue& value) {
 
 Backend read_backend(const PlanValue& value) {
   Backend backend{};
-  backend.service = value.at("service").number_as<uint32_t>(0, kMaxServices - 1);
+  const PlanValue service = value.at("service");
+  backend.service = service.null() ? Backend::kOriginal : service.number_as<uint32_t>(0, kMaxServices - 1);
   backend.weight = value.at("weight").number_as<uint32_t>(0, kHeaviestBackend);
   value.members(2);
   return backend;
@@ -146,7 +150,10 @@ std::shared_ptr<const Listener> read_listener(const PlanValue& value) {
   const PlanValue trusted = value.at("trusted");
   listener->relay.expects_proxy_header = !trusted.null();
   if (!trusted.null()) trusted.each([&](const PlanValue& each) { listener->trusted.push_back(read_prefix(each)); });
-  value.members(8);
+  const bool intercepts = value.has("within");
+  if (intercepts)
+    value.at("within").each([&](const PlanValue& each) { listener->within.push_back(read_prefix(each)); });
+  value.members(intercepts ? 9 : 8);
   return listener;
 }
 

@@ -15,6 +15,7 @@ struct PlannedPort {
   std::string name;
   std::optional<std::vector<wire::Prefix>> own;  ///< nothing: those that the port has by itself
   std::string config;                            ///< JSON
+  std::optional<uint16_t> peer;                  ///< id of the port that it is joined with
 };
 
 /// A plan, read: ids and shapes are within their limits, addresses are addresses. What its parts say of each other and

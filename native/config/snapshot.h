@@ -32,6 +32,7 @@ struct PortEntry {
   std::vector<wire::Prefix> found;  ///< addresses that it had by itself when it was opened
   std::vector<wire::Prefix> own;    ///< addresses of ours on it, with the prefix that is connected there
   std::shared_ptr<Port> host;       ///< the node's own stack behind this port (iface, take: 'all'); else empty
+  uint16_t peer = kNoPort;          ///< the port that it is joined with: what comes by one leaves by the other
 };
 
 struct Workload {
@@ -67,6 +68,8 @@ struct Snapshot {
     if (index >= ports.size()) return nullptr;
     return is_host_side(id) ? ports[index].host.get() : ports[index].port.get();
   }
+  /// The port that this one is joined with, or kNoPort.
+  uint16_t peer(uint16_t id) const { return id < ports.size() ? ports[id].peer : kNoPort; }
   /// The first own address of a port in the family (4 or 6), or nullptr.
   const wire::Address* own(uint16_t port, uint8_t family) const;
   /// The own address of a port to speak from to a neighbour there: one whose prefix holds the neighbour, else the first

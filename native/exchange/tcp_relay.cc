@@ -127,7 +127,8 @@ std::optional<RelayTarget> TcpRelay::choose(Pair& pair) {
       counters_of(pair).no_endpoint.add(1);
       return std::nullopt;
     }
-    if (limits_.take_endpoint(target->endpoint, target->max_connections)) return target;
+    const bool counted = target->endpoint != RelayTarget::kNone;
+    if (!counted || limits_.take_endpoint(target->endpoint, target->max_connections)) return target;
     policy_.give_back(*target);
   }
   counters_of(pair).over_limit.add(1);
@@ -136,11 +137,12 @@ std::optional<RelayTarget> TcpRelay::choose(Pair& pair) {
 
 void TcpRelay::connect(Pair& pair) {
   pair.stage = Stage::connecting;
+  pair.client.path = pair.sides[kClient]->path[0];
   const std::optional<RelayTarget> target = choose(pair);
   if (!target) return abort(pair);
   pair.target = *target;
   pair.has_target = true;
-  tcp::Connection* c = stack_.connect(target->tuple, {&pair, target->mtu, target->mark});
+  tcp::Connection* c = stack_.connect(target->tuple, {&pair, target->mtu, target->mark, target->path});
   if (c == nullptr) {
     counters_of(pair).over_limit.add(1);
     return abort(pair);
@@ -152,7 +154,7 @@ void TcpRelay::connect(Pair& pair) {
 }
 
 void TcpRelay::opened(Pair& pair) {
-  policy_.endpoint_answered(pair.target.endpoint, true);
+  policy_.endpoint_answered(pair.target, true);
   counters_of(pair).relayed.add(1);
   pair.stage = Stage::open;
   policy_.tell(FlowEventKind::opened, pair.index);
@@ -207,7 +209,7 @@ void TcpRelay::let_go_if_done(Pair& pair, Side side) {
 void TcpRelay::ended(Pair& pair, Side side) {
   const tcp::End why = pair.sides[side]->end;
   if (pair.stage == Stage::connecting && side == kServer) {
-    policy_.endpoint_answered(pair.target.endpoint, false);
+    policy_.endpoint_answered(pair.target, false);
     counters_of(pair).connect_failed.add(1);
     return abort(pair);
   }
@@ -288,7 +290,7 @@ void TcpRelay::release(Pair& pair) {
 void TcpRelay::give_target_back(Pair& pair) {
   if (!pair.has_target) return;
   pair.has_target = false;
-  limits_.give_endpoint_back(pair.target.endpoint);
+  if (pair.target.endpoint != RelayTarget::kNone) limits_.give_endpoint_back(pair.target.endpoint);
   policy_.give_back(pair.target);
 }
 
@@ -303,7 +305,7 @@ void TcpRelay::fire(Pair& pair) {
       counters_of(pair).bad_proxy_header.add(1);
       return abort(pair);
     case Stage::connecting:
-      policy_.endpoint_answered(pair.target.endpoint, false);
+      policy_.endpoint_answered(pair.target, false);
       counters_of(pair).connect_failed.add(1);
       return abort(pair);
     case Stage::open:

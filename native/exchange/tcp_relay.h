@@ -18,17 +18,21 @@ namespace flatproxy {
 struct RelayClient {
   uint16_t listener;
   wire::ProxyHeader ends;  ///< the client's and the listener's address; those of the PROXY header, if there was one
+  uint64_t path = 0;       ///< of its connection, what the transmitter keeps there
 };
 
 /// An endpoint, and how it is connected to.
 struct RelayTarget {
-  uint32_t service = 0;
-  uint32_t endpoint = 0;         ///< of whom connections are counted
+  static constexpr uint32_t kNone = FlowRecord::kNone;
+
+  uint32_t service = kNone;
+  uint32_t endpoint = kNone;     ///< of whom connections are counted; none of whom the client has addressed itself
   uint32_t max_connections = 0;  ///< to the endpoint; 0: no limit
   uint8_t proxy_header = 0;      ///< version 1 or 2 of the PROXY header, 0: none
   Tuple tuple{};                 ///< source: an address and port of ours
   uint16_t mtu = 0;              ///< of the path at most; 0: that of the stack
-  uint64_t mark = 0;             ///< the connection's, for the stack's transmitter
+  uint64_t mark = 0;             ///< the connection's, for the stack's transmitter...
+  uint64_t path = 0;             ///< ...and how it leaves, if that is known
   bool opened = false;           ///< a connection was begun, and keeps what it was given until the stack forgets it
 };
 
@@ -41,7 +45,7 @@ class RelayPolicy {
   /// Whether a peer's PROXY header is believed.
   virtual bool trusts(uint16_t listener, const wire::Address& peer) = 0;
   /// A connection to an endpoint has been opened, or could not be.
-  virtual void endpoint_answered(uint32_t endpoint, bool opened) = 0;
+  virtual void endpoint_answered(const RelayTarget& target, bool opened) = 0;
   /// A pair has an endpoint, or it ends. @param index of TcpRelay::record()
   virtual void tell(FlowEventKind kind, uint32_t index) = 0;
   /// A target that was chosen is used no more.

@@ -46,7 +46,8 @@ void Lane::adopt(const Snapshot& snapshot, Nanoseconds now) {
     Port* port = snapshot.port(id);
     if (port == nullptr) continue;
     PortQueue& queue = port->queue(id_);
-    inbound_.push_back({.id = id, .port = port, .queue = &queue, .costly = queue.receive_is_costly()});
+    inbound_.push_back(
+        {.id = id, .peer = snapshot.peer(id), .port = port, .queue = &queue, .costly = queue.receive_is_costly()});
   }
   snapshot_ = &snapshot;
   next_beat_ = now;
@@ -61,7 +62,9 @@ bool Lane::iterate(Nanoseconds now) {
     if (now >= inbound.next_look) receive(inbound, now);
     if (burst_.count == 0) continue;
     worked_ = true;
-    if (flows_.stateless() && tcp_.idle()) {
+    if (inbound.peer != kNoPort) {
+      bridge(inbound);
+    } else if (flows_.stateless() && tcp_.idle()) {
       carry<kStateless>(inbound, now);
     } else {
       carry<kStateful>(inbound, now);
@@ -134,6 +137,43 @@ void Lane::carry(const Inbound& inbound, Nanoseconds now) {
   flows_.carry(burst_, now);
 }
 
+/// What comes by a joined port leaves by its peer as it is, whatever it is, but for what listeners intercept.
+void Lane::bridge(const Inbound& inbound) {
+  uint64_t packets = 0;
+  uint64_t bytes = 0;
+  uint32_t kept = 0;
+  for (Segment* frame : burst_) {
+    frame->port = inbound.id;
+    bytes += frame->frame_length;
+    Reason why;
+    const bool parsed = wire::parse_frame(frame, why);
+    packets += parsed ? wire_segments(frame) : 1;
+    if (parsed && frame->family != 0) {
+      burst_.frames[kept++] = frame;
+    } else {
+      egress_.send(frame, inbound.peer, Reason::passed_on);
+    }
+  }
+  counters_.ports[inbound.id].received.add(packets, bytes);
+  burst_.count = kept;
+  if (!tcp_.idle()) tcp_.take(burst_);
+  pass_on_joined();
+}
+
+/// Frames of the burst that came by joined ports go on; the others stay.
+void Lane::pass_on_joined() {
+  uint32_t kept = 0;
+  for (Segment* frame : burst_) {
+    const uint16_t peer = snapshot_->peer(frame->port);
+    if (peer == kNoPort) {
+      burst_.frames[kept++] = frame;
+    } else {
+      egress_.send(frame, peer, Reason::passed_on);
+    }
+  }
+  burst_.count = kept;
+}
+
 /// Judges and counts a frame that the short way did not take. Not inline: it would cost the others registers.
 [[gnu::noinline]] bool Lane::admit_unusual(Segment* frame) {
   Reason why;
@@ -150,7 +190,7 @@ void Lane::carry_handed_over(Nanoseconds now) {
   worked_ = true;
   uint32_t kept = 0;
   for (Segment* frame : burst_) {
-    if (gateway_.is_link_message(frame)) {
+    if (gateway_.is_link_message(frame) && snapshot_->peer(frame->port) == kNoPort) {
       gateway_.learn_from(frame);
     } else {
       burst_.frames[kept++] = frame;
@@ -158,6 +198,7 @@ void Lane::carry_handed_over(Nanoseconds now) {
   }
   burst_.count = kept;
   if (!tcp_.idle()) tcp_.take(burst_);
+  pass_on_joined();
   flows_.carry(burst_, now);
 }
 

@@ -62,6 +62,7 @@ class Lane {
  private:
   struct Inbound {
     uint16_t id;
+    uint16_t peer;  // the port that it is joined with, or kNoPort
     Port* port;
     PortQueue* queue;
     bool costly;              // PortQueue::receive_is_costly()
@@ -73,6 +74,8 @@ class Lane {
   template <Flows kFlows>
   void carry(const Inbound& inbound, Nanoseconds now);
   bool admit_unusual(Segment* frame);
+  void bridge(const Inbound& inbound);
+  void pass_on_joined();
   void carry_handed_over(Nanoseconds now);
   void beat(Nanoseconds now);
   void tick(Nanoseconds now);

@@ -23,35 +23,57 @@ uint64_t balance_hash(const Service& service, const wire::ProxyHeader& ends) {
 }  // namespace
 
 RelayBackends::RelayBackends(unsigned lane, LaneShared& shared, LaneCounters& counters, LaneBalance& balance,
-                             const tcp::Stack& stack, OnChange on_change)
+                             const tcp::Stack& stack, LinkWays& links, OnChange on_change)
     : lane_(lane),
       shared_(shared),
       counters_(counters),
       balance_(balance),
       stack_(stack),
+      links_(links),
       on_change_(std::move(on_change)),
       ports_(shared.tcp_secrets.sequence) {}
 
 std::optional<RelayTarget> RelayBackends::choose(const RelayClient& client) {
   const Listener* listener = snapshot_->listeners->at(client.listener);
-  const Service* service = listener != nullptr ? service_for(*listener) : nullptr;
-  const Endpoint* endpoint = service != nullptr ? endpoint_for(*service, client.ends) : nullptr;
+  const Backend* backend = listener != nullptr ? backend_for(*listener) : nullptr;
+  if (backend == nullptr) return std::nullopt;
+  if (backend->service == Backend::kOriginal) return original_of(client);
+  return choose_of(*snapshot_->services[backend->service], client);
+}
+
+/// Both ends see each other's addresses, as if nobody stood between them.
+std::optional<RelayTarget> RelayBackends::original_of(const RelayClient& client) {
+  RelayTarget target;
+  target.tuple.destination = client.ends.destination;
+  target.tuple.destination_port = client.ends.destination_port;
+  if (!find_way(client, true, target)) return std::nullopt;
+  return target;
+}
+
+std::optional<RelayTarget> RelayBackends::choose_of(const Service& service, const RelayClient& client) {
+  const Endpoint* endpoint = endpoint_for(service, client.ends);
   if (endpoint == nullptr) return std::nullopt;
-  RelayTarget target{.service = service->id,
+  RelayTarget target{.service = service.id,
                      .endpoint = endpoint->id,
-                     .max_connections = service->max_connections,
-                     .proxy_header = service->proxy_header,
-                     .mark = uint64_t{service->id + 1} << 32};
-  if (!find_way(*endpoint, target)) return std::nullopt;
+                     .max_connections = service.max_connections,
+                     .proxy_header = service.proxy_header,
+                     .mark = uint64_t{service.id + 1} << 32};
+  target.tuple.destination = endpoint->address;
+  target.tuple.destination_port = endpoint->port;
+  if (!find_way(client, service.from_client, target)) return std::nullopt;
   ++balance_.open_flows[endpoint->id];
-  ServiceCounter& counter = counters_.services[service->id];
+  ServiceCounter& counter = counters_.services[service.id];
   counter.new_flows.add(1);
   counter.active_flows.add(1);
   return target;
 }
 
 void RelayBackends::give_back(const RelayTarget& target) {
-  if (!target.opened && (target.mark & kClaimed) != 0) unclaim(target.tuple);
+  if (!target.opened) {
+    if ((target.mark & kClaimed) != 0) unclaim(target.tuple);
+    if (const Way way = Way::of(target.path); way.is_by_link()) links_.let_go(way.number);
+  }
+  if (target.service == RelayTarget::kNone) return;
   --balance_.open_flows[target.endpoint];
   Counter& active = counters_.services[target.service].active_flows;
   active.set(active.read() - 1);
@@ -65,13 +87,13 @@ bool RelayBackends::trusts(uint16_t listener, const wire::Address& peer) {
 }
 
 /// Evenly by weight: multiples of the golden ratio fill [0, 1) without gaps or heaps.
-const Service* RelayBackends::service_for(const Listener& listener) {
+const Backend* RelayBackends::backend_for(const Listener& listener) {
   uint64_t total = 0;
   for (const Backend& backend : listener.backends) total += backend.weight;
   if (total == 0) return nullptr;
   uint64_t drawn = (uint64_t{turn_++ * 0x9e3779b9u} * total) >> 32;
   for (const Backend& backend : listener.backends) {
-    if (drawn < backend.weight) return snapshot_->services[backend.service].get();
+    if (drawn < backend.weight) return &backend;
     drawn -= backend.weight;
   }
   return nullptr;
@@ -88,18 +110,45 @@ const Endpoint* RelayBackends::endpoint_for(const Service& service, const wire::
   return nullptr;
 }
 
-bool RelayBackends::find_way(const Endpoint& endpoint, RelayTarget& target) {
-  const Route* route = snapshot_->routes->lookup(endpoint.address);
-  const wire::Address* own = snapshot_->own_for(endpoint.address);
-  if (route == nullptr || own == nullptr) return false;
-  const auto family = static_cast<uint8_t>(endpoint.address.is_v4() ? 4 : 6);
-  target.tuple = {*own, endpoint.address, 0, endpoint.port, wire::protocol::kTcp, family};
-  const Port* port = snapshot_->port(route->port);
-  if (port != nullptr) target.mtu = port->info().mtu;
+/// From where to the target's destination: with a client that came through joined ports, as it came.
+bool RelayBackends::find_way(const RelayClient& client, bool from_client, RelayTarget& target) {
+  Tuple& tuple = target.tuple;
+  tuple.protocol = wire::protocol::kTcp;
+  tuple.family = static_cast<uint8_t>(tuple.destination.is_v4() ? 4 : 6);
+  tuple.source = client.ends.source;
+  tuple.source_port = client.ends.source_port;
+  const bool same_family = client.ends.source.is_v4() == tuple.destination.is_v4();
+  const Way way = Way::of(client.path);
+  const bool joined = way.is_by_link() && snapshot_->peer(links_.at(way.number).port) != kNoPort;
+  if (joined) return same_family && find_source(target, true) && find_link(way, target);
+
+  const Route* route = snapshot_->routes->lookup(tuple.destination);
+  if (route == nullptr) return false;
+  if (const Port* port = snapshot_->port(route->port)) target.mtu = port->info().mtu;
+  if (from_client) return same_family && find_source(target, true) && claim(route->port, target);
+  const wire::Address* own = snapshot_->own_for(tuple.destination);
+  if (own == nullptr) return false;
+  tuple.source = *own;
+  return find_source(target, false) && claim(route->port, target);
+}
+
+/// The way that the client's frames would have gone on.
+bool RelayBackends::find_link(const Way& client, RelayTarget& target) {
+  LinkWay link = links_.at(client.number).back();
+  link.port = snapshot_->peer(link.port);
+  if (const Port* port = snapshot_->port(link.port)) target.mtu = port->info().mtu;
+  const std::optional<LinkWays::Id> id = links_.hold(link);
+  if (id) target.path = Way::by_link(*id).path();
+  return id.has_value();
+}
+
+/// A source port whose replies come to this lane. @param as_it_is the one that the tuple has, if it can be
+bool RelayBackends::find_source(RelayTarget& target, bool as_it_is) {
   const auto is_free = [this](const Tuple& tuple) {
     return shared_.home(flow_hash(tuple, shared_.key)) == lane_ && stack_.may_connect(tuple);
   };
-  return ports_.find(target.tuple, kTries * shared_.lanes(), is_free) && claim(route->port, target);
+  if (as_it_is && is_free(target.tuple)) return true;
+  return ports_.find(target.tuple, kTries * shared_.lanes(), is_free);
 }
 
 bool RelayBackends::claim(uint16_t id, RelayTarget& target) {

@@ -8,6 +8,7 @@
 #include "exchange/tcp_relay.h"
 #include "lane/shared.h"
 #include "lane/source_ports.h"
+#include "lane/way.h"
 #include "stats/lane_counters.h"
 
 namespace flatproxy {
@@ -25,7 +26,7 @@ class RelayBackends : public RelayPolicy {
   using OnChange = std::function<void(FlowEventKind kind, uint32_t index)>;
   /// @param on_change a pair of the relay's was opened or ends
   RelayBackends(unsigned lane, LaneShared& shared, LaneCounters& counters, LaneBalance& balance,
-                const tcp::Stack& stack, OnChange on_change);
+                const tcp::Stack& stack, LinkWays& links, OnChange on_change);
 
   void adopt(const Snapshot& snapshot) { snapshot_ = &snapshot; }
   /// No reply comes to a connection's tuple any more.
@@ -33,14 +34,18 @@ class RelayBackends : public RelayPolicy {
 
   std::optional<RelayTarget> choose(const RelayClient& client) override;
   bool trusts(uint16_t listener, const wire::Address& peer) override;
-  void endpoint_answered(uint32_t, bool) override {}
+  void endpoint_answered(const RelayTarget&, bool) override {}
   void tell(FlowEventKind kind, uint32_t index) override { on_change_(kind, index); }
   void give_back(const RelayTarget& target) override;
 
  private:
-  const Service* service_for(const Listener& listener);
+  const Backend* backend_for(const Listener& listener);
+  std::optional<RelayTarget> original_of(const RelayClient& client);
+  std::optional<RelayTarget> choose_of(const Service& service, const RelayClient& client);
   const Endpoint* endpoint_for(const Service& service, const wire::ProxyHeader& ends) const;
-  bool find_way(const Endpoint& endpoint, RelayTarget& target);
+  bool find_way(const RelayClient& client, bool from_client, RelayTarget& target);
+  bool find_link(const Way& client, RelayTarget& target);
+  bool find_source(RelayTarget& target, bool as_it_is);
   bool claim(uint16_t port, RelayTarget& target);
 
   unsigned lane_;
@@ -48,6 +53,7 @@ class RelayBackends : public RelayPolicy {
   LaneCounters& counters_;
   LaneBalance& balance_;
   const tcp::Stack& stack_;
+  LinkWays& links_;
   const OnChange on_change_;
   const Snapshot* snapshot_ = nullptr;
   SourcePorts ports_;

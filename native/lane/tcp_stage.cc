@@ -1,6 +1,6 @@
 #include "lane/tcp_stage.h"
 
-#include <bit>
+#include <algorithm>
 #include <utility>
 
 #include "packet/frame.h"
@@ -24,14 +24,10 @@ tcp::Settings settings() {
   return s;
 }
 
-/// How a connection's frames leave, as path[0] keeps it; zeros: not known yet.
-struct Way {
-  uint32_t epoch = 0;
-  uint16_t exit = 0;     ///< the gateway's, plus one
-  uint16_t arrival = 0;  ///< id of the port that the last frame came by, plus one
-};
-Way way_of(const tcp::Connection& c) { return std::bit_cast<Way>(c.path[0]); }
-void keep(tcp::Connection& c, const Way& way) { c.path[0] = std::bit_cast<uint64_t>(way); }
+bool leads_from_client(const Snapshot& snapshot) {
+  return std::any_of(snapshot.services.begin(), snapshot.services.end(),
+                     [](const auto& service) { return service != nullptr && service->from_client; });
+}
 
 }  // namespace
 
@@ -43,7 +39,8 @@ TcpStage::TcpStage(unsigned lane, LaneShared& shared, LaneCounters& counters, Eg
       gateway_(gateway),
       flows_(flows),
       stack_(settings(), capacity, shared.tcp_secrets, *shared.buffers[lane], *this),
-      backends_(lane, shared, counters, flows.balance(), stack_,
+      links_(shared.key),
+      backends_(lane, shared, counters, flows.balance(), stack_, links_,
                 [this](FlowEventKind kind, uint32_t index) { report(kind, index); }),
       relay_(stack_, backends_, shared.relay_limits, capacity / 2, counters.listeners.data()) {}
 
@@ -51,6 +48,9 @@ void TcpStage::adopt(const Snapshot& snapshot) {
   const auto* before = snapshot_ != nullptr ? snapshot_->listeners.get() : nullptr;
   snapshot_ = &snapshot;
   backends_.adopt(snapshot);
+  // What was intercepted lives on when nothing is intercepted any more.
+  intercepts_ =
+      snapshot.listeners->intercepts() || leads_from_client(snapshot) || (intercepts_ && stack_.connections() > 0);
   for (const auto& listener : snapshot.listeners->by_id()) {
     if (listener == nullptr) continue;
     const auto id = static_cast<uint16_t>(listener->id);
@@ -82,11 +82,13 @@ void TcpStage::set_time(Nanoseconds now) {
 void TcpStage::take(Burst& burst) {
   uint32_t kept = 0;
   for (Segment* frame : burst) {
-    const bool segment = frame->protocol == wire::protocol::kTcp;
-    const bool ours =
-        segment ? may_be_ours(frame) && take_segment(frame)
-                : wire::is_icmp_error(frame) && snapshot_->ours(wire::destination_of(frame)) && take_error(frame);
-    if (!ours) burst.frames[kept++] = frame;
+    bool taken = false;
+    if (frame->protocol == wire::protocol::kTcp) {
+      taken = may_be_ours(frame) ? take_segment(frame) : intercepts_ && take_intercepted(frame);
+    } else if (wire::is_icmp_error(frame)) {
+      taken = (intercepts_ || snapshot_->ours(wire::destination_of(frame))) && take_error(frame);
+    }
+    if (!taken) burst.frames[kept++] = frame;
   }
   burst.count = kept;
 }
@@ -112,10 +114,30 @@ bool TcpStage::take_segment(Segment* frame) {
     egress_.drop(frame, Reason::tcp_fragmented);
     return true;
   }
-  const bool refuses = shared_.refuse_new.load(std::memory_order_relaxed);
+  if (take_input(frame, listener)) return true;
+  if (listener == nullptr) return false;
+  gateway_.reject(frame, is_draining() ? Reason::draining : Reason::tcp_no_connection);
+  return true;
+}
+
+/// A packet that passes through, between addresses that are not ours. What belongs to no connection that was
+/// intercepted passes on, also when it would have been: it is of one that is older than the listener.
+bool TcpStage::take_intercepted(Segment* frame) {
+  if ((frame->flags & kLaterFragment) != 0 || is_owned(frame)) return false;
+  if (hand_over(frame)) return true;
+  const auto port = static_cast<uint16_t>(frame->l4_ports);
+  const Listener* listener = snapshot_->listeners->find_intercepting(wire::destination_of(frame), port, frame->port);
+  if ((frame->flags & kFirstFragment) == 0) return take_input(frame, listener);
+  if (!stack_.knows(wire::tuple_of(frame).reversed())) return false;
+  egress_.drop(frame, Reason::tcp_fragmented);
+  return true;
+}
+
+/// True: it has ended.
+bool TcpStage::take_input(Segment* frame, const Listener* listener) {
   const uint32_t packets = wire_segments(frame);
   const uint32_t bytes = frame->frame_length;
-  const bool listens = listener != nullptr && !refuses;
+  const bool listens = listener != nullptr && !is_draining();
   switch (stack_.input(frame, listens ? static_cast<uint16_t>(listener->id) : tcp::Stack::kNoListener)) {
     case tcp::Fate::taken:
       counters_.reasons[static_cast<size_t>(Reason::tcp_terminated)].add(packets, bytes);
@@ -132,15 +154,19 @@ bool TcpStage::take_segment(Segment* frame) {
     case tcp::Fate::unclaimed:
       break;
   }
-  if (listener == nullptr) return false;
-  gateway_.reject(frame, refuses ? Reason::draining : Reason::tcp_no_connection);
-  return true;
+  return false;
 }
 
 /// All packets of a connection meet on one lane: where its tuple's hash leads.
 bool TcpStage::hand_over(Segment* frame) {
   if (shared_.lanes() == 1 || (frame->flags & kHandedOver) != 0) return false;
   return flows_.hand_over(frame, shared_.home(flow_hash(wire::tuple_of(frame), shared_.key)));
+}
+
+/// A reply to a flow that another lane has translated.
+bool TcpStage::is_owned(const Segment* frame) const {
+  return shared_.lanes() > 1 &&
+         shared_.directory.find(flow_hash(wire::tuple_of(frame), shared_.key)) != OwnerDirectory::kNone;
 }
 
 bool TcpStage::take_error(Segment* frame) {
@@ -163,15 +189,40 @@ bool TcpStage::take_error(Segment* frame) {
 }
 
 void TcpStage::arrived(const Segment* frame, tcp::Connection& c) {
-  Way way = way_of(c);
+  const Way way = Way::of(c);
   const auto arrival = static_cast<uint16_t>(frame->port + 1);
-  if (way.arrival != arrival) [[unlikely]] {
+  if (way.arrival != arrival || way.is_by_link()) [[unlikely]] {
     const Port* port = snapshot_->port(frame->port);
     if (c.state == tcp::State::closed && port != nullptr) c.path_mtu = port->info().mtu;
-    keep(c, {.arrival = arrival});
+    if (answers_by_link(frame, c)) {
+      keep_link(frame, c);
+    } else {
+      Way{.arrival = arrival}.keep_in(c);
+    }
   }
   c.path[2] += wire_segments(frame);
   count_service(frame, c);
+}
+
+/// Whether a connection's frames go back the way that the other side's came: through joined ports, and to the client of
+/// one that was intercepted. There need be no route.
+bool TcpStage::answers_by_link(const Segment* frame, const tcp::Connection& c) const {
+  if (snapshot_->peer(frame->port) != kNoPort || Way::of(c).is_by_link()) return true;
+  const bool of_client = c.state == tcp::State::closed || c.has(tcp::kPassive);
+  return of_client && !snapshot_->ours(c.tuple.source) && !is_host_side(frame->port);
+}
+
+void TcpStage::keep_link(const Segment* frame, tcp::Connection& c) {
+  const Way way = Way::of(c);
+  LinkWay link = LinkWay::taken_by(frame).back();
+  if (way.is_by_link()) link.hops = links_.at(way.number).hops;
+  if (way.is_by_link() && link == links_.at(way.number)) return;
+  const std::optional<LinkWays::Id> id = links_.hold(link);
+  if (!id) return;
+  if (way.is_by_link()) links_.let_go(way.number);
+  Way kept = Way::by_link(*id);
+  kept.arrival = static_cast<uint16_t>(frame->port + 1);
+  kept.keep_in(c);
 }
 
 // What becomes of it.
@@ -193,19 +244,29 @@ void TcpStage::finish() {
 // What goes.
 
 void TcpStage::transmit(Segment* frame, tcp::Connection& c) {
-  Way way = way_of(c);
+  Way way = Way::of(c);
   if (way.arrival != 0) frame->port = static_cast<uint16_t>(way.arrival - 1);
+  if (way.is_by_link()) [[unlikely]] {
+    c.path[2] += wire_segments(frame);
+    count_service(frame, c);
+    return transmit_by_link(frame, links_.at(way.number));
+  }
   Reason why;
-  if (way.exit == 0 || way.epoch != gateway_.epoch()) [[unlikely]] {
+  if (way.exit == 0 || way.number != gateway_.epoch()) [[unlikely]] {
     const uint16_t exit = find_exit(frame, c, why);
     if (exit == Gateway::kNoExit) return lose(frame, c, why);
-    way.epoch = gateway_.epoch();
+    way.number = gateway_.epoch();
     way.exit = static_cast<uint16_t>(exit + 1);
-    keep(c, way);
+    way.keep_in(c);
   }
   c.path[2] += wire_segments(frame);
   count_service(frame, c);
   if (!gateway_.send_by(frame, static_cast<uint16_t>(way.exit - 1), Reason::originated, why)) lose(frame, c, why);
+}
+
+void TcpStage::transmit_by_link(Segment* frame, const LinkWay& link) {
+  LinkWays::address(frame, link);
+  egress_.send(frame, link.port, Reason::originated);
 }
 
 /// What the node's own stack has opened goes back to it the way that it came from.
@@ -239,7 +300,7 @@ bool TcpStage::tell_losses() {
 bool TcpStage::record(uint32_t index, FlowRecord& to) const {
   if (!relay_.record(index, to)) return false;
   const uint64_t* path = relay_.client_path(index);
-  const Way way = std::bit_cast<Way>(path[0]);
+  const Way way = Way::of(path[0]);
   if (way.arrival != 0) to.ingress = static_cast<uint16_t>(way.arrival - 1);
   to.packets[kOriginal] = path[2];
   return true;
@@ -252,6 +313,10 @@ void TcpStage::report(FlowEventKind kind, uint32_t index) {
 
 void TcpStage::forgotten(tcp::Connection& c) {
   if (!c.has(tcp::kPassive) && (c.path[1] & RelayBackends::kClaimed) != 0) backends_.unclaim(c.tuple);
+  const Way way = Way::of(c);
+  if (!way.is_by_link()) return;
+  links_.let_go(way.number);
+  Way{.arrival = way.arrival}.keep_in(c);
 }
 
 void TcpStage::count_service(const Segment* frame, const tcp::Connection& c) {

@@ -10,6 +10,7 @@
 #include "lane/gateway.h"
 #include "lane/relay_backends.h"
 #include "lane/shared.h"
+#include "lane/way.h"
 #include "packet/burst.h"
 #include "stats/lane_counters.h"
 #include "tcp/stack.h"
@@ -17,7 +18,8 @@
 namespace flatproxy {
 
 /// TCP connections that end at this node, for one lane: those that listeners take, and those to endpoints that they are
-/// relayed by. It stands in front of the flow stage and takes what is addressed to one of them.
+/// relayed by. It stands in front of the flow stage and takes what is addressed to one of them. Of a connection that a
+/// listener intercepts, neither address need be ours.
 class TcpStage : private tcp::Transmitter {
  public:
   /// @param capacity connections at most, both those from clients and those to endpoints
@@ -41,6 +43,8 @@ class TcpStage : private tcp::Transmitter {
   /// Whether nothing is relayed.
   bool drained() const { return relay_.active() == 0; }
   const tcp::Stack& stack() const { return stack_; }
+  /// Ways of intercepted connections.
+  uint32_t links() const { return links_.count(); }
   /// Relayed connections, for a list: indexes are below the limit. False: there is none at this one.
   uint32_t record_limit() const { return relay_.index_limit(); }
   bool record(uint32_t index, FlowRecord& to) const;
@@ -56,11 +60,18 @@ class TcpStage : private tcp::Transmitter {
   void retire(const ListenerSet& before);
   bool may_be_ours(const Segment* frame) const;
   bool take_segment(Segment* frame);
+  bool take_intercepted(Segment* frame);
+  bool take_input(Segment* frame, const Listener* listener);
+  bool is_owned(const Segment* frame) const;
+  bool is_draining() const { return shared_.refuse_new.load(std::memory_order_relaxed); }
   bool take_error(Segment* frame);
   bool hand_over(Segment* frame);
   void transmit(Segment* frame, tcp::Connection& c) override;
   void arrived(const Segment* frame, tcp::Connection& c) override;
   void forgotten(tcp::Connection& c) override;
+  bool answers_by_link(const Segment* frame, const tcp::Connection& c) const;
+  void keep_link(const Segment* frame, tcp::Connection& c);
+  void transmit_by_link(Segment* frame, const LinkWay& link);
   uint16_t find_exit(const Segment* frame, const tcp::Connection& c, Reason& why);
   void lose(Segment* frame, const tcp::Connection& c, Reason why);
   bool tell_losses();
@@ -74,11 +85,13 @@ class TcpStage : private tcp::Transmitter {
   FlowStage& flows_;
   const Snapshot* snapshot_ = nullptr;
   tcp::Stack stack_;
+  LinkWays links_;
   RelayBackends backends_;
   TcpRelay relay_;
   ListenerSet retired_;  // listeners that are gone, whose connections may not be
   std::vector<Loss> losses_;
   uint32_t reset_next_ = 0;
+  bool intercepts_ = false;  // connections may have addresses that are not ours
 };
 
 }  // namespace flatproxy

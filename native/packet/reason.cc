@@ -6,6 +6,7 @@ namespace {
 // clang-format off
 constexpr std::array<ReasonInfo, kReasons> kTable{{
     {"forwarded", Verdict::forward},
+    {"passed_on", Verdict::forward},
     {"service_forwarded", Verdict::forward},
     {"icmp_related", Verdict::forward},
     {"originated", Verdict::forward},

@@ -13,7 +13,7 @@ enum class Verdict : uint8_t { forward, answer, terminate, drop, reject };
 /// Why a packet ended as it did. Every packet ends in exactly one reason, and the reason has exactly one verdict.
 enum class Reason : uint8_t {
   // clang-format off
-  forwarded, service_forwarded, icmp_related, originated,
+  forwarded, passed_on, service_forwarded, icmp_related, originated,
   arp_answered, nd_answered, neighbor_learned, echo_answered, probe_answered,
   ethernet_truncated, ether_type_unknown, vlan_unknown, not_for_us, source_invalid, destination_invalid,
   arp_malformed, nd_malformed,

@@ -185,6 +185,7 @@ Fate Stack::take_syn(Segment* frame, Arrival& syn, uint16_t listener, const Sequ
     c.path_mtu = listeners_[listener].mtu;
     context_.transmitter.arrived(frame, c);
     answer_with_cookie(context_, c, syn, secrets_);
+    context_.transmitter.forgotten(c);
     context_.counters.cookies_sent.add(1);
     listeners_[listener].cookies_until = context_.now + (kCookieMinutes + 1) * 60 * kSecond;
     release(frame);
@@ -271,6 +272,7 @@ Connection* Stack::connect(const Tuple& tuple, const Opening& opening) {
   if (c == nullptr) return nullptr;
   c->owner = opening.owner;
   c->path_mtu = opening.mtu;
+  c->path[0] = opening.path;
   c->path[1] = opening.mark;
   open_active(context_, *c, secrets_, old != nullptr ? &beyond : nullptr);
   return c;

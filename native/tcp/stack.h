@@ -70,6 +70,7 @@ class Stack {
     void* owner = nullptr;
     uint16_t mtu = 0;   ///< of the path at most, 0: that of the stack
     uint64_t mark = 0;  ///< for the transmitter: path[1]
+    uint64_t path = 0;  ///< for the transmitter: path[0]
   };
   /// Begins to open a connection from tuple.source; nullptr: the table is full or the tuple is taken.
   Connection* connect(const Tuple& tuple, const Opening& opening);

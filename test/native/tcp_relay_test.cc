@@ -33,7 +33,7 @@ struct Policy : RelayPolicy {
                        .tuple = {kRelayAddress, kOutsideAddress, next_port++, port, wire::protocol::kTcp, 4}};
   }
   bool trusts(uint16_t, const wire::Address&) override { return trusted; }
-  void endpoint_answered(uint32_t, bool opened) override { ++(opened ? answered : failed); }
+  void endpoint_answered(const RelayTarget&, bool opened) override { ++(opened ? answered : failed); }
   void tell(FlowEventKind kind, uint32_t) override { kind == FlowEventKind::opened ? ++told_open : ++told_closed; }
   void give_back(const RelayTarget&) override { --ports_out; }
 

@@ -39,6 +39,7 @@ struct ListenerWorld : ::testing::Test {
     for (unsigned i = 0; i < world->shared().lanes(); ++i) {
       EXPECT_TRUE(world->lane(i).tcp().drained());
       EXPECT_EQ(world->lane(i).tcp().stack().connections(), 0u);
+      EXPECT_EQ(world->lane(i).tcp().links(), 0u);
       Buffers& buffers = world->lane(i).buffers();
       EXPECT_EQ(buffers.loans.in_use(), 0u);
       EXPECT_EQ(buffers.large.in_use(), 0u);

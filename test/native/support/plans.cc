@@ -61,15 +61,20 @@ std::string Plan::text(uint64_t generation, bool whole) const {
   std::string connected;
   for (unsigned i = 0; i < ports; ++i) {
     const std::string id = std::to_string(i);
+    if (joined && i < 2) {
+      text += std::string(i == 0 ? "" : ",") + "{\"id\":" + id + ",\"name\":\"" + static_cast<char>('a' + i) +
+              "\",\"own\":[],\"peer\":" + std::to_string(1 - i) + ",\"config\":{\"type\":\"memory\"}}";
+      continue;
+    }
     const std::string n = std::to_string(first_subnet + i);
     const std::string h = std::to_string(host);
     text += std::string(i == 0 ? "" : ",") + "{\"id\":" + id + ",\"name\":\"" + static_cast<char>('a' + i) +
             "\",\"own\":[\"10.0." + n + "." + h + "/24\",\"fd00:0:0:" + n + "::" + h +
             "/64\"],\"config\":{\"type\":\"memory\"}}";
-    connected += std::string(i == 0 ? "" : ",") + "{\"to\":\"10.0." + n + ".0/24\",\"port\":" + id +
+    connected += std::string(connected.empty() ? "" : ",") + "{\"to\":\"10.0." + n + ".0/24\",\"port\":" + id +
                  "},{\"to\":\"fd00:0:0:" + n + "::/64\",\"port\":" + id + "}";
   }
-  if (routes.size() > 2) connected += "," + routes.substr(1, routes.size() - 2);
+  if (routes.size() > 2) connected += (connected.empty() ? "" : ",") + routes.substr(1, routes.size() - 2);
   text += "],\"routes\":[" + connected + "],\"workloads\":[],\"services\":{\"set\":" + services +
           ",\"removed\":[]},\"listeners\":" + listeners + ",\"flows\":{";
   std::string settings = flows;
@@ -101,6 +106,14 @@ std::string listener_json(const std::string& address, uint16_t port, const std::
   settings.pop_back();
   return R"([{"id":0,"name":"door","addresses":[")" + address + R"("],"port":)" + std::to_string(port) +
          R"(,"on":null,"backends":[{"service":0,"weight":1}],"relay":{)" + settings + R"(},"trusted":null}])";
+}
+
+std::string intercept_json(const std::string& within, uint16_t port, const std::string& service) {
+  std::string text = listener_json("10.8.8.8", port);
+  const auto replace = [&text](const std::string& a, const std::string& b) { text.replace(text.find(a), a.size(), b); };
+  replace("\"addresses\":[\"10.8.8.8\"]", "\"addresses\":[],\"within\":[\"" + within + "\"]");
+  replace("\"service\":0", "\"service\":" + service);
+  return text;
 }
 
 Segment* neighbor_answer(const Segment* frame, const wire::Mac& mac, Buffers& buffers) {

@@ -20,6 +20,7 @@ struct Plan {
   std::string listeners = "[]";
   unsigned first_subnet = 0;
   unsigned host = 1;
+  bool joined = false;  ///< the first two ports with each other; they have no addresses then
 
   /// @param whole false: it changes the plan of the generation before
   std::string text(uint64_t generation, bool whole) const;
@@ -32,6 +33,9 @@ std::string service_json(const std::vector<std::string>& endpoints, const std::s
 /// One listener, on any port, named door with the id 0, whose connections go to the service 0.
 /// @param relay members of `relay` that differ from the defaults: "\"maxConnections\":3,"
 std::string listener_json(const std::string& address, uint16_t port, const std::string& relay = "");
+
+/// The same of a listener that intercepts what goes to a prefix. @param service id, or null: whom the client addresses
+std::string intercept_json(const std::string& within, uint16_t port, const std::string& service = "null");
 
 /// The MACs of flatproxy's end of a port, and of everyone behind it.
 inline wire::Mac own_mac(unsigned port) { return {{2, 0, 0, 0, 0, static_cast<uint8_t>(port + 1)}}; }

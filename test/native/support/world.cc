@@ -37,8 +37,8 @@ class ClaimingPort : public Port {
 
 World::World(Options options)
     : options_(std::move(options)),
-      plan_{options_.ports,    options_.routes,    options_.services,     options_.flows,
-            options_.capacity, options_.listeners, options_.first_subnet, options_.host},
+      plan_{options_.ports,     options_.routes,       options_.services, options_.flows, options_.capacity,
+            options_.listeners, options_.first_subnet, options_.host,     options_.joined},
       came_(options_.ports) {
   ports_.resize(options_.ports);
   shared_ = std::make_unique<LaneShared>(options_.lanes, options_.capacity * options_.lanes, hash_key(options_.seed),

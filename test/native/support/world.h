@@ -36,6 +36,7 @@ class World {
     unsigned host = 1;
     uint64_t seed = 11;
     std::optional<Faults> faults{};  ///< of every port
+    bool joined = false;             ///< the first two ports with each other
     bool claims = false;             ///< ports take only the replies that they were told of, as it were
   };
   explicit World(Options options);

@@ -5,6 +5,7 @@
 
 #include "l3/tcp_reset.h"
 #include "packet/frame.h"
+#include "wire/ethernet.h"
 #include "wire/parse.h"
 #include "wire/protocol.h"
 #include "wire/tuple_of.h"
@@ -29,6 +30,14 @@ tcp::Settings settings(uint32_t window) {
   return s;
 }
 
+void tag(Segment* frame, uint16_t vlan) {
+  uint8_t* start = frame->prepend(4);
+  std::memmove(start, start + 4, 12);
+  wire::store16(start + 12, 0x8100);
+  wire::store16(start + 14, vlan);
+  frame->checksum_start = static_cast<uint16_t>(frame->checksum_start + 4);
+}
+
 }  // namespace
 
 WorldPeer::WorldPeer(World& world, unsigned port, const std::string& address, int queue, uint32_t window)
@@ -37,6 +46,7 @@ WorldPeer::WorldPeer(World& world, unsigned port, const std::string& address, in
       address_(*wire::Address::parse(address)),
       queue_(queue),
       stack_(settings(window), 4096, secrets(), buffers_, *this) {
+  gateway = world.mac(port);
   stack_.set_time(world.now());
   listener_ = stack_.listen(1024);
 }
@@ -48,13 +58,20 @@ tcp::Connection* WorldPeer::connect(const std::string& address, uint16_t port, u
 }
 
 void WorldPeer::transmit(Segment* frame, tcp::Connection&) {
-  std::memcpy(frame->data, world_.mac(port_).bytes.data(), 6);
+  std::memcpy(frame->data, gateway.bytes.data(), 6);
   std::memcpy(frame->data + 6, peer_mac(port_).bytes.data(), 6);
   dice_ = dice_ * 1664525 + 1013904223;
   const unsigned drawn = (dice_ >> 16) % world_.shared().lanes();
   // A copy: what the peer's queues lend stays its own.
-  world_.inject(port_, copy_frame(frame, world_.buffers()), queue_ < 0 ? drawn : static_cast<unsigned>(queue_));
+  Segment* copy = copy_frame(frame, world_.buffers());
+  if (vlan != 0) tag(copy, vlan);
+  world_.inject(port_, copy, queue_ < 0 ? drawn : static_cast<unsigned>(queue_));
   release(frame);
+}
+
+bool WorldPeer::is_stray(const Segment* frame) const {
+  return wire::load_mac(frame->data) != peer_mac(port_) || wire::load_mac(frame->data + 6) != gateway ||
+         frame->vlan != vlan;
 }
 
 void WorldPeer::take(const Segment* came) {
@@ -63,6 +80,10 @@ void WorldPeer::take(const Segment* came) {
   Reason why;
   const bool good = frame != nullptr && wire::parse_frame(frame, why) && frame->protocol == wire::protocol::kTcp &&
                     wire::destination_of(frame) == address_;
+  if (good && is_stray(frame)) {
+    ++strays;
+    return release(frame);
+  }
   const bool listens = good && static_cast<uint16_t>(frame->l4_ports) == 8080;
   if (good) {
     const tcp::Fate fate = stack_.input(frame, listens ? listener_ : tcp::Stack::kNoListener);

@@ -27,6 +27,10 @@ class WorldPeer : private tcp::Transmitter {
     return buffers_.small.in_use() + buffers_.large.in_use() + buffers_.loans.in_use();
   }
 
+  /// The station that it sends to, and in which VLAN, 0: none. What comes otherwise is a stray, and is not taken.
+  wire::Mac gateway;
+  uint16_t vlan = 0;
+  unsigned strays = 0;
   /// Called for each connection to which something has happened, before what stands below takes notice.
   std::function<void(tcp::Connection&, uint8_t events)> on_event = [](tcp::Connection&, uint8_t) {};
   /// All that was opened, from both sides, and is not ended; what has ended, and why.
@@ -40,6 +44,7 @@ class WorldPeer : private tcp::Transmitter {
 
  private:
   void transmit(Segment* frame, tcp::Connection& c) override;
+  bool is_stray(const Segment* frame) const;
 
   World& world_;
   unsigned port_;
