@@ -3,6 +3,7 @@ import { Problems, type Problem } from './problem.js'
 import { Resolver } from './resolve.js'
 import { checkVirtualAddresses } from './rules/addresses.js'
 import { checkForward } from './rules/forward.js'
+import { checkJoined } from './rules/joined.js'
 import { checkPorts } from './rules/ports.js'
 import { checkListeners, checkTcpRoutes } from './rules/listeners.js'
 import { checkPolicies, checkRoutes } from './rules/routes.js'
@@ -17,6 +18,7 @@ import { walkSteps } from './walk.js'
 /** What the schema cannot say; each looks at one part of the mesh. */
 const rules: readonly ((view: MeshView, problems: Problems, resolver: Resolver) => Steps<void>)[] = [
   checkPorts,
+  checkJoined,
   checkForward,
   checkWorkloads,
   checkServices,

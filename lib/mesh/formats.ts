@@ -34,6 +34,11 @@ export const formats = {
     pattern: `^(${v4}|${v6})(/[0-9]{1,3})?$`,
     check: checkPrefix,
   },
+  destination: {
+    expected: "an address of a host, or a prefix: '10.0.0.1', '0.0.0.0/0'",
+    pattern: `^(${v4}|${v6})(/[0-9]{1,3})?$`,
+    check: (text) => (text.includes('/') ? checkPrefix(text) : checkAddress(text)),
+  },
   interfaceAddress: {
     expected: "an address, with the prefix that is connected there if any: '10.0.0.1' or '10.0.0.1/24'",
     pattern: `^(${v4}|${v6})(/[0-9]{1,3})?$`,

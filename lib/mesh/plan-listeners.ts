@@ -1,7 +1,7 @@
 import { formatPrefix, parsePrefix } from './address.js'
 import type { PlannedService } from './plan-services.js'
 import { canonical } from './resolve.js'
-import { isTcpRoute } from './rules/listeners.js'
+import { isHost, isTcpRoute } from './rules/listeners.js'
 import type { WideMesh } from './schema/mesh.js'
 import { rule as ruleSchema } from './schema/routes.js'
 import { settle } from './settle.js'
@@ -15,11 +15,13 @@ export interface PlannedListener {
   readonly id: number
   readonly name: string
   readonly addresses: readonly string[]
+  /** Prefixes of what it intercepts, if it does. */
+  readonly within?: readonly string[]
   readonly port: number
   /** The id of the port that its clients are behind; `null`: any. */
   readonly on: number | null
-  /** Ids of services, with their weights; none: every connection is reset. */
-  readonly backends: readonly { readonly service: number; readonly weight: number }[]
+  /** Ids of services (`null`: whom the client has addressed) with their weights; none: every connection is reset. */
+  readonly backends: readonly { readonly service: number | null; readonly weight: number }[]
   readonly relay: {
     readonly connectTimeout: number
     readonly idleTimeout: number
@@ -42,15 +44,18 @@ export function* planListeners(
     const { backendRefs = [], timeouts } = rules.get(name) ?? {}
     const { connect, idle } = (settle(ruleSchema, { backendRefs: [], timeouts: timeouts ?? {} }) as SettledRule)
       .timeouts
+    const within = listOf(listener.address).flatMap((text) => (isHost(text) ? [] : [formatPrefix(parsePrefix(text)!)]))
     yield {
       id: ids.get(name)!,
       name,
-      addresses: listOf(listener.address).map(canonical),
+      addresses: listOf(listener.address).filter(isHost).map(canonical),
+      ...(within.length > 0 && { within }),
       port: listener.port,
       on: listener.on === undefined ? null : ports.get(listener.on)!,
-      backends: backendRefs.flatMap((backend) =>
-        'service' in backend ? [{ service: services.get(backend.service)!.id, weight: backend.weight ?? 1 }] : [],
-      ),
+      backends: backendRefs.map((backend) => ({
+        service: 'service' in backend ? services.get(backend.service)!.id : null,
+        weight: backend.weight ?? 1,
+      })),
       relay: {
         connectTimeout: connect,
         idleTimeout: idle,

@@ -12,9 +12,11 @@ export interface PlannedPort {
   readonly name: string
   /** Own addresses, canonical, with prefix lengths; `null` for an `iface` without `own`: those of its interface. */
   readonly own: readonly string[] | null
+  /** The id of the port that it is joined with; absent: none. */
+  readonly peer?: number
   /**
-   * The port as in the mesh without `own` (which may change while a port is open), defaults filled in, durations in
-   * milliseconds; `{ type: 'host' }` for the node's own stack.
+   * The port as in the mesh without `own` and `joined` (which may change while a port is open), defaults filled in,
+   * durations in milliseconds; `{ type: 'host' }` for the node's own stack.
    */
   readonly config: unknown
 }
@@ -26,19 +28,35 @@ export function usesHost(mesh: WideMesh): boolean {
 
 /** All ports, `host` last. */
 export function planPorts(mesh: WideMesh, ids: Ids): PlannedPort[] {
+  const joined = joinedPorts(mesh)
   const ports: PlannedPort[] = Object.entries(mesh.ports).map(([name, port]) => {
     const device = deviceOf(port)
     const own = ownOf(port).map((text) => formatPrefix(parsePrefix(text)!))
-    const fromInterface = device.type === 'iface' && device.own === undefined
-    return { id: ids.get(name)!, name, own: fromInterface ? null : own, config: settle(portSchema, withoutOwn(port)) }
+    const peer = joined.get(name)
+    const fromInterface = device.type === 'iface' && device.own === undefined && peer === undefined
+    return {
+      id: ids.get(name)!,
+      name,
+      own: fromInterface ? null : own,
+      config: settle(portSchema, withoutPlace(port)),
+      ...(peer !== undefined && { peer: ids.get(peer)! }),
+    }
   })
   const host = ids.get('host')
   return host === undefined ? ports : [...ports, { id: host, name: 'host', own: [], config: { type: 'host' } }]
 }
 
-function withoutOwn(port: object): object {
-  const entries = Object.entries(port).filter(([key]) => key !== 'own') as [string, unknown][]
-  return Object.fromEntries(entries.map(([key, value]) => [key, key === 'port' ? withoutOwn(value as Port) : value]))
+/** By name, the ports that are joined with another one, and with which. */
+export function joinedPorts(mesh: Pick<WideMesh, 'ports'>): Map<string, string> {
+  const joined = new Map<string, string>()
+  for (const [name, { joined: other }] of Object.entries(mesh.ports))
+    if (other !== undefined) joined.set(name, other).set(other, name)
+  return joined
+}
+
+function withoutPlace(port: object): object {
+  const entries = Object.entries(port).filter(([key]) => key !== 'own' && key !== 'joined') as [string, unknown][]
+  return Object.fromEntries(entries.map(([key, value]) => [key, key === 'port' ? withoutPlace(value as Port) : value]))
 }
 
 /** An L3 route of a plan; `via` absent: the destination itself is the neighbour. Of two to one prefix the first counts. */

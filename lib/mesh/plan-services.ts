@@ -12,8 +12,8 @@ import { listOf } from './view.js'
 
 /**
  * A service of a plan: `{ id, name, protocol, addresses, port, balance, affinity: 'none' | 'source', healthCheck: {...}
- * | null, maxConnections (0: no limit), proxyProtocol: 'none' | 'v1' | 'v2', endpoints: [{ id, address, port, weight,
- * drain, name }] }`. It keeps its id while its name lives; an endpoint keeps its id while (service, address, port) lives.
+ * | null, maxConnections (0: no limit), proxyProtocol: 'none' | 'v1' | 'v2', source?: 'client', endpoints: [{ id,
+ * address, port, weight, drain, name }] }`. It keeps its id while its name lives; an endpoint keeps its id while (service, address, port) lives.
  */
 export interface PlannedService {
   readonly id: number
@@ -189,12 +189,13 @@ const join = (entries: readonly Entry[]) => entries.map(({ text }) => text).join
 
 const headSchema = object(serviceFields)
 
-function* write(name: string, { id, source, entries, blocks }: PlannedService, text: PlanText): Steps<void> {
-  const head = settle(headSchema, { ...source, healthCheck: undefined }) as Record<string, unknown>
+function* write(name: string, { id, source: service, entries, blocks }: PlannedService, text: PlanText): Steps<void> {
+  const head = settle(headSchema, { ...service, healthCheck: undefined }) as Record<string, unknown>
   const { protocol, port, balance, affinity = 'none', maxConnections = 0, proxyProtocol = 'none' } = head
-  const addresses = listOf(source.address).map(canonical)
-  const healthCheck = source.healthCheck === undefined ? null : settle(healthCheckSchema, source.healthCheck)
-  const rest = { balance, affinity, healthCheck, maxConnections, proxyProtocol }
+  const addresses = listOf(service.address).map(canonical)
+  const healthCheck = service.healthCheck === undefined ? null : settle(healthCheckSchema, service.healthCheck)
+  const source = head.sourceAddress === 'client' && { source: 'client' }
+  const rest = { balance, affinity, healthCheck, maxConnections, proxyProtocol, ...source }
   const fields = JSON.stringify({ id, name, protocol, addresses, port, ...rest })
   text.add(`${fields.slice(0, -1)},"endpoints":[`)
   for (const [index, block] of blocks.entries()) {

@@ -26,9 +26,11 @@ export type Endpoint<W extends string = string> = (
 ) &
   EndpointFields
 
-/** Where requests go: a service of the mesh, or a handler that `start` is given. */
+/** Where requests go: a service of the mesh, a handler that `start` is given, or whom the client has addressed. */
 export type Backend<S extends string = string, H extends string = string> = (
-  { service: S; handler?: never } | { handler: H; service?: never }
+  | { service: S; handler?: never; originalDestination?: never }
+  | { handler: H; service?: never; originalDestination?: never }
+  | { originalDestination: boolean; service?: never; handler?: never }
 ) & { weight?: number }
 
 /** What is done to a request on its way. */

@@ -5,81 +5,8 @@ import { MeshError, mergePatch, type Mesh } from '#lib/index.js'
 import { adoptMesh } from '#lib/mesh/adopt.js'
 import { checkMeshSliced } from '#lib/mesh/check.js'
 import { IdPool, NamedIds } from '#lib/mesh/ids.js'
-import { Planner, type Planned } from '#lib/mesh/plan.js'
-
-interface Endpoint {
-  id: number
-  address: string
-  port: number
-  weight: number
-  drain: boolean
-  name: string
-}
-interface Service {
-  id: number
-  name: string
-  endpoints: Endpoint[]
-}
-interface Plan {
-  generation: number
-  base: number | null
-  ports: { id: number; name: string; own: string[] | null; config: unknown }[]
-  flows: unknown
-  routes: unknown[] | null
-  workloads: unknown[] | null
-  services: { set: Service[]; removed: number[] }
-  listeners: { id: number; name: string; backends: unknown[] }[] | null
-}
-
-const read = ({ chunks }: Planned) => JSON.parse(Buffer.concat(chunks).toString()) as Plan
-
-/** A planner, and what it makes of a mesh or a patch; each is committed. */
-class Harness {
-  readonly planner = new Planner()
-
-  async apply(value: unknown): Promise<Plan> {
-    const mesh = await adoptMesh(value, this.planner.mesh)
-    assert.deepEqual(await checkMeshSliced(mesh, this.planner.mesh), [])
-    const plan = read(await this.planner.plan(mesh))
-    this.planner.commit()
-    return plan
-  }
-
-  patch(patch: unknown): Promise<Plan> {
-    return this.apply(mergePatch(this.planner.mesh, patch))
-  }
-}
-
-const mesh = () => ({
-  ports: {
-    up: { type: 'iface', interface: 'eth0', own: ['192.0.2.1/24', 'FE80::1/64', '192.0.2.9'] },
-    lossy: { type: 'fault', port: { type: 'memory', own: ['10.0.0.1/24'] }, seed: 1, delay: '1s' },
-  },
-  forward: [{ to: '0.0.0.0/0', on: 'up', via: '192.0.2.254' }],
-  workloads: {
-    w: { on: 'lossy', addresses: ['10.0.0.11', 'FD00::11', '10.0.0.12'] },
-    node: { on: 'host', addresses: ['192.0.2.5'] },
-  },
-  services: {
-    shop: {
-      address: ['10.96.0.1', 'fd00:96::1'],
-      port: 80,
-      healthCheck: {},
-      endpoints: [
-        { workload: 'w', port: 8080 },
-        { address: '10.0.0.99', port: 1, weight: 0 },
-      ],
-    },
-    dns: {
-      address: '10.96.0.1',
-      port: 53,
-      protocol: 'udp',
-      balance: 'roundRobin',
-      affinity: 'source',
-      endpoints: [{ workload: 'w', port: 53, drain: true }],
-    },
-  },
-})
+import { Planner } from '#lib/mesh/plan.js'
+import { Harness, mesh, read, type Plan } from './harness.js'
 
 describe('a first plan', () => {
   it('is whole, with everything resolved', async () => {
@@ -199,75 +126,6 @@ describe('a first plan', () => {
   it('may be of almost nothing', async () => {
     const plan = await new Harness().apply({ ports: {} })
     assert.deepEqual([plan.ports, plan.routes, plan.workloads, plan.services], [[], [], [], { set: [], removed: [] }])
-  })
-})
-
-describe('the listeners of a plan', () => {
-  const doors = () => ({
-    ...mesh(),
-    listeners: {
-      door: {
-        on: 'up',
-        address: ['192.0.2.1', 'FD00::1'],
-        port: 5432,
-        protocol: 'tcp',
-        maxConnections: 100,
-        proxyProtocol: { trusted: ['198.51.100.0/24'] },
-      },
-      idle: { address: '192.0.2.1', port: 1, protocol: 'tcp' },
-    },
-    routes: [
-      {
-        name: 'db',
-        listeners: ['door'],
-        rules: [{ backendRefs: [{ service: 'shop', weight: 3 }], timeouts: { idle: '5m' } }],
-      },
-    ],
-  })
-
-  it('have all that their routes say, with defaults', async () => {
-    const { listeners } = await new Harness().apply(doors())
-    assert.deepEqual(listeners, [
-      {
-        id: 0,
-        name: 'door',
-        addresses: ['192.0.2.1', 'fd00::1'],
-        port: 5432,
-        on: 0,
-        backends: [{ service: 0, weight: 3 }],
-        relay: { connectTimeout: 5_000, idleTimeout: 300_000, maxConnections: 100, maxConnectionsPerClient: 0 },
-        trusted: ['198.51.100.0/24'],
-      },
-      {
-        id: 1,
-        name: 'idle',
-        addresses: ['192.0.2.1'],
-        port: 1,
-        on: null,
-        backends: [],
-        relay: { connectTimeout: 5_000, idleTimeout: 3_600_000, maxConnections: 0, maxConnectionsPerClient: 0 },
-        trusted: null,
-      },
-    ])
-  })
-
-  it('are there when they or their routes change, and keep their ids', async () => {
-    const harness = new Harness()
-    await harness.apply(doors())
-    assert.equal((await harness.patch({ services: { dns: null } })).listeners, null)
-    const fewer = await harness.patch({ listeners: { door: null }, routes: null })
-    assert.deepEqual(
-      fewer.listeners!.map(({ id, name }) => [id, name]),
-      [[1, 'idle']],
-    )
-    const more = await harness.patch({ listeners: { new: { address: '192.0.2.1', port: 2, protocol: 'tcp' } } })
-    assert.deepEqual(
-      more.listeners!.map(({ id, name }) => [id, name]),
-      [
-        [1, 'idle'],
-        [2, 'new'],
-      ],
-    )
   })
 })
 

@@ -1,3 +1,4 @@
+import { formatPrefix, parsePrefix } from '../address.js'
 import { limits } from '../limits.js'
 import { quote } from '../names.js'
 import type { Path, Problems } from '../problem.js'
@@ -13,7 +14,7 @@ type Route = NonNullable<WideMesh['routes']>[number]
 
 /** Listeners: how many, that their ports exist, and that nothing else takes what comes to their addresses. */
 export function* checkListeners(view: MeshView, problems: Problems): Steps<void> {
-  if (view.unchanged('listeners') && view.sameNames('ports') && (yield* sameVirtualAddresses(view))) return
+  if (view.unchanged('listeners', 'ports') && (yield* sameVirtualAddresses(view))) return
   const count = view.names('listeners').size
   if (count > limits.listeners)
     problems.add(['listeners'], `${count} listeners`, `at most ${limits.listeners} listeners`)
@@ -24,7 +25,8 @@ export function* checkListeners(view: MeshView, problems: Problems): Steps<void>
     if (listener.on !== undefined) checkPortName(view, problems, ['listeners', name, 'on'], listener.on)
     for (const [index, text] of listOf(listener.address).entries()) {
       const path = ['listeners', name, 'address', ...(Array.isArray(listener.address) ? [index] : [])]
-      const key = `${canonical(text)} ${listener.port}`
+      const key = `${isHost(text) ? canonical(text) : formatPrefix(parsePrefix(text)!)} ${listener.port}`
+      if (!isHost(text)) checkReach(view, problems, path, listener.on)
       const service = services.get(key)
       if (service !== undefined) problems.add(path, taken('service', service, key), 'an address and port of its own')
       const others = owners.get(key) ?? []
@@ -33,6 +35,23 @@ export function* checkListeners(view: MeshView, problems: Problems): Steps<void>
       owners.set(key, [...others, { name, on: listener.on }])
     }
     yield
+  }
+}
+
+/** Whether a listener's address is a host's, which it listens on; not: a prefix, of which it intercepts. */
+export const isHost = (address: string): boolean => !address.includes('/')
+
+/** What passes through is seen by ports that take all. */
+function checkReach(view: MeshView, problems: Problems, path: Path, on: string | undefined): void {
+  for (const [name, outer] of view.entries('ports')) {
+    if (on !== undefined && on !== name) continue
+    const port = outer.type === 'fault' ? outer.port : outer
+    if (view.sound(port) && port.type === 'iface' && port.take === 'matched')
+      problems.add(
+        path,
+        `port ${quote(name)} takes what is matched, and nothing that passes through`,
+        "ports that take all, or 'on' one that does",
+      )
   }
 }
 
@@ -92,8 +111,28 @@ function checkTcpRoute(view: MeshView, problems: Problems, path: Path, route: Ro
   for (const [which, backend] of rule.backendRefs.entries()) {
     if (!view.sound(backend)) continue
     const at = [...path, 'rules', 0, 'backendRefs', which]
-    if ('handler' in backend) problems.add([...at, 'handler'], 'a handler cannot answer a tcp route', 'a service')
+    if ('originalDestination' in backend) checkOriginal(view, problems, [...at, 'originalDestination'], route, backend)
+    else if ('handler' in backend) problems.add([...at, 'handler'], 'a handler cannot answer a tcp route', 'a service')
     else if (own(view.section('services'), backend.service)?.protocol === 'udp')
       problems.add([...at, 'service'], `service ${quote(backend.service)} is UDP`, 'a service of protocol tcp')
+  }
+}
+
+/** The original destination of what a listener has been addressed by itself would be the listener. */
+function checkOriginal(
+  view: MeshView,
+  problems: Problems,
+  path: Path,
+  route: Route,
+  { originalDestination }: { originalDestination: boolean },
+): void {
+  if (!originalDestination) problems.add(path, 'false says nothing', 'true', 'leave the backend out')
+  for (const name of route.listeners!) {
+    const listener = own(view.section('listeners'), name)
+    if (listener === undefined || !view.sound(listener)) continue
+    if (listOf(listener.address).some(isHost))
+      problems.add(path, `listener ${quote(name)} listens on addresses of its own`, 'listeners that intercept prefixes')
+    if (listener.proxyProtocol !== undefined)
+      problems.add(path, `listener ${quote(name)} takes PROXY headers`, 'listeners without proxyProtocol')
   }
 }

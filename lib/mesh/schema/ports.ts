@@ -8,6 +8,14 @@ const own = optional(
   }),
 )
 
+const joined = optional(
+  text('name', {
+    description:
+      'Another port: the two are one link, as a bump in the wire. What comes by one leaves by the other as it is, but for ' +
+      'what listeners intercept. Neither has addresses. It is enough that one of them says so.',
+  }),
+)
+
 const iface = object(
   {
     type: literal('iface'),
@@ -37,6 +45,7 @@ const iface = object(
       }),
     ),
     own,
+    joined,
     netns: optional(
       text('namespace', { description: 'The network namespace of the interface. Default: the one of flatproxy.' }),
     ),
@@ -64,6 +73,7 @@ const tap = object(
       whole({ minimum: 576, maximum: 65_521, default: 1_500, description: 'Bytes of the largest IP packet.' }),
     ),
     own,
+    joined,
     queues: optional(
       whole({ minimum: 1, maximum: 256, description: 'Queues of the device. Default: as many as there are lanes.' }),
     ),
@@ -76,6 +86,7 @@ const ethdev = object(
     type: literal('ethdev'),
     devargs: text('devargs', { description: "The device's DPDK arguments: '0000:03:00.0', 'net_af_xdp0,iface=eth1'." }),
     own,
+    joined,
   },
   { description: 'Any DPDK device.' },
 )
@@ -86,6 +97,7 @@ const pcap = object(
     read: optional(text('path', { description: 'The capture (pcap or pcapng) that packets come from.' })),
     write: optional(text('path', { description: 'The capture (pcapng) that packets go to.' })),
     own,
+    joined,
   },
   { description: "Captures, in the virtual time of the packets' timestamps." },
 )
@@ -94,6 +106,7 @@ const memory = object(
   {
     type: literal('memory'),
     own,
+    joined,
     mtu: optional(
       whole({ minimum: 576, maximum: 65_535, default: 1_500, description: 'Bytes of the largest IP packet.' }),
     ),
@@ -112,6 +125,7 @@ const fault = object(
     duplicate: optional(rate('Share of frames that come twice, 0 to 1.')),
     reorder: optional(rate('Share of frames that later ones overtake, 0 to 1.')),
     corrupt: optional(rate('Share of frames in which one bit is flipped, 0 to 1.')),
+    joined,
     delay: optional(
       duration({ minimum: 0, maximum: 10_000, default: 0, description: 'Time that each frame takes. Up to 10 s.' }),
     ),

@@ -1,4 +1,5 @@
 import {
+  boolean,
   duration,
   either,
   list,
@@ -29,7 +30,11 @@ const proxyProtocol = object(
 )
 
 const listenerFields = {
-  address: oneOrMany(text('address'), { description: 'The addresses that it listens on.' }),
+  address: oneOrMany(text('destination'), {
+    description:
+      'The addresses that it listens on. Of a prefix it intercepts, from whoever is behind a port, what passes through to ' +
+      'any address in it; of several the longest.',
+  }),
   port: whole({ minimum: 1, maximum: 65_535, description: 'The transport port that it listens on.' }),
   protocol: word(['http', 'https', 'tcp', 'tls'], { description: 'What it speaks.' }),
   maxConnections: optional(most('Connections at once, at most; more are reset. Default: no limit.')),
@@ -58,10 +63,16 @@ const weight = whole({
   description: 'Its share relative to the others; 0: none.',
 })
 const backend = either(
-  ['service', 'handler'],
+  ['service', 'handler', 'originalDestination'],
   [
     object({ service: text('name', { description: 'A service of this mesh.' }), weight: optional(weight) }),
     object({ handler: text('name', { description: 'A handler that `start` is given.' }), weight: optional(weight) }),
+    object({
+      originalDestination: boolean({
+        description: 'true: whom the client has addressed, from its own address. For listeners that intercept.',
+      }),
+      weight: optional(weight),
+    }),
   ],
   { description: 'Where requests go.' },
 )

@@ -103,6 +103,14 @@ export const serviceFields = {
       description: 'Connections that listeners open to one endpoint, at most. Default: no limit.',
     }),
   ),
+  sourceAddress: optional(
+    word(['own', 'client'], {
+      default: 'own',
+      description:
+        "Where connections that listeners open come from: an own address of the port, or the client's, with its port if " +
+        'that is free. Replies to clients must then pass through flatproxy.',
+    }),
+  ),
   proxyProtocol: optional(
     word(['v1', 'v2'], { description: 'Connections that listeners open begin with a PROXY header of this version.' }),
   ),
