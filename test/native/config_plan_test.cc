@@ -317,6 +317,56 @@ TEST_F(ConfigPlan, ContradictionsAreRefused) {
   refusal(PlanText::after(*first).text(), nullptr);
 }
 
+TEST_F(ConfigPlan, PortsAreJoinedBothWaysOrNotAtAll) {
+  const auto ports = [](const std::string& a, const std::string& b) {
+    return R"([{"id":0,"name":"a","own":[],)" + a + R"("config":{"type":"memory"}},{"id":2,"name":"b","own":[],)" + b +
+           R"("config":{"type":"memory"}}])";
+  };
+  PlanText plan;
+  plan.routes = "[]";
+  plan.ports = ports("\"peer\":2,", "\"peer\":0,");
+  const auto first = build(plan);
+  EXPECT_EQ(first->peer(0), 2);
+  EXPECT_EQ(first->peer(2), 0);
+  PlanText apart = PlanText::after(*first);
+  apart.ports = ports("", "");
+  EXPECT_EQ(build(apart, first.get())->peer(0), kNoPort);
+  for (const auto& [a, b] : {std::pair{"\"peer\":2,", ""}, {"\"peer\":0,", ""}, {"\"peer\":1,", ""}}) {
+    plan.ports = ports(a, b);
+    EXPECT_NE(refusal(plan.text()).find("port 'a' is joined with a port that is not joined with it"),
+              std::string::npos);
+  }
+}
+
+TEST_F(ConfigPlan, FindsWhoIntercepts) {
+  const auto listener = [](int id, const std::string& within, int port, const std::string& on) {
+    return R"({"id":)" + std::to_string(id) + R"(,"name":"l)" + std::to_string(id) + R"(","addresses":[],"within":[)" +
+           within + R"(],"port":)" + std::to_string(port) + R"(,"on":)" + on +
+           R"(,"backends":[{"service":null,"weight":1}],"trusted":null,"relay":{"connectTimeout":1,"idleTimeout":1,)"
+           R"("maxConnections":0,"maxConnectionsPerClient":0}})";
+  };
+  PlanText plan;
+  plan.listeners = "[" + listener(0, R"("0.0.0.0/0","::/0")", 80, "null") + "," +
+                   listener(1, R"("10.0.0.0/8")", 80, "null") + "," + listener(2, R"("10.0.0.0/9")", 80, "0") + "," +
+                   listener(3, R"("fd00::/8","10.0.0.7/32")", 81, "null") + "]";
+  const auto snapshot = build(plan);
+  const auto found = [&](const char* to, uint16_t port, uint16_t on) {
+    const Listener* who = snapshot->listeners->find_intercepting(address(to), port, on);
+    return who == nullptr ? -1 : static_cast<int>(who->id);
+  };
+  EXPECT_EQ(found("192.0.2.1", 80, 2), 0);
+  EXPECT_EQ(found("2001:db8::1", 80, 2), 0);
+  EXPECT_EQ(found("10.1.2.3", 80, 2), 1);
+  EXPECT_EQ(found("10.1.2.3", 80, 0), 2);
+  EXPECT_EQ(found("10.200.2.3", 80, 0), 1);
+  EXPECT_EQ(found("fd00::1", 81, 0), 3);
+  EXPECT_EQ(found("10.0.0.7", 81, 0), 3);
+  EXPECT_EQ(found("10.0.0.8", 81, 0), -1);
+  EXPECT_EQ(found("10.0.0.7", 82, 0), -1);
+  EXPECT_FALSE(snapshot->ours(address("10.0.0.7")));
+  EXPECT_FALSE(snapshot->listeners->empty());
+}
+
 TEST_F(ConfigPlan, NamesThePlaceOfWhatIsNotInShape) {
   PlanText plan;
   plan.set = service(0, "10.9.0.1", endpoint(0, "10.0.0.9") + "," + endpoint(1, "10.0.0.300"));
