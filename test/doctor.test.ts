@@ -94,6 +94,20 @@ describe('doctor', () => {
     assert.ok(find(look({ root: true, sysctl }), 'user namespaces').ok)
   })
 
+  it('sees source ports that the kernel gives away, too', () => {
+    const ports = (range: string, reserved = '') =>
+      find(
+        look({ sysctl: { 'net/ipv4/ip_local_port_range': range, 'net/ipv4/ip_local_reserved_ports': reserved } }),
+        'source ports',
+      )
+    assert.ok(ports('32768\t60999').ok)
+    const wide = ports('10000\t65000')
+    assert.match(wide.detail, /^10000 to 32767 /)
+    assert.match(wide.remedy!, /ip_local_reserved_ports=1024-32767$/)
+    assert.ok(!ports('10000\t65000', '8080,20000-40000').ok)
+    assert.ok(ports('10000\t65000', '80,1024-32767').ok)
+  })
+
   it('refuses an old or other C library', () => {
     assert.equal(look({ glibc: '2.31' }).supported, false)
     assert.ok(look({ glibc: '2.34' }).supported)

@@ -37,6 +37,7 @@ const examinations: readonly Examination[] = [
   hugepages,
   lockedMemory,
   openFiles,
+  sourcePorts,
   cores,
 ]
 
@@ -161,6 +162,22 @@ function openFiles({ limits }: Machine): ReturnType<Examination> {
   const ok = hard >= enoughFiles
   const detail = `${soft}, at most ${hard}; each port takes some for each lane`
   return { name: 'open files', ok, detail, remedy: `ulimit -Hn ${enoughFiles}, as root.` }
+}
+
+/** What listeners' connections to endpoints come from (native/lane/source_ports.h). */
+const ours = [1024, 32_767] as const
+
+function sourcePorts({ sysctl }: Machine): ReturnType<Examination> {
+  const numbers = (text = '') => text.split(/[\s-]+/).map(Number)
+  const [first = 0, last = 0] = numbers(sysctl['net/ipv4/ip_local_port_range'])
+  const reserved = (sysctl['net/ipv4/ip_local_reserved_ports'] ?? '').split(',').map(numbers)
+  const [from, to] = [Math.max(first, ours[0]), Math.min(last, ours[1])]
+  const ok = from > to || reserved.some(([low = 0, high = low]) => low <= from && high >= to)
+  const detail = ok
+    ? "of listeners' connections are kept from the kernel"
+    : `${from} to ${to} are the kernel's, too: connections of listeners may meet its own where an iface port shares an address`
+  const remedy = `sysctl -w net.ipv4.ip_local_reserved_ports=${ours.join('-')}`
+  return { name: 'source ports', ok, detail, remedy }
 }
 
 function cores({ cores: list, coreCount }: Machine): ReturnType<Examination> {

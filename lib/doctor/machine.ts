@@ -36,6 +36,8 @@ const sysctls = [
   'kernel/apparmor_restrict_unprivileged_userns',
   'user/max_user_namespaces',
   'kernel/unprivileged_bpf_disabled',
+  'net/ipv4/ip_local_port_range',
+  'net/ipv4/ip_local_reserved_ports',
 ] as const
 
 const text = (path: string) => readFile(path, 'utf8').catch(() => '')

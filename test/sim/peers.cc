@@ -11,8 +11,6 @@ namespace flatproxy::sim {
 namespace {
 
 constexpr uint16_t kServerPort = 8080;
-constexpr uint16_t kListenerPort = 9000;
-constexpr const char* kListenerAddress = "10.8.8.8";
 
 wire::Address address_of(const std::string& text) { return *wire::Address::parse(text); }
 
@@ -31,14 +29,15 @@ void Peers::wrong(const Plan& plan, const std::string& what) {
 // On flatproxy's own TCP.
 
 StackPeers::StackPeers(test::World& node, unsigned port, const std::string& address, const std::vector<Plan>& plans,
-                       bool opens)
-    : host_(node, port, address, -1), plans_(plans), opens_(opens) {
+                       bool opens, Destination destination)
+    : host_(node, port, address, -1), plans_(plans), opens_(opens), destination_(std::move(destination)) {
+  if (destination_.gateway) host_.gateway = *destination_.gateway;
   host_.on_event = [this](tcp::Connection& c, uint8_t events) { happen(c, events); };
 }
 
 void StackPeers::step(Nanoseconds now) {
   for (; opens_ && opened_ < plans_.size() && plans_[opened_].begins <= now; ++opened_) {
-    tcp::Connection* c = host_.connect(kListenerAddress, kListenerPort, plans_[opened_].client_port);
+    tcp::Connection* c = host_.connect(destination_.address, destination_.port, plans_[opened_].client_port);
     if (c != nullptr) streams_[c].plan = &plans_[opened_];
   }
   host_.step_quietly();
@@ -133,7 +132,7 @@ SimplePeers::SimplePeers(test::World& node, unsigned port, const std::string& ad
 SimplePeers::One& SimplePeers::make(uint16_t key, const Plan& plan) {
   One& one = all_[key];
   one.client_port = plan.client_port;
-  const test::SimpleTcp::Ends ends{address_, other_, opens_ ? key : kServerPort, opens_ ? kListenerPort : uint16_t{0}};
+  const test::SimpleTcp::Ends ends{address_, other_, opens_ ? key : kServerPort, opens_ ? Destination{}.port : uint16_t{0}};
   test::SimpleTcp::Outside outside;
   outside.byte_at = [this, client = plan.client_port](uint32_t at) {
     return opens_ ? byte_up(client, at) : byte_down(0, at);

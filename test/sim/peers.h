@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,13 @@
 #include "support/world_peer.h"
 
 namespace flatproxy::sim {
+
+/// Whom clients connect to, and to which station they send; nothing: to the node.
+struct Destination {
+  std::string address = "10.8.8.8";
+  uint16_t port = 9000;
+  std::optional<wire::Mac> gateway{};
+};
 
 /// What a connection is to do. Both sides know it by the port of its client, which the client's stream begins with.
 struct Plan {
@@ -60,7 +68,8 @@ uint8_t byte_down(uint16_t mark, uint32_t at);
 class StackPeers : public Peers {
  public:
   /// @param plans of connections to open, or that are to come
-  StackPeers(test::World& node, unsigned port, const std::string& address, const std::vector<Plan>& plans, bool opens);
+  StackPeers(test::World& node, unsigned port, const std::string& address, const std::vector<Plan>& plans, bool opens,
+             Destination destination = {});
   void step(Nanoseconds now) override;
   void take(const Segment* frame) override { host_.take(frame); }
   Nanoseconds next_deadline() const override;
@@ -76,6 +85,7 @@ class StackPeers : public Peers {
   test::WorldPeer host_;
   const std::vector<Plan>& plans_;
   const bool opens_;
+  const Destination destination_;
   size_t opened_ = 0;
   std::map<tcp::Connection*, Stream> streams_;
 };

@@ -41,12 +41,15 @@ Simulation::Simulation(uint64_t seed, Trace trace) : seed_(seed), dice_(seed), t
   lanes_ = 1 + dice_.below(3);
   two_nodes_ = dice_.below(3) == 0;
   pauses_ = dice_.below(3) == 0;
+  intercepts_ = !two_nodes_ && dice_.below(4) == 0;
+  joined_ = intercepts_ && dice_.below(2) == 0;
   make_nodes();
 }
 
 std::string Simulation::describe() const {
   return "seed " + std::to_string(seed_) + ": " + std::to_string(plans_.size()) + " connections, " +
-         std::to_string(lanes_) + " lanes" + (two_nodes_ ? ", two nodes" : "") + (pauses_ ? ", pauses" : "") + "; " +
+         std::to_string(lanes_) + " lanes" + (two_nodes_ ? ", two nodes" : "") +
+         (joined_ ? ", joined" : intercepts_ ? ", intercepted" : "") + (pauses_ ? ", pauses" : "") + "; " +
          text_of(faults_);
 }
 
@@ -59,6 +62,9 @@ void Simulation::make_nodes() {
   options.listeners = test::listener_json("10.8.8.8", 9000, kIdle);
   options.services = test::service_json({two_nodes_ ? "10.0.1.254" : "10.0.1.2"}, "10.9.9.9");
   if (two_nodes_) options.linked = 1;
+  if (intercepts_) options.listeners = test::intercept_json("10.0.0.0/8", 8080, "null", kIdle);
+  options.joined = joined_;
+  options.neighbors_answer = !joined_;
   nodes_.push_back(std::make_unique<World>(options));
   if (two_nodes_) {
     options.first_subnet = 1;
@@ -77,8 +83,8 @@ void Simulation::make_nodes() {
 }
 
 void Simulation::draw_plans() {
-  const bool simple_clients = dice_.below(4) == 0;
-  const bool simple_servers = dice_.below(4) == 0;
+  const bool simple_clients = !intercepts_ && dice_.below(4) == 0;
+  const bool simple_servers = !intercepts_ && dice_.below(4) == 0;
   const uint32_t most = simple_clients || simple_servers ? 3'000 : 60'000;
   const uint32_t down = dice_.below(most);
   const uint32_t connections = 1 + dice_.below(5);
@@ -105,12 +111,17 @@ void Simulation::make_peers(bool simple_clients, bool simple_servers) {
   if (simple_clients) {
     clients_ = std::make_unique<SimplePeers>(front, 0, "10.0.0.2", "10.8.8.8", plans_, true);
   } else {
-    clients_ = std::make_unique<StackPeers>(front, 0, "10.0.0.2", plans_, true);
+    Destination to;
+    if (intercepts_) to = {server, 8080, {}};
+    if (joined_) to.gateway = test::peer_mac(1);
+    clients_ = std::make_unique<StackPeers>(front, 0, "10.0.0.2", plans_, true, to);
   }
   if (simple_servers) {
     servers_ = std::make_unique<SimplePeers>(back, 1, server, nodes_own, plans_, false);
   } else {
-    servers_ = std::make_unique<StackPeers>(back, 1, server, plans_, false);
+    Destination to;
+    if (joined_) to.gateway = test::peer_mac(0);
+    servers_ = std::make_unique<StackPeers>(back, 1, server, plans_, false, to);
   }
 }
 
@@ -184,6 +195,7 @@ std::optional<std::string> Simulation::judge() const {
     for (unsigned lane = 0; lane < lanes_; ++lane) {
       if (node->lane(lane).tcp().stack().connections() != 0) return "connections are left";
       if (!node->lane(lane).tcp().drained()) return "pairs are left";
+      if (node->lane(lane).tcp().links() != 0) return "ways are left";
     }
     if (node->buffers_in_use() != 0) return std::to_string(node->buffers_in_use()) + " buffers are left";
   }

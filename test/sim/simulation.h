@@ -20,7 +20,8 @@ using test::World;
 using Trace = std::function<void(const Segment* frame, Nanoseconds time)>;
 
 /// One run of whole engines: clients behind a listener's node, servers behind it or behind a second node, fault ports
-/// that lose, double, reorder, corrupt and delay, links that pause. All that happens follows from the seed.
+/// that lose, double, reorder, corrupt and delay, links that pause. Or a node intercepts, as a router or between joined
+/// ports. All that happens follows from the seed.
 class Simulation {
  public:
   explicit Simulation(uint64_t seed, Trace trace = {});
@@ -48,6 +49,8 @@ class Simulation {
   unsigned lanes_;
   bool two_nodes_;
   bool pauses_;
+  bool intercepts_;
+  bool joined_;
   std::vector<Plan> plans_;  // of connections
   std::vector<std::unique_ptr<World>> nodes_;
   std::unique_ptr<Peers> clients_;

@@ -108,8 +108,9 @@ std::string listener_json(const std::string& address, uint16_t port, const std::
          R"(,"on":null,"backends":[{"service":0,"weight":1}],"relay":{)" + settings + R"(},"trusted":null}])";
 }
 
-std::string intercept_json(const std::string& within, uint16_t port, const std::string& service) {
-  std::string text = listener_json("10.8.8.8", port);
+std::string intercept_json(const std::string& within, uint16_t port, const std::string& service,
+                           const std::string& relay) {
+  std::string text = listener_json("10.8.8.8", port, relay);
   const auto replace = [&text](const std::string& a, const std::string& b) { text.replace(text.find(a), a.size(), b); };
   replace("\"addresses\":[\"10.8.8.8\"]", "\"addresses\":[],\"within\":[\"" + within + "\"]");
   replace("\"service\":0", "\"service\":" + service);

@@ -35,7 +35,8 @@ std::string service_json(const std::vector<std::string>& endpoints, const std::s
 std::string listener_json(const std::string& address, uint16_t port, const std::string& relay = "");
 
 /// The same of a listener that intercepts what goes to a prefix. @param service id, or null: whom the client addresses
-std::string intercept_json(const std::string& within, uint16_t port, const std::string& service = "null");
+std::string intercept_json(const std::string& within, uint16_t port, const std::string& service = "null",
+                           const std::string& relay = "");
 
 /// The MACs of flatproxy's end of a port, and of everyone behind it.
 inline wire::Mac own_mac(unsigned port) { return {{2, 0, 0, 0, 0, static_cast<uint8_t>(port + 1)}}; }
