@@ -51,7 +51,7 @@ describe('doctor', () => {
       firstUserNamespace: false,
       root: false,
       tunProblem: 'ENOENT',
-      sysctl: { 'user/max_user_namespaces': '0' },
+      sysctl: { 'user/max_user_namespaces': '0', 'net/ipv4/ip_local_port_range': '1024\t65535' },
       xdpSockets: false,
       hugepages: {},
       limits: { 'Max locked memory': { soft: 65_536, hard: 65_536 }, 'Max open files': { soft: 1024, hard: 1024 } },

@@ -7,6 +7,8 @@
 namespace flatproxy::tcp {
 namespace {
 
+constexpr uint32_t kLeastRound = 4000;  // microseconds: on a busy core an owner may come no more often
+
 uint32_t scale_of(const Connection& c) { return c.has(kScalingOk) ? c.receive_shift : 0; }
 
 // Bounds count the memory that is held: small segments in large buffers may hold twice what the window offers.
@@ -26,7 +28,7 @@ uint32_t worthwhile(const Connection& c) { return std::min<uint32_t>(c.receive_l
 // A window of twice what its owner takes in a round trip lets the other side double its own. An owner that takes much
 // at once and then nothing for long is as slow as that; and a window is a promise of memory, which all share.
 void tune_window(Context& context, Connection& c) {
-  const uint32_t round = std::max(c.round_trip.smoothed(), 1000u);
+  const uint32_t round = std::max(c.round_trip.smoothed(), kLeastRound);
   const uint32_t elapsed = context.now_us() - c.tune_at;
   if (elapsed < round) return;
   const Sequence taken = c.expected - c.received.bytes();

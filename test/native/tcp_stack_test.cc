@@ -318,6 +318,16 @@ TEST_F(StackTest, TheTailOfManySegmentsIsAcknowledgedAtOnceWhereItsOwnerAsksForI
   }
 }
 
+TEST_F(StackTest, AFrameHoldsAsManySegmentsAsLinuxPutsIntoOne) {
+  // Else each large frame that is relayed leaves as a large and a small one.
+  for (const uint32_t mss : {1448u, 1460u, 1428u, 1440u}) {
+    const uint32_t segments = tcp::Settings{}.max_frame / mss;
+    EXPECT_EQ(segments, 65535 / mss - (65535 % mss < 92 ? 1 : 0)) << mss;
+    EXPECT_LE(segments * mss + 60 + 20, 65535u) << "of an IP packet";
+    EXPECT_LE(segments, tcp::SentFrame::kMaxUnits);
+  }
+}
+
 TEST_F(StackTest, ALargeWindowIsSpreadOverTheRoundTrip) {
   // 40 ms of round trip, nothing is lost, and the reader reads: the window grows far beyond 64 segments.
   make({}, {.delay = 20'000'000});
