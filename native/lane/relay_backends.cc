@@ -71,6 +71,7 @@ std::optional<RelayTarget> RelayBackends::choose_of(const Service& service, cons
 void RelayBackends::give_back(const RelayTarget& target) {
   if (!target.opened) {
     if ((target.mark & kClaimed) != 0) unclaim(target.tuple);
+    if ((target.mark & kListed) != 0) unlist(target.tuple);
     if (const Way way = Way::of(target.path); way.is_by_link()) links_.let_go(way.number);
   }
   if (target.service == RelayTarget::kNone) return;
@@ -125,7 +126,11 @@ bool RelayBackends::find_way(const RelayClient& client, bool from_client, RelayT
   const Route* route = snapshot_->routes->lookup(tuple.destination);
   if (route == nullptr) return false;
   if (const Port* port = snapshot_->port(route->port)) target.mtu = port->info().mtu;
-  if (from_client) return same_family && find_source(target, true) && claim(route->port, target);
+  if (from_client) {
+    if (!same_family || !find_source(target, true) || !claim(route->port, target)) return false;
+    target.mark |= list(target.tuple);
+    return true;
+  }
   const wire::Address* own = snapshot_->own_for(tuple.destination);
   if (own == nullptr) return false;
   tuple.source = *own;
@@ -138,8 +143,10 @@ bool RelayBackends::find_link(const Way& client, RelayTarget& target) {
   link.port = snapshot_->peer(link.port);
   if (const Port* port = snapshot_->port(link.port)) target.mtu = port->info().mtu;
   const std::optional<LinkWays::Id> id = links_.hold(link);
-  if (id) target.path = Way::by_link(*id).path();
-  return id.has_value();
+  if (!id) return false;
+  target.path = Way::by_link(*id).path();
+  target.mark |= list(target.tuple);
+  return true;
 }
 
 /// A source port whose replies come to this lane. @param as_it_is the one that the tuple has, if it can be
@@ -158,6 +165,13 @@ bool RelayBackends::claim(uint16_t id, RelayTarget& target) {
   target.mark |= kClaimed;
   return true;
 }
+
+uint64_t RelayBackends::list(const Tuple& sent) {
+  const bool listed = shared_.lanes() > 1 && shared_.directory.insert(flow_hash(sent, shared_.key), lane_);
+  return listed ? kListed : 0;
+}
+
+void RelayBackends::unlist(const Tuple& sent) { shared_.directory.remove(flow_hash(sent, shared_.key), lane_); }
 
 void RelayBackends::unclaim(const Tuple& sent) {
   for (const PortEntry& entry : snapshot_->ports) {

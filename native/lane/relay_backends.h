@@ -19,6 +19,7 @@ class RelayBackends : public RelayPolicy {
  public:
   /// A connection's mark says whose it is.
   static constexpr uint64_t kClaimed = 1;  ///< a port was told of its reply
+  static constexpr uint64_t kListed = 2;   ///< the directory of owners says which lane has it
   static std::optional<uint32_t> service_of(uint64_t mark) {
     return mark >> 32 == 0 ? std::nullopt : std::optional(static_cast<uint32_t>(mark >> 32) - 1);
   }
@@ -31,6 +32,10 @@ class RelayBackends : public RelayPolicy {
   void adopt(const Snapshot& snapshot) { snapshot_ = &snapshot; }
   /// No reply comes to a connection's tuple any more.
   void unclaim(const Tuple& sent);
+  /// Packets between a connection's ends, which are not ours, are to come to this lane, whatever flow there was.
+  /// Returns the mark for it: one that has it is to be unlisted.
+  uint64_t list(const Tuple& sent);
+  void unlist(const Tuple& sent);
 
   std::optional<RelayTarget> choose(const RelayClient& client) override;
   bool trusts(uint16_t listener, const wire::Address& peer) override;

@@ -123,13 +123,20 @@ bool TcpStage::take_segment(Segment* frame) {
 /// A packet that passes through, between addresses that are not ours. What belongs to no connection that was
 /// intercepted passes on, also when it would have been: it is of one that is older than the listener.
 bool TcpStage::take_intercepted(Segment* frame) {
-  if ((frame->flags & kLaterFragment) != 0 || is_owned(frame)) return false;
-  if (hand_over(frame)) return true;
+  if ((frame->flags & kLaterFragment) != 0) return false;
+  const Tuple tuple = wire::tuple_of(frame);
+  if (hand_over_intercepted(frame, tuple)) return true;
+  if ((frame->flags & kFirstFragment) != 0) {
+    if (!stack_.knows(tuple.reversed())) return false;
+    egress_.drop(frame, Reason::tcp_fragmented);
+    return true;
+  }
   const auto port = static_cast<uint16_t>(frame->l4_ports);
   const Listener* listener = snapshot_->listeners->find_intercepting(wire::destination_of(frame), port, frame->port);
-  if ((frame->flags & kFirstFragment) == 0) return take_input(frame, listener);
-  if (!stack_.knows(wire::tuple_of(frame).reversed())) return false;
-  egress_.drop(frame, Reason::tcp_fragmented);
+  if (take_input(frame, listener)) return true;
+  // We speak in the name of its sender: what it says of a connection that has ended must not reach the other side.
+  if (!stack_.knows(tuple)) return false;
+  gateway_.reject(frame, Reason::tcp_no_connection);
   return true;
 }
 
@@ -163,10 +170,12 @@ bool TcpStage::hand_over(Segment* frame) {
   return flows_.hand_over(frame, shared_.home(flow_hash(wire::tuple_of(frame), shared_.key)));
 }
 
-/// A reply to a flow that another lane has translated.
-bool TcpStage::is_owned(const Segment* frame) const {
-  return shared_.lanes() > 1 &&
-         shared_.directory.find(flow_hash(wire::tuple_of(frame), shared_.key)) != OwnerDirectory::kNone;
+/// To the lane that has it, a connection or a flow; if none has, to where its tuple's hash leads.
+bool TcpStage::hand_over_intercepted(Segment* frame, const Tuple& tuple) {
+  if (shared_.lanes() == 1 || (frame->flags & kHandedOver) != 0) return false;
+  const uint64_t hash = flow_hash(tuple, shared_.key);
+  const unsigned owner = shared_.directory.find(hash);
+  return flows_.hand_over(frame, owner != OwnerDirectory::kNone ? owner : shared_.home(hash));
 }
 
 bool TcpStage::take_error(Segment* frame) {
@@ -194,6 +203,7 @@ void TcpStage::arrived(const Segment* frame, tcp::Connection& c) {
   if (way.arrival != arrival || way.is_by_link()) [[unlikely]] {
     const Port* port = snapshot_->port(frame->port);
     if (c.state == tcp::State::closed && port != nullptr) c.path_mtu = port->info().mtu;
+    if (c.state == tcp::State::closed && !snapshot_->ours(c.tuple.source)) c.path[1] |= backends_.list(c.tuple);
     if (answers_by_link(frame, c)) {
       keep_link(frame, c);
     } else {
@@ -313,6 +323,8 @@ void TcpStage::report(FlowEventKind kind, uint32_t index) {
 
 void TcpStage::forgotten(tcp::Connection& c) {
   if (!c.has(tcp::kPassive) && (c.path[1] & RelayBackends::kClaimed) != 0) backends_.unclaim(c.tuple);
+  if ((c.path[1] & RelayBackends::kListed) != 0) backends_.unlist(c.tuple);
+  c.path[1] &= ~RelayBackends::kListed;
   const Way way = Way::of(c);
   if (!way.is_by_link()) return;
   links_.let_go(way.number);

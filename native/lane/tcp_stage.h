@@ -62,7 +62,7 @@ class TcpStage : private tcp::Transmitter {
   bool take_segment(Segment* frame);
   bool take_intercepted(Segment* frame);
   bool take_input(Segment* frame, const Listener* listener);
-  bool is_owned(const Segment* frame) const;
+  bool hand_over_intercepted(Segment* frame, const Tuple& tuple);
   bool is_draining() const { return shared_.refuse_new.load(std::memory_order_relaxed); }
   bool take_error(Segment* frame);
   bool hand_over(Segment* frame);

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "support/listener_world.h"
+#include "wire/ethernet.h"
+#include "wire/tcp.h"
 
 namespace flatproxy::test {
 namespace {
@@ -127,6 +129,37 @@ TEST_F(InterceptTest, WhatIsOlderThanTheListenerPassesOn) {
     EXPECT_EQ(world->take(0).size(), 1u) << flags;
   }
   EXPECT_EQ(world->count(Reason::passed_on), 8u);
+}
+
+TEST_F(InterceptTest, WhatComesForOneThatHasEndedDoesNotReachTheOtherSide) {
+  make_joined({}, 7);
+  Connection* c = open_to("10.0.0.3");
+  ASSERT_EQ(server->open.size(), 1u);
+  const uint16_t port = c->tuple.source_port;
+  close_both(*c, *server->open[0]);
+  ASSERT_EQ(world->lane(0).tcp().stack().connections(), 1u) << "the server's side waits";
+  const auto late = [&] {
+    Frame from = Frame().from("10.0.0.2", port).to("10.0.0.3", kPort).tcp("A", 77, 99);
+    Segment* frame = from.macs(peer_mac(0), peer_mac(1)).build(world->buffers());
+    tag(frame, 7);
+    world->inject(0, frame);
+    world->run();
+  };
+  world->take_frames(0);
+  late();
+  EXPECT_EQ(world->count(Reason::passed_on), 0u);
+  EXPECT_EQ(world->count(Reason::tcp_no_connection), 1u);
+  const std::vector<Segment*> answers = world->take_frames(0);
+  ASSERT_EQ(answers.size(), 1u);
+  const std::vector<uint8_t> reset = content(answers[0]);
+  EXPECT_EQ(wire::load_mac(reset.data()), peer_mac(0));
+  EXPECT_EQ(wire::load_mac(reset.data() + 6), peer_mac(1));
+  EXPECT_EQ(wire::load32(reset.data() + 12), 0x81000007u);
+  EXPECT_EQ(reset[18 + 20 + 13], wire::kRst);
+  // Later the two are strangers again.
+  run(70 * kSecond);
+  late();
+  EXPECT_EQ(world->count(Reason::passed_on), 1u);
 }
 
 TEST_F(InterceptTest, AConnectionOutlivesItsListener) {

@@ -30,6 +30,8 @@ tcp::Settings settings(uint32_t window) {
   return s;
 }
 
+}  // namespace
+
 void tag(Segment* frame, uint16_t vlan) {
   uint8_t* start = frame->prepend(4);
   std::memmove(start, start + 4, 12);
@@ -37,8 +39,6 @@ void tag(Segment* frame, uint16_t vlan) {
   wire::store16(start + 14, vlan);
   frame->checksum_start = static_cast<uint16_t>(frame->checksum_start + 4);
 }
-
-}  // namespace
 
 WorldPeer::WorldPeer(World& world, unsigned port, const std::string& address, int queue, uint32_t window)
     : world_(world),
