@@ -14,10 +14,6 @@ constexpr Nanoseconds kTick = 1'000'000;
 constexpr Nanoseconds kIdleTick = 100'000'000;
 /// Ports that watch their lane hear from it this often (their watchdog waits four times as long by default).
 constexpr Nanoseconds kBeat = 40'000'000;
-/// A queue whose receive() costs a system call and that was empty so often is quiet: while the lane is busy elsewhere,
-/// it is looked at only now and then.
-constexpr uint8_t kQuietAfter = 4;
-constexpr Nanoseconds kQuietLook = 50'000;
 
 }  // namespace
 
@@ -45,9 +41,7 @@ void Lane::adopt(const Snapshot& snapshot, Nanoseconds now) {
   for (uint16_t id = 0; id < kPortIds; ++id) {
     Port* port = snapshot.port(id);
     if (port == nullptr) continue;
-    PortQueue& queue = port->queue(id_);
-    inbound_.push_back(
-        {.id = id, .peer = snapshot.peer(id), .port = port, .queue = &queue, .costly = queue.receive_is_costly()});
+    inbound_.push_back({.id = id, .peer = snapshot.peer(id), .port = port, .queue = &port->queue(id_)});
   }
   snapshot_ = &snapshot;
   next_beat_ = now;
@@ -58,8 +52,9 @@ bool Lane::iterate(Nanoseconds now) {
   egress_.set_time(now);
   gateway_.set_time(now);
   tcp_.set_time(now);
+  QueueContext context{buffers_, now};
   for (Inbound& inbound : inbound_) {
-    if (now >= inbound.next_look) receive(inbound, now);
+    inbound.queue->receive(context, burst_);
     if (burst_.count == 0) continue;
     worked_ = true;
     if (inbound.peer != kNoPort) {
@@ -76,22 +71,6 @@ bool Lane::iterate(Nanoseconds now) {
   if (!tcp_.idle()) tcp_.finish();
   egress_.flush();
   return worked_;
-}
-
-void Lane::receive(Inbound& inbound, Nanoseconds now) {
-  QueueContext context{buffers_, now};
-  inbound.queue->receive(context, burst_);
-  if (burst_.count != 0) {
-    inbound.empty_looks = 0;
-  } else if (inbound.costly && inbound.empty_looks < kQuietAfter) {
-    ++inbound.empty_looks;
-  } else if (inbound.costly) {
-    inbound.next_look = now + kQuietLook;
-  }
-}
-
-void Lane::wake() {
-  for (Inbound& inbound : inbound_) inbound.next_look = 0;
 }
 
 /// Where nothing needs a flow, an ordinary frame goes all its way at once: what was found stays in registers. Else the

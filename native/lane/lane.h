@@ -35,9 +35,6 @@ class Lane {
   /// True: there was work.
   bool iterate(Nanoseconds now);
 
-  /// To be called after a sleep: whatever may have come, the next pass finds it.
-  void wake();
-
   /// When iterate() has something to do without any packet coming; for the sleep between passes.
   Nanoseconds next_deadline(Nanoseconds now) const;
 
@@ -65,11 +62,7 @@ class Lane {
     uint16_t peer;  // the port that it is joined with, or kNoPort
     Port* port;
     PortQueue* queue;
-    bool costly;              // PortQueue::receive_is_costly()
-    uint8_t empty_looks = 0;  // one after another
-    Nanoseconds next_look = 0;
   };
-  void receive(Inbound& inbound, Nanoseconds now);
   enum Flows : bool { kStateless, kStateful };
   template <Flows kFlows>
   void carry(const Inbound& inbound, Nanoseconds now);

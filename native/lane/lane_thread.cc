@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -107,7 +106,7 @@ void LaneThread::run() {
       continue;
     }
     if (options_.busy) {
-      lane_->wake();
+      lane_->for_each_queue([](Port&, PortQueue& queue) { queue.readable(); });
     } else {
       sleep(now);
     }
@@ -146,10 +145,10 @@ void LaneThread::finish(LaneTask& task) {
 void LaneThread::rebuild_wait_set() {
   close(epoll_);
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  const auto watch = [this](int fd, uint32_t events = EPOLLIN) {
+  const auto watch = [this](int fd, uint32_t events = EPOLLIN, PortQueue* queue = nullptr) {
     epoll_event event{};
     event.events = events;
-    event.data.fd = fd;
+    event.data.ptr = queue;
     if (fd >= 0) epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
   };
   watch(timer_, EPOLLIN | EPOLLET);  // each time it fires is told once, and need not be read
@@ -158,15 +157,20 @@ void LaneThread::rebuild_wait_set() {
   waits_for_ = &lane_->snapshot();
   rest_ends_ = kNever;
   must_poll_ = virtual_time_ = false;
-  lane_->for_each_queue([&](const Port& port, const PortQueue& queue) {
-    watch(queue.wait_fd());
+  lane_->for_each_queue([&](const Port& port, PortQueue& queue) {
+    watch(queue.wait_fd(), EPOLLIN, &queue);
     must_poll_ |= queue.wait_fd() < 0 && !port.virtual_time();
     virtual_time_ |= port.virtual_time();
   });
 }
 
-void LaneThread::rest_from(int fd, Nanoseconds now) {
-  epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+void LaneThread::take_event(const epoll_event& event, Nanoseconds now) {
+  auto* queue = static_cast<PortQueue*>(event.data.ptr);
+  if (queue == nullptr) return;
+  queue->readable();
+  if ((event.events & (EPOLLERR | EPOLLHUP)) == 0) [[likely]]
+    return;
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, queue->wait_fd(), nullptr);
   rest_ends_ = std::min(rest_ends_, now + kRestFromErrors);
 }
 
@@ -203,13 +207,9 @@ void LaneThread::sleep(Nanoseconds now) {
     const timespec timeout = timespec_of(must_poll_ ? kPollInterval : kLongestSleep);
     epoll_event events[8];
     const int ready = epoll_pwait2(epoll_, events, 8, &timeout, nullptr);
-    for (int i = 0; i < ready; ++i) {
-      if ((events[i].events & (EPOLLERR | EPOLLHUP)) != 0) [[unlikely]]
-        rest_from(events[i].data.fd, now);
-    }
+    for (int i = 0; i < ready; ++i) take_event(events[i], now);
   }
   disarm_all();
-  lane_->wake();
 }
 
 }  // namespace flatproxy

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <memory>
@@ -58,7 +60,7 @@ class LaneThread {
   void disarm_all();
   void rebuild_wait_set();
   void close_all();
-  void rest_from(int fd, Nanoseconds now);
+  void take_event(const epoll_event& event, Nanoseconds now);
 
   std::unique_ptr<Lane> lane_;
   Options options_;

@@ -41,6 +41,7 @@ class FaultPort::Queue : public PortQueue, private WireSender {
   void send(QueueContext& context, Burst& burst) override { prepare_for_send(port_.info(), context, burst, *this); }
 
   int wait_fd() const override { return inner_.wait_fd(); }
+  void readable() override { inner_.readable(); }
   bool arm() override { return next_ == pending_.count && inner_.arm(); }
   void disarm() override { inner_.disarm(); }
   Nanoseconds next_receive() const override {

@@ -49,7 +49,8 @@ class PortQueue {
   virtual ~PortQueue() = default;
 
   /// Appends received frames to the burst until it is full or nothing is left. Each frame has data, lengths, flags,
-  /// gso_size and checksum_* set (port is the lane's to set).
+  /// gso_size and checksum_* set (port is the lane's to set). Where a look is a system call, it may be left out for a
+  /// moment after one that found nothing; see readable().
   /// Of a chained frame the head holds at least the first min(frame_length, 128) bytes.
   virtual void receive(QueueContext& context, Burst& burst) = 0;
 
@@ -57,11 +58,10 @@ class PortQueue {
   /// the caller counts and releases them.
   virtual void send(QueueContext& context, Burst& burst) = 0;
 
-  /// Whether receive() is a system call even when there is nothing: a busy lane then looks less often at a quiet queue.
-  virtual bool receive_is_costly() const { return false; }
-
   /// Level-triggered: polls readable while receive() would give something. -1: nothing to wait on, the lane must poll.
   virtual int wait_fd() const { return -1; }
+  /// Called when wait_fd() was found readable, or by a lane that never sleeps: the next receive() looks.
+  virtual void readable() {}
 
   /// Called before the lane sleeps: asks for wait_fd() to be signalled. False: there is work, do not sleep.
   virtual bool arm() { return true; }

@@ -66,12 +66,15 @@ Segment* TapQueue::take(uint32_t bytes) {
 }
 
 void TapQueue::receive(QueueContext& context, Burst& burst) {
+  if (context.now < next_look_) return;
+  const uint32_t before = burst.count;
   uint32_t bytes = 0;
   while (bytes < kBurstBytes && !burst.full() && prepare(context.buffers)) {
     const ssize_t n = read_into(fd_, into_.data(), static_cast<int>(into_.size()));
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) lost_.store(true, std::memory_order_relaxed);
+      next_look_ = context.now + kNextLook;
       break;
     }
     VnetHeader header;
@@ -88,6 +91,11 @@ void TapQueue::receive(QueueContext& context, Burst& burst) {
     burst.push(head);
   }
   put_back();
+  if (burst.count > before) {
+    empty_looks_ = 0;
+  } else if (empty_looks_ < kSilentAfter) {
+    ++empty_looks_;
+  }
 }
 
 // The header goes in front of the frame, so that an ordinary frame is one piece for the kernel.
@@ -124,6 +132,7 @@ void TapQueue::send(QueueContext&, Burst& burst) {
     }
   }
   burst.count = kept;
+  if (empty_looks_ < kSilentAfter) next_look_ = 0;
 }
 
 }  // namespace flatproxy

@@ -19,7 +19,7 @@ class TapQueue : public PortQueue {
   void receive(QueueContext& context, Burst& burst) override;
   void send(QueueContext& context, Burst& burst) override;
   int wait_fd() const override { return fd_; }
-  bool receive_is_costly() const override { return true; }
+  void readable() override { next_look_ = 0; }
   bool up() const override { return !lost(); }
 
   /// Any thread. The device was deleted under us.
@@ -31,6 +31,10 @@ class TapQueue : public PortQueue {
   // bodies), more leaves the cache before it is sent.
   static constexpr uint32_t kBurstBytes = 1 << 18;
   static constexpr unsigned kMaxParts = 64;  // segments of a chain that is sent in one piece
+  // An empty queue is looked at again when something was sent there (the kernel behind it often answers within the
+  // call), when it has become readable, and in any case after this time.
+  static constexpr Nanoseconds kNextLook = 50'000;
+  static constexpr uint8_t kSilentAfter = 4;  // looks in vain: what is sent there is not answered at once
 
   bool prepare(Buffers& buffers);
   void put_back();
@@ -38,6 +42,8 @@ class TapQueue : public PortQueue {
   bool write(Segment* head);
 
   int fd_;
+  uint8_t empty_looks_ = 0;  // one after another
+  Nanoseconds next_look_ = 0;
   std::atomic<bool> lost_{false};
   Segment* small_ = nullptr;  // what the next frame is read into; nothing is held between two calls
   std::array<Segment*, kLargeParts> large_{};

@@ -177,7 +177,9 @@ class Bridge {
     std::vector<pollfd> waits;
     for (const Way& way : ways_) waits.push_back({way.from->wait_fd(), POLLIN, 0});
     while (!stop.load(std::memory_order_relaxed)) {
-      if (!step()) poll(waits.data(), waits.size(), 20);
+      if (step()) continue;
+      poll(waits.data(), waits.size(), 20);
+      for (Way& way : ways_) way.from->readable();
     }
   }
   uint32_t longest() const { return longest_; }
