@@ -18,6 +18,7 @@ bool ended_in_order(const tcp::Connection& c) { return c.state == tcp::State::cl
 void prepare(tcp::Connection& c) {
   c.set(tcp::kNoDelay);
   c.set(tcp::kAckTails);
+  c.set(tcp::kAnswersSoon);
 }
 
 }  // namespace

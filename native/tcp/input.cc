@@ -122,7 +122,8 @@ void fin_is_through(Context& context, Connection& c) {
 void take_fin(Context& context, Connection& c) {
   c.expected += 1;
   c.unset(kFinSeen);
-  acknowledge_soon(context, c);
+  c.set(c.state == State::established ? kAckSoon : kAckNow);  // a FIN of ours may carry it
+  context.touch(c);
   context.tell(c, kPeerClosed);
   switch (c.state) {
     case State::established:

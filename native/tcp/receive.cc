@@ -7,7 +7,8 @@
 namespace flatproxy::tcp {
 namespace {
 
-constexpr uint32_t kLeastRound = 4000;  // microseconds: on a busy core an owner may come no more often
+constexpr uint32_t kLeastRound = 4000;                 // microseconds: on a busy core an owner may come no more often
+constexpr Nanoseconds kAnswerTime = 5 * kMillisecond;  // within which one comes whose owner answers soon
 
 uint32_t scale_of(const Connection& c) { return c.has(kScalingOk) ? c.receive_shift : 0; }
 
@@ -95,6 +96,7 @@ uint16_t offer_window(Context& context, Connection& c) {
 
 void acknowledged(Connection& c) {
   c.unset(kAckNow);
+  c.unset(kAckSoon);
   c.unacked_segments = 0;
   c.ack_at = kNever;
   c.last_ack_sent = c.expected;
@@ -133,7 +135,8 @@ void take_data(Context& context, Connection& c, Arrival& arrival) {
   c.unacked_segments = static_cast<uint8_t>(std::min(c.unacked_segments + arrival.segments, 255u));
   if (c.quick_acks > 0) {
     --c.quick_acks;
-    c.set(kAckNow);
+    // A small segment may be all of a question.
+    c.set(arrival.has(wire::kPsh) && arrival.payload < c.mss ? kAckSoon : kAckNow);
   }
   // No data of ours will follow it soon, and BBR takes the silence for a slow path: its next burst is paced by that.
   if (c.has(kAckTails) && c.has(kGettingMany) && arrival.has(wire::kPsh)) c.set(kAckNow);
@@ -152,8 +155,11 @@ void taken(Context& context, Connection& c) {
 void acknowledge_if_due(Context& context, Connection& c) {
   // RFC 9293 section 3.8.6.3: at least every second segment, and not long after the first one.
   if (c.unacked_segments >= 2) c.set(kGettingMany);
-  if (c.has(kAckNow) || c.unacked_segments >= 2) {
+  const bool now = c.has(kAckNow) || c.unacked_segments >= 2 || (c.has(kAckSoon) && !c.has(kAnswersSoon));
+  if (now) {
     emit(context, c, {.sequence = c.next});
+  } else if (c.has(kAckSoon)) {
+    c.ack_at = std::min(c.ack_at, context.now + kAnswerTime);
   } else if (c.unacked_segments > 0 && c.ack_at == kNever) {
     c.ack_at = context.now + context.settings.ack_delay;
   }

@@ -354,12 +354,13 @@ void Stack::settle(Connection& c) {
   if (c.has(kOrphan) && !c.ready) forget(c);
 }
 
-// A timer that is set too early fires for nothing and is set again: most are moved away before they fire.
+// A timer that is set too early fires for nothing and is set again: most are moved away before they fire. Nothing moves
+// one in TIME-WAIT.
 void Stack::set_timer(Connection& c) {
   const Nanoseconds next = next_timer(context_, c);
   if (next == kNever) {
     wheel_.clear(c.index);
-  } else if (!wheel_.fires_by(c.index, next)) {
+  } else if (c.state == State::time_wait || !wheel_.fires_by(c.index, next)) {
     wheel_.set(c.index, next);
   }
 }

@@ -78,11 +78,25 @@ struct TcpRelayTest : ::testing::Test {
       return relay->happen(c);
     }
     if ((events & tcp::kOpened) != 0) (c.has(tcp::kPassive) ? servers : clients).push_back(&c);
+    if (short_exchange) play_short_exchange(c, events);
     if ((events & tcp::kEnded) != 0) {
       ends[&c] = c.end;
       std::erase(servers, &c);
       std::erase(clients, &c);
       stack(kOutside).close(c);
+    }
+  }
+  // A client asks, its server answers and closes, the client closes.
+  void play_short_exchange(Connection& c, uint8_t events) {
+    if (c.has(tcp::kPassive)) {
+      if ((events & tcp::kReadable) == 0) return;
+      send(c, "answer to " + read(c));
+      stack(kOutside).shut_down(c);
+    } else if ((events & tcp::kOpened) != 0) {
+      send(c, "question");
+    } else if ((events & tcp::kPeerClosed) != 0) {
+      last_answer = read(c);
+      stack(kOutside).shut_down(c);
     }
   }
   tcp::Stack& stack(int side) { return pair->side(side).stack; }
@@ -124,6 +138,8 @@ struct TcpRelayTest : ::testing::Test {
   std::vector<Connection*> servers;
   std::map<Connection*, tcp::End> ends;
   uint16_t next_client = 30'000;
+  bool short_exchange = false;
+  std::string last_answer;
 };
 
 TEST_F(TcpRelayTest, PassesBytesBothWaysAndEachFin) {
@@ -149,6 +165,17 @@ TEST_F(TcpRelayTest, PassesBytesBothWaysAndEachFin) {
   EXPECT_EQ(counters().bytes_down.read(), 6u);
   EXPECT_EQ(policy.told_open, 1);
   EXPECT_EQ(policy.told_closed, 1);
+  expect_nothing_left();
+}
+
+TEST_F(TcpRelayTest, AcknowledgmentsOfAShortExchangeRideOnItsData) {
+  short_exchange = true;
+  make({}, {.delay = 100'000});
+  open_client();
+  EXPECT_EQ(last_answer, "answer to question");
+  // To the client: SYN and ACK, the answer and FIN, an ACK of its FIN; to the server: SYN, the question, FIN.
+  EXPECT_EQ(pair->side(kRelay).frames_sent, 6u);
+  EXPECT_EQ(ends.size(), 1u) << "the server's side, the client's is in TIME-WAIT";
   expect_nothing_left();
 }
 

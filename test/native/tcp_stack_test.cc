@@ -318,6 +318,46 @@ TEST_F(StackTest, TheTailOfManySegmentsIsAcknowledgedAtOnceWhereItsOwnerAsksForI
   }
 }
 
+/// How long side 1 takes to acknowledge what side 0 sends or does first of all, over a link of 10 us.
+class FirstAcknowledgment : public StackTest {
+ protected:
+  Nanoseconds after(bool answers_soon, const std::function<void(Connection&)>& act) {
+    open[0].clear();
+    open[1].clear();
+    make({}, {.delay = 10'000});
+    pair->connect();
+    run(kSecond / 10);
+    if (answers_soon) open[1].at(0)->set(tcp::kAnswersSoon);
+    Connection& from = *open[0].at(0);
+    run(0);
+    act(from);
+    stack(0).flush();
+    const Nanoseconds start = pair->now();
+    while (from.in_flight() != 0 && pair->now() < start + kSecond) run(kMillisecond);
+    return pair->now() - start;
+  }
+  static constexpr Nanoseconds kMillisecond = 1'000'000;
+};
+
+TEST_F(FirstAcknowledgment, WaitsAMomentForAnOwnerThatAnswersSoon) {
+  const std::vector<uint8_t> bytes(20'000, 1);
+  const auto small = [&](Connection& c) { stack(0).send(c, bytes.data(), 100); };
+  EXPECT_LE(after(false, small), kMillisecond);
+  EXPECT_GE(after(true, small), 5 * kMillisecond);
+  EXPECT_LE(after(true, small), 7 * kMillisecond);
+  const auto fin = [&](Connection& c) { stack(0).shut_down(c); };
+  EXPECT_LE(after(false, fin), kMillisecond);
+  EXPECT_GE(after(true, fin), 5 * kMillisecond);
+  EXPECT_LE(after(true, fin), 7 * kMillisecond);
+}
+
+TEST_F(FirstAcknowledgment, OfAFullSegmentOrOfSeveralDoesNotWait) {
+  const std::vector<uint8_t> bytes(20'000, 1);
+  for (const uint32_t segments : {1u, 2u, 3u, 5u, 10u}) {
+    EXPECT_LE(after(true, [&](Connection& c) { stack(0).send(c, bytes.data(), segments * c.mss); }), kMillisecond);
+  }
+}
+
 TEST_F(StackTest, AFrameHoldsAsManySegmentsAsLinuxPutsIntoOne) {
   // Else each large frame that is relayed leaves as a large and a small one.
   for (const uint32_t mss : {1448u, 1460u, 1428u, 1440u}) {

@@ -33,6 +33,7 @@ StackHost::StackHost(int the_end, FaultyLink& link, const tcp::Settings& setting
 
 // Packets as they are on a wire: within the MTU, checksums complete.
 void StackHost::transmit(Segment* frame, tcp::Connection&) {
+  ++frames_sent;
   if (frame->gso_size == 0) {
     link_.send(1 - end, bytes_of(frame), now_);
   } else {
@@ -63,12 +64,16 @@ void StackHost::step(Nanoseconds now, const std::function<void(int, tcp::Connect
   stack.advance();
   std::vector<uint8_t> bytes;
   while (link_.take(end, now, bytes)) deliver(bytes);
-  stack.flush();
-  while (tcp::Connection* c = stack.take_ready()) {
-    const uint8_t events = std::exchange(c->events, uint8_t{0});
-    on_ready(end, *c, events);
+  // As a lane does: owners first, so that an acknowledgment rides on what they send.
+  for (bool again = true; again;) {
+    again = false;
+    while (tcp::Connection* c = stack.take_ready()) {
+      const uint8_t events = std::exchange(c->events, uint8_t{0});
+      on_ready(end, *c, events);
+      again = true;
+    }
+    stack.flush();
   }
-  stack.flush();
 }
 
 tcp::Connection* StackHost::connect(uint16_t source_port, uint16_t destination_port) {

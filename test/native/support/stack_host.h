@@ -23,6 +23,7 @@ class StackHost : public tcp::Transmitter {
   Buffers buffers{4096, 1024, 8192};
   tcp::Stack stack;
   uint16_t listener;
+  uint64_t frames_sent = 0;
 
  private:
   void deliver(const std::vector<uint8_t>& bytes);
