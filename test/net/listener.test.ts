@@ -10,29 +10,62 @@ import { ifacePort, tapPort, meshOf, listeners } from './mesh.js'
 import * as town from './town.js'
 
 const many = 10_000
-const clientCommand = (act: string, family: town.Family, count = 1) =>
-  [
-    process.execPath,
-    town.script('tcp-client.js'),
-    act,
-    town.virtual[family],
-    String(listeners.web),
-    String(count),
-  ] as const
+/** In front of the web server, but soon tired of peers that say nothing; in front of one with windows of one byte. */
+const hasty = 83
+const tiny = 84
+const tinyPort = 8081
+
+function meshWithHardPeers(mesh: Mesh): Mesh {
+  const address = Object.values(town.virtual)
+  const to = (listener: string, service: string, idle: `${number}${'s' | 'h'}`) => ({
+    name: listener,
+    listeners: [listener],
+    rules: [{ backendRefs: [{ service }], timeouts: { idle } }],
+  })
+  return {
+    ...mesh,
+    services: {
+      ...mesh.services,
+      tiny: { address, port: tinyPort, endpoints: [{ workload: 'server', port: tinyPort }] },
+    },
+    listeners: {
+      ...mesh.listeners,
+      hasty: { address, port: hasty, protocol: 'tcp' },
+      tiny: { address, port: tiny, protocol: 'tcp' },
+    },
+    routes: [...mesh.routes!, to('hasty', 'web', '1s'), to('tiny', 'tiny', '1h')],
+  }
+}
+
+/** Connections of sockets that are made while it runs offer windows of one byte: half that memory, and no factor. */
+async function withWindowsOfOneByte<Result>(side: town.Side, action: () => Promise<Result>): Promise<Result> {
+  const before = (await town.run(side, 'sysctl', '-n', 'net.ipv4.tcp_rmem')).trim()
+  town.sysctl(side, 'net.ipv4.tcp_window_scaling=0', 'net.ipv4.tcp_rmem=2 2 2')
+  try {
+    return await action()
+  } finally {
+    town.sysctl(side, 'net.ipv4.tcp_window_scaling=1', `net.ipv4.tcp_rmem=${before}`)
+  }
+}
+
+const clientCommand = (act: string, family: town.Family, count = 1, port: number = listeners.web) =>
+  [process.execPath, town.script('tcp-client.js'), act, town.virtual[family], String(port), String(count)] as const
 
 /** What a client of tcp-client.ts has seen. */
 const seenBy = async (...words: Parameters<typeof clientCommand>): Promise<unknown> =>
   JSON.parse(await town.run('client', ...clientCommand(...words)))
 
 const kinds: readonly { name: string; veths: boolean; mesh: Mesh }[] = [
-  { name: 'tap ports', veths: false, mesh: meshOf(tapPort) },
-  { name: 'iface ports', veths: true, mesh: meshOf(ifacePort('matched')) },
+  { name: 'tap ports', veths: false, mesh: meshWithHardPeers(meshOf(tapPort)) },
+  { name: 'iface ports', veths: true, mesh: meshWithHardPeers(meshOf(ifacePort('matched'))) },
 ]
 
 describe('listeners', { skip: town.cannotRun }, () => {
   before(async () => {
     town.openTown()
-    await town.start('server', process.execPath, town.script('tcp-server.js'), String(town.serverPort))
+    const serve = (port: number) => town.start('server', process.execPath, town.script('tcp-server.js'), String(port))
+    await serve(town.serverPort)
+    await withWindowsOfOneByte('server', () => serve(tinyPort))
   })
   after(town.closeTown)
 
@@ -55,17 +88,17 @@ describe('listeners', { skip: town.cannotRun }, () => {
         const deadline = Date.now() + 10_000
         for (;;) {
           const stats = await town.statsOf(proxy)
-          const { activeConnections } = stats.listeners['web']!
+          const active = Object.values(stats.listeners).reduce((sum, listener) => sum + listener.activeConnections, 0)
           const held = stats.lanes[0]!.buffersInUse
-          if (activeConnections === 0 && held <= atRest.lanes[0]!.buffersInUse) return stats
-          assert.ok(Date.now() < deadline, `${activeConnections} connections and ${held} buffers are left`)
+          if (active === 0 && held <= atRest.lanes[0]!.buffersInUse) return stats
+          assert.ok(Date.now() < deadline, `${active} connections and ${held} buffers are left`)
           await sleep(50)
         }
       }
 
       for (const family of town.families) {
         it(`a client that ends first is answered all the same, ${family}`, async () => {
-          assert.equal(await seenBy('half', family), bodyHash(1_000_000))
+          assert.equal(await seenBy('half', family, 1_000_000), bodyHash(1_000_000))
         })
         it(`a server's reset is the client's, ${family}`, async () => {
           assert.equal(await seenBy('reset', family), 'ECONNRESET')
@@ -85,6 +118,32 @@ describe('listeners', { skip: town.cannotRun }, () => {
           assert.equal(await seen, bodyHash(bytes))
           assert.ok(passedOn > 0 && passedOn < bytes / 2, `${passedOn} bytes were passed on while nobody read`)
           await nothingIsLeft()
+        })
+        it(`a client with a window of one byte gets all, ${family}`, async () => {
+          const seen = await withWindowsOfOneByte('client', () => seenBy('pause', family, 10_000))
+          assert.equal(seen, bodyHash(10_000))
+          await nothingIsLeft()
+        })
+        it(`a server with a window of one byte gets all, ${family}`, async () => {
+          const seen = await withWindowsOfOneByte('server', () => seenBy('half', family, 10_000, tiny))
+          assert.equal(seen, bodyHash(10_000))
+          await nothingIsLeft()
+        })
+        it(`a client that falls silent is given up, ${family}`, async () => {
+          const before = (await town.statsOf(proxy)).listeners['hasty']!
+          const client = await town.start('client', ...clientCommand('drain', family, 1_000_000_000, hasty))
+          const speak = town.silence('client', town.virtual[family])
+          const after = (await nothingIsLeft()).listeners['hasty']!
+          speak()
+          await town.stop(client, 'SIGKILL')
+          assert.equal(after.idleTimeouts, before.idleTimeouts + 1)
+        })
+        it(`a server that falls silent is given up, and its client reset, ${family}`, async () => {
+          const client = await town.start('client', ...clientCommand('drain', family, 1_000_000_000, hasty))
+          const speak = town.silence('server', town.hosts.server.gateway[family])
+          assert.equal(await town.nextLine(client), '"ECONNRESET"')
+          await nothingIsLeft()
+          speak()
         })
       }
 

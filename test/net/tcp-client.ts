@@ -50,7 +50,7 @@ const acts: Readonly<Record<string, () => Promise<unknown>>> = {
   // Ends first, and is answered all the same.
   half: async () => {
     const socket = await open('hash')
-    for (const chunk of bodyChunks(1_000_000)) if (!socket.write(chunk)) await once(socket, 'drain')
+    for (const chunk of bodyChunks(Number(count))) if (!socket.write(chunk)) await once(socket, 'drain')
     socket.end()
     return heard(socket)
   },
@@ -65,6 +65,14 @@ const acts: Readonly<Record<string, () => Promise<unknown>>> = {
     await once(socket, 'data')
     socket.resetAndDestroy()
     return 'left'
+  },
+  // Reads what it gets of a large body; says when that begins, and what ended it.
+  drain: async () => {
+    const socket = await open(`body ${count}`)
+    await once(socket, 'data')
+    console.log('open')
+    const [error] = (await once(socket.resume(), 'error')) as [NodeJS.ErrnoException]
+    return error.code
   },
   // Asks for much, and reads none of it for some seconds.
   pause: async () => {

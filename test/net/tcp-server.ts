@@ -21,11 +21,15 @@ const acts: Readonly<Record<string, (socket: Socket, argument: string) => void>>
 
 const server = createServer({ allowHalfOpen: true }, (socket) => {
   socket.on('error', () => {})
-  socket.once('data', (data: Buffer) => {
-    const end = data.indexOf('\n')
-    const [act, argument] = data.toString('latin1', 0, end).split(' ')
+  let said = Buffer.alloc(0)
+  socket.on('data', function listen(data: Buffer) {
+    said = Buffer.concat([said, data])
+    const end = said.indexOf('\n')
+    if (end < 0) return
+    socket.off('data', listen)
+    const [act, argument] = said.toString('latin1', 0, end).split(' ')
     acts[act!]!(socket, argument!)
-    socket.unshift(data.subarray(end + 1))
+    socket.unshift(said.subarray(end + 1))
   })
 })
 server.listen({ port: Number(process.argv[2]), host: '::', backlog: 8192 })

@@ -47,7 +47,7 @@ export async function run(place: Name, ...command: string[]): Promise<string> {
 }
 
 export const ip = (...words: string[]) => execFileSync('ip', words.join(' ').split(' '), { stdio: 'pipe' }).toString()
-const sysctl = (place: Name, ...settings: string[]) =>
+export const sysctl = (place: Name, ...settings: string[]) =>
   execFileSync('nsenter', inside(place, ['sysctl', '-qw', ...settings]), { stdio: 'pipe' })
 
 const running = new Set<ChildProcess>()
@@ -77,11 +77,17 @@ export async function stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGTER
 export const startProxy = (mesh: Mesh) => start('node', process.execPath, script('proxy.js'), JSON.stringify(mesh))
 /** What a proxy of startProxy() counts. */
 export async function statsOf(proxy: ChildProcess): Promise<Stats> {
-  const lines = createInterface(proxy.stdout!)
+  const line = nextLine(proxy)
   proxy.kill('SIGUSR2')
+  return JSON.parse(await line) as Stats
+}
+
+/** The next line that a program prints. */
+export async function nextLine(child: ChildProcess): Promise<string> {
+  const lines = createInterface(child.stdout!)
   const [line] = (await once(lines, 'line')) as [string]
   lines.close()
-  return JSON.parse(line) as Stats
+  return line
 }
 
 export const startServer = (port: number) => start('server', process.execPath, script('server.js'), String(port))
@@ -161,6 +167,13 @@ export function layVeths(ends: NodeEnds = 'addressed'): void {
 export function switchOffloadsOff(): void {
   for (const side of sides)
     execFileSync('nsenter', inside(side, ['ethtool', '-K', 'eth0', 'tx', 'off', 'tso', 'off', 'gso', 'off']))
+}
+
+/** From now on a host's kernel receives from an address, and never sends there. Returns how it speaks again. */
+export function silence(side: Side, towards: string): () => void {
+  const route = ['-n', names[side], ...(towards.includes(':') ? ['-6'] : []), 'route']
+  ip(...route, 'add blackhole', towards)
+  return () => void ip(...route, 'del blackhole', towards)
 }
 
 const nodad = (family: Family) => (family === 'v6' ? ['nodad'] : [])
