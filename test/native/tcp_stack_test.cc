@@ -32,6 +32,22 @@ struct StackTest : ::testing::Test {
     }
   }
   tcp::Stack& stack(int side) { return pair->side(side).stack; }
+  /// Side 0 sends as much as its stack takes; returns how much that was.
+  uint32_t send_all_it_takes(Connection& from) {
+    const std::vector<uint8_t> bytes(100'000, 1);
+    uint32_t sent = 0;
+    while (stack(0).may_send(from)) sent += stack(0).send(from, bytes.data(), 100'000);
+    stack(0).flush();
+    return sent;
+  }
+  /// Side 1 reads what is there.
+  uint32_t read_all(Connection& to) {
+    const uint32_t read = to.received.bytes();
+    to.received.clear();
+    stack(1).taken(to);
+    stack(1).flush();
+    return read;
+  }
 
   std::unique_ptr<StackPair> pair;
   std::vector<Connection*> open[2];
@@ -193,10 +209,9 @@ TEST_F(StackTest, ASlowReaderHoldsAFastSenderBack) {
   pair->connect();
   run(kSecond);
   Connection& from = *open[0].at(0);
-  const std::vector<uint8_t> bytes(100'000, 1);
   uint32_t sent = 0;
   for (int i = 0; i < 200; ++i) {
-    while (stack(0).may_send(from)) sent += stack(0).send(from, bytes.data(), 100'000);
+    sent += send_all_it_takes(from);
     run(kSecond / 10);
   }
   EXPECT_LE(open[1].at(0)->received.bytes(), 65'535u) << "nothing was read, so the window has not grown";
@@ -204,11 +219,7 @@ TEST_F(StackTest, ASlowReaderHoldsAFastSenderBack) {
   // Then it reads, and the rest comes.
   uint64_t read = 0;
   for (int i = 0; i < 400 && read < sent; ++i) {
-    Connection& to = *open[1].at(0);
-    read += to.received.bytes();
-    to.received.clear();
-    stack(1).taken(to);
-    stack(1).flush();
+    read += read_all(*open[1].at(0));
     run(kSecond / 10);
   }
   EXPECT_EQ(read, sent);
@@ -218,18 +229,11 @@ TEST_F(StackTest, AReaderThatTakesMuchAtOnceAndSeldomIsNoFastOne) {
   make();
   pair->connect();
   run(kSecond);
-  Connection& from = *open[0].at(0);
-  const std::vector<uint8_t> bytes(100'000, 1);
   uint64_t read = 0;
   for (int i = 0; i < 100; ++i) {
-    while (stack(0).may_send(from)) stack(0).send(from, bytes.data(), 100'000);
-    stack(0).flush();
+    send_all_it_takes(*open[0].at(0));
     run(kSecond);
-    Connection& to = *open[1].at(0);
-    read += to.received.bytes();
-    to.received.clear();
-    stack(1).taken(to);
-    stack(1).flush();
+    read += read_all(*open[1].at(0));
   }
   EXPECT_GT(read, 5'000'000u);
   EXPECT_LE(open[1].at(0)->receive_limit, 65'535u) << "a round trip takes 20 ms, what it takes comes once a second";
@@ -243,15 +247,11 @@ TEST_F(StackTest, WindowsLeaveMemoryForOthers) {
   run(kSecond);
   Connection& from = *open[0].at(0);
   Connection& to = *open[1].at(0);
-  const std::vector<uint8_t> bytes(100'000, 1);
   const auto read_for = [&](int milliseconds) {
     for (int i = 0; i < milliseconds; ++i) {
-      while (stack(0).may_send(from)) stack(0).send(from, bytes.data(), 100'000);
-      stack(0).flush();
+      send_all_it_takes(from);
       run(1'000'000);
-      to.received.clear();
-      stack(1).taken(to);
-      stack(1).flush();
+      read_all(to);
     }
   };
   read_for(4000);
@@ -259,8 +259,7 @@ TEST_F(StackTest, WindowsLeaveMemoryForOthers) {
   const Buffers& buffers = pair->side(1).buffers;
   EXPECT_LE(to.receive_limit, uint64_t{buffers.small.segments()} * buffers.small.capacity() / 4);
   // It stops to read: all that it has offered comes, and none of it has to be refused.
-  while (stack(0).may_send(from)) stack(0).send(from, bytes.data(), 100'000);
-  stack(0).flush();
+  send_all_it_takes(from);
   run(10 * kSecond);
   EXPECT_GT(to.received.bytes(), 1u << 20);
   EXPECT_EQ(stack(1).counters().memory_refused.read(), 0u);
