@@ -73,8 +73,8 @@ enum Flag : uint32_t {
   kPaced = 1 << 18,        ///< waits for pace_at to send more
   kAckTails = 1 << 19,     ///< the last, odd segment of many is acknowledged at once
   kGettingMany = 1 << 20,  ///< segments were acknowledged since data of ours were sent
-  kAnswersSoon = 1 << 21,  ///< the owner does, mostly: kAckSoon waits for that a moment
-  kAckSoon = 1 << 22,      ///< as kAckNow, but for kAnswersSoon
+  kAnswersSoon = 1 << 21,  ///< the owner does, mostly: kAckSoon may wait a moment
+  kAckSoon = 1 << 22,      ///< as kAckNow, but what is sent soon may carry it
 };
 
 /// What the retransmission timer stands for.

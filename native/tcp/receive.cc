@@ -83,6 +83,10 @@ void take_in_order(Context& context, Connection& c, Arrival& arrival) {
   c.set(kAckNow);  // RFC 5681 section 4.2: a segment that fills a gap is acknowledged at once
 }
 
+// Whoever has opened a connection asks. The other side's small segment may be the beginning of an answer whose rest it
+// holds back until that is acknowledged (Nagle), unless its FIN says that this was all.
+bool may_wait(const Connection& c) { return c.has(kAnswersSoon) && (c.has(kPassive) || c.peer_closed()); }
+
 }  // namespace
 
 uint16_t offer_window(Context& context, Connection& c) {
@@ -135,7 +139,7 @@ void take_data(Context& context, Connection& c, Arrival& arrival) {
   c.unacked_segments = static_cast<uint8_t>(std::min(c.unacked_segments + arrival.segments, 255u));
   if (c.quick_acks > 0) {
     --c.quick_acks;
-    // A small segment may be all of a question.
+    // RFC 1122 section 4.2.3.2: a small segment may be all of a question, and the answer carries its acknowledgment.
     c.set(arrival.has(wire::kPsh) && arrival.payload < c.mss ? kAckSoon : kAckNow);
   }
   // No data of ours will follow it soon, and BBR takes the silence for a slow path: its next burst is paced by that.
@@ -155,7 +159,7 @@ void taken(Context& context, Connection& c) {
 void acknowledge_if_due(Context& context, Connection& c) {
   // RFC 9293 section 3.8.6.3: at least every second segment, and not long after the first one.
   if (c.unacked_segments >= 2) c.set(kGettingMany);
-  const bool now = c.has(kAckNow) || c.unacked_segments >= 2 || (c.has(kAckSoon) && !c.has(kAnswersSoon));
+  const bool now = c.has(kAckNow) || c.unacked_segments >= 2 || (c.has(kAckSoon) && !may_wait(c));
   if (now) {
     emit(context, c, {.sequence = c.next});
   } else if (c.has(kAckSoon)) {
