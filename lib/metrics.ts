@@ -43,8 +43,7 @@ function ofProxy({ generation, lostEvents }: Stats): Family[] {
 }
 
 function ofPorts({ ports }: Stats): Family[] {
-  const each = (value: (port: Stats['ports'][string]) => number) =>
-    Object.entries(ports).map(([port, counters]) => [{ port }, value(counters)] as const)
+  const each = samplesBy('port', ports)
   return [
     counter(
       'flatproxy_port_received_packets',
@@ -60,8 +59,7 @@ function ofPorts({ ports }: Stats): Family[] {
 }
 
 function ofServices({ services }: Stats): Family[] {
-  const each = (value: (service: Stats['services'][string]) => number) =>
-    Object.entries(services).map(([service, counters]) => [{ service }, value(counters)] as const)
+  const each = samplesBy('service', services)
   return [
     counter(
       'flatproxy_service_packets',
@@ -99,8 +97,7 @@ const listenerEnds = {
 } as const satisfies Partial<Record<keyof ListenerStats, string>>
 
 function ofListeners({ listeners }: Stats): Family[] {
-  const each = (value: (listener: ListenerStats) => number) =>
-    Object.entries(listeners).map(([listener, counters]) => [{ listener }, value(counters)] as const)
+  const each = samplesBy('listener', listeners)
   const both = Object.entries(listeners).flatMap(([listener, { bytesUp, bytesDown }]) => [
     [{ listener, direction: 'up' }, bytesUp] as const,
     [{ listener, direction: 'down' }, bytesDown] as const,
@@ -150,14 +147,17 @@ function ofTcp({ tcp: { connections, ...events } }: Stats): Family[] {
 }
 
 function ofReasons({ reasons }: Stats): Family[] {
-  const each = (key: 'packets' | 'bytes') =>
-    Object.entries(reasons).map(([reason, counters]) => [{ reason }, counters[key]] as const)
+  const each = samplesBy('reason', reasons)
   return [
-    counter('flatproxy_reason_packets', 'Wire segments by the reason of their verdict.', each('packets')),
+    counter(
+      'flatproxy_reason_packets',
+      'Wire segments by the reason of their verdict.',
+      each((reason) => reason.packets),
+    ),
     counter(
       'flatproxy_reason_carried_bytes',
       'Bytes of frames by the reason of their verdict.',
-      each('bytes'),
+      each((reason) => reason.bytes),
       'bytes',
     ),
   ]
@@ -190,6 +190,12 @@ function ofLanes({ lanes }: Stats): Family[] {
     ),
   ]
 }
+
+/** A sample of each of some named objects, with the name as a label. */
+const samplesBy =
+  <Counters>(label: string, objects: Readonly<Record<string, Counters>>) =>
+  (value: (counters: Counters) => number) =>
+    Object.entries(objects).map(([name, counters]) => [{ [label]: name }, value(counters)] as const)
 
 function family(
   type: Family['type'],
