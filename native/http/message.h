@@ -1,0 +1,114 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace flatproxy::http {
+
+/// Fields of one head, at most; a listener may allow fewer.
+constexpr uint32_t kMaxFields = 256;
+
+enum class Version : uint8_t { http10, http11 };
+
+enum class Method : uint8_t { get, head, post, put, remove, connect, options, trace, patch, other };
+
+/// Fields that a proxy reads, removes or writes; all others pass it by.
+enum class FieldId : uint8_t {
+  other,
+  connection,
+  content_length,
+  cookie,
+  expect,
+  forwarded,
+  host,
+  keep_alive,
+  proxy_connection,
+  te,
+  traceparent,
+  trailer,
+  transfer_encoding,
+  upgrade,
+  via,
+  x_forwarded_for,
+  x_forwarded_host,
+  x_forwarded_port,
+  x_forwarded_proto,
+};
+
+struct Field {
+  std::string_view name;   ///< as it was sent
+  std::string_view value;  ///< without the white space around it
+  FieldId id = FieldId::other;
+};
+
+/// The fields of a head, in their order.
+class Fields {
+ public:
+  void clear() { count_ = present_ = 0; }
+  void add(const Field& field) {
+    fields_[count_++] = field;
+    present_ |= bit(field.id);
+  }
+  uint32_t count() const { return count_; }
+  const Field* begin() const { return fields_.data(); }
+  const Field* end() const { return fields_.data() + count_; }
+  const Field& operator[](uint32_t i) const { return fields_[i]; }
+  bool has(FieldId id) const { return (present_ & bit(id)) != 0; }
+  /// The first one with this id, or nullptr.
+  const Field* find(FieldId id) const {
+    if (!has(id)) return nullptr;
+    for (const Field& field : *this) {
+      if (field.id == id) return &field;
+    }
+    return nullptr;
+  }
+
+ private:
+  static constexpr uint32_t bit(FieldId id) { return 1u << static_cast<uint8_t>(id); }
+
+  uint32_t count_ = 0;
+  uint32_t present_ = 0;  // a bit for each FieldId
+  std::array<Field, kMaxFields> fields_;
+};
+
+/// How the end of a body is told (RFC 9112 section 6.3).
+enum class BodyKind : uint8_t { none, length, chunked, until_close };
+
+struct Body {
+  BodyKind kind = BodyKind::none;
+  uint64_t length = 0;  ///< bytes, of BodyKind::length
+};
+
+/// A request's head. Its texts lie in `bytes`, which whoever has it parsed keeps.
+struct RequestHead {
+  std::string_view bytes;  ///< whole, with the empty line at its end
+  std::string_view method_name;
+  std::string_view target;     ///< as it was sent
+  std::string_view scheme;     ///< of an absolute target, else empty
+  std::string_view authority;  ///< host and port that are asked for; empty: none was said
+  std::string_view path;       ///< of the target, up to its query; empty: CONNECT, `*`
+  std::string_view query;      ///< behind the '?'
+  std::string_view upgrade;    ///< the protocol that is asked for, by a connection that may switch; else empty
+  Method method = Method::other;
+  Version version = Version::http11;
+  bool has_query = false;
+  bool keep_alive = false;        ///< another request may follow (RFC 9112 section 9.3)
+  bool expects_continue = false;  ///< the body comes after a 100 (RFC 9110 section 10.1.1)
+  Body body;
+  Fields fields;
+};
+
+/// A response's head, likewise.
+struct ResponseHead {
+  std::string_view bytes;
+  std::string_view reason;
+  uint16_t status = 0;
+  Version version = Version::http11;
+  bool keep_alive = false;
+  std::string_view upgrade;
+  Body body;
+  Fields fields;
+};
+
+}  // namespace flatproxy::http
