@@ -45,9 +45,10 @@ struct Field {
 /// The fields of a head, in their order.
 class Fields {
  public:
-  void clear() { count_ = present_ = 0; }
+  void clear() { count_ = present_ = repeated_ = 0; }
   void add(const Field& field) {
     fields_[count_++] = field;
+    repeated_ |= present_ & bit(field.id);
     present_ |= bit(field.id);
   }
   uint32_t count() const { return count_; }
@@ -55,6 +56,8 @@ class Fields {
   const Field* end() const { return fields_.data() + count_; }
   const Field& operator[](uint32_t i) const { return fields_[i]; }
   bool has(FieldId id) const { return (present_ & bit(id)) != 0; }
+  /// Whether there are several with this id.
+  bool repeats(FieldId id) const { return (repeated_ & bit(id)) != 0; }
   /// The first one with this id, or nullptr.
   const Field* find(FieldId id) const {
     if (!has(id)) return nullptr;
@@ -68,8 +71,17 @@ class Fields {
   static constexpr uint32_t bit(FieldId id) { return 1u << static_cast<uint8_t>(id); }
 
   uint32_t count_ = 0;
-  uint32_t present_ = 0;  // a bit for each FieldId
+  uint32_t present_ = 0;   // a bit for each FieldId
+  uint32_t repeated_ = 0;  // likewise
   std::array<Field, kMaxFields> fields_;
+};
+
+/// What a Connection field says (RFC 9110 section 7.6.1).
+struct ConnectionOptions {
+  bool close = false;
+  bool keep_alive = false;
+  bool upgrade = false;
+  bool nominates = false;  ///< further fields, which end with this connection
 };
 
 /// How the end of a body is told (RFC 9112 section 6.3).
@@ -87,14 +99,15 @@ struct RequestHead {
   std::string_view target;     ///< as it was sent
   std::string_view scheme;     ///< of an absolute target, else empty
   std::string_view authority;  ///< host and port that are asked for; empty: none was said
-  std::string_view path;       ///< of the target, up to its query; empty: CONNECT, `*`
+  std::string_view path;       ///< of the target, up to its query; `*` (OPTIONS); empty: CONNECT
   std::string_view query;      ///< behind the '?'
-  std::string_view upgrade;    ///< the protocol that is asked for, by a connection that may switch; else empty
   Method method = Method::other;
   Version version = Version::http11;
   bool has_query = false;
+  bool asks_websocket = false;    ///< and may be answered with 101 (RFC 6455 section 4.1)
   bool keep_alive = false;        ///< another request may follow (RFC 9112 section 9.3)
   bool expects_continue = false;  ///< the body comes after a 100 (RFC 9110 section 10.1.1)
+  ConnectionOptions connection;
   Body body;
   Fields fields;
 };
@@ -106,7 +119,7 @@ struct ResponseHead {
   uint16_t status = 0;
   Version version = Version::http11;
   bool keep_alive = false;
-  std::string_view upgrade;
+  ConnectionOptions connection;
   Body body;
   Fields fields;
 };
