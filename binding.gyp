@@ -18,8 +18,25 @@
       ],
     },
     {
+      # Its warnings are its authors' business.
+      'target_name': 're2',
+      'type': 'static_library',
+      'sources': ['<!@(node scripts/lib/sources.mjs re2)'],
+      'include_dirs': ['node_modules/re2/vendor'],
+      'defines': ['NDEBUG'],
+      'cflags': [
+        '-O3', '-g', '-fPIC', '-fvisibility=hidden', '-w',
+        '-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2', '-fstack-protector-strong',
+      ],
+      'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc': ['-std=c++20'],
+      'conditions': [
+        ['target_arch=="x64"', {'cflags': ['-march=x86-64-v2', '-fcf-protection']}],
+      ],
+    },
+    {
       'target_name': 'flatproxy',
-      'dependencies': ['bpf'],
+      'dependencies': ['bpf', 're2'],
       'sources': ['<!@(node scripts/lib/sources.mjs core dpdk addon)'],
       'include_dirs': ['native', 'build/generated'],
       # Node's own copies of OpenSSL's and other libraries' headers would shadow the system's.
@@ -41,6 +58,7 @@
         '-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2', '-fstack-protector-strong',
         # -isystem: our warnings are not for other people's headers.
         '-isystem', '<(node_api_headers)', '-isystem', '<(node_addon_api)',
+        '-isystem', '<(module_root_dir)/node_modules/re2/vendor',
         '<!@(node scripts/lib/dpdk.mjs cflags)',
       ],
       'cflags_cc': ['-std=c++20'],
