@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "config/http_settings.h"
 #include "packet/segment.h"
 #include "wire/address.h"
 #include "wire/protocol.h"
@@ -47,6 +48,8 @@ struct Listener {
   std::vector<Backend> backends;
   RelaySettings relay;
   std::vector<wire::Prefix> trusted;  ///< whose PROXY headers are believed
+  bool http = false;                  ///< its connections carry HTTP, and routes lead on; else backends do
+  HttpSettings http_settings;
   bool operator==(const Listener&) const = default;
 };
 

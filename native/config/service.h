@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "balance/picker.h"
+#include "config/http_settings.h"
 #include "wire/address.h"
 
 namespace flatproxy {
@@ -47,6 +48,7 @@ struct Service {
   uint32_t max_connections = 0;  ///< that listeners open to one endpoint, at most; 0: no limit
   uint8_t proxy_header = 0;      ///< version of the PROXY header that those begin with; 0: none
   bool from_client = false;      ///< those come from the client's address, not from ours
+  HttpPoolSettings http;
   std::vector<Endpoint> endpoints;
   Picker picker_v4;  ///< over the endpoints of that family
   Picker picker_v6;

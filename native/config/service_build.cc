@@ -25,7 +25,7 @@ bool same(const Service& a, const Service& b) {
   return a.id == b.id && a.name == b.name && a.protocol == b.protocol && a.addresses == b.addresses &&
          a.port == b.port && a.balance == b.balance && a.source_affinity == b.source_affinity &&
          a.health_check == b.health_check && a.max_connections == b.max_connections &&
-         a.proxy_header == b.proxy_header && a.from_client == b.from_client && a.endpoints == b.endpoints;
+         a.proxy_header == b.proxy_header && a.from_client == b.from_client && a.http == b.http && a.endpoints == b.endpoints;
 }
 
 /// The one in the base if nothing is different about it, else the new one, completed.
