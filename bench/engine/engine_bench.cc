@@ -11,6 +11,7 @@
 
 #include "packet/frame.h"
 #include "rig.h"
+#include "route_rows.h"
 #include "row.h"
 #include "tcp_rows.h"
 
@@ -21,7 +22,9 @@ constexpr uint32_t kBatch = 64;
 
 std::string service() {
   std::string text = R"([{"id":0,"name":"shop","protocol":"tcp","addresses":["203.0.113.1"],"port":80,
-    "balance":"maglev","affinity":"none","healthCheck":null,"maxConnections":0,"proxyProtocol":"none","endpoints":[)";
+    "balance":"maglev","affinity":"none","healthCheck":null,"maxConnections":0,"proxyProtocol":"none",
+    "http":{"maxPending":1024,"idleTimeout":60000,"maxRequests":0,"affinityCookie":null,"hash":null,
+    "eject":{"failures":5,"for":30000}},"endpoints":[)";
   for (unsigned i = 0; i < kServers; ++i) {
     if (i != 0) text += ",";
     text += R"({"id":)" + std::to_string(i) + R"(,"address":"198.51.100.)" + std::to_string(16 + i) +
@@ -208,7 +211,7 @@ int main(int argc, char** argv) {
   int rounds = 5;
   std::string rows =
       "forward,flow-10k,flow-1m,flow-new,flow-bytes,tcp-connect,tcp-large,tcp-small,tcp-ping,tcp-flood,tcp-flood-kept,"
-      "tcp-idle-bytes,tcp-idle-cost";
+      "tcp-idle-bytes,tcp-idle-cost,route-10k";
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--rounds") == 0) rounds = std::max(1, std::atoi(argv[i + 1]));
     if (std::strcmp(argv[i], "--rows") == 0) rows = argv[i + 1];
@@ -230,5 +233,6 @@ int main(int argc, char** argv) {
   if (wanted("tcp-flood-kept")) tcp_flood_kept(rounds);
   if (wanted("tcp-idle-bytes")) tcp_idle_bytes(rounds);
   if (wanted("tcp-idle-cost")) tcp_idle_cost(rounds);
+  if (wanted("route-10k")) route_match(rounds);
   return 0;
 }

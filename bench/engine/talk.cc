@@ -10,7 +10,9 @@ constexpr uint8_t kLaneWindowShift = 8;  // tcp::Settings::window_shift
 
 std::string service() {
   std::string text = R"([{"id":0,"name":"shop","protocol":"tcp","addresses":[],"port":80,"balance":"roundRobin",
-    "affinity":"none","healthCheck":null,"maxConnections":0,"proxyProtocol":"none","endpoints":[)";
+    "affinity":"none","healthCheck":null,"maxConnections":0,"proxyProtocol":"none",
+    "http":{"maxPending":1024,"idleTimeout":60000,"maxRequests":0,"affinityCookie":null,"hash":null,
+    "eject":{"failures":5,"for":30000}},"endpoints":[)";
   for (unsigned i = 0; i < kEndpoints; ++i) {
     text += std::string(i == 0 ? "" : ",") + R"({"id":)" + std::to_string(i) + R"(,"address":"198.51.100.)" +
             std::to_string(16 + i % kServers) + R"(","port":)" + std::to_string(kFirstPort + i / kServers) +
@@ -20,7 +22,7 @@ std::string service() {
 }
 
 constexpr const char* kListener = R"([{"id":0,"name":"door","addresses":["203.0.113.2"],"port":81,"on":null,
-  "backends":[{"service":0,"weight":1}],"trusted":null,"relay":{"connectTimeout":5000,"idleTimeout":3600000,
+  "protocol":"tcp","http":null,"backends":[{"service":0,"weight":1}],"trusted":null,"relay":{"connectTimeout":5000,"idleTimeout":3600000,
   "maxConnections":0,"maxConnectionsPerClient":0}}])";
 
 constexpr uint32_t kPorts = 60'000;  // of one client

@@ -6,8 +6,8 @@
 namespace flatproxy {
 namespace {
 
-/// Places of the Maglev table that are tried before the candidates are asked one by one.
-constexpr uint32_t kMaglevAttempts = 16;
+/// Places of a hash table that are tried before the candidates are asked one by one.
+constexpr uint32_t kHashAttempts = 16;
 /// Up to this many candidates the one with the fewest flows is searched; above, the better one of two is taken.
 constexpr size_t kSearched = 64;
 /// Turns of a weighted round robin; finer shares are rounded.
@@ -52,6 +52,11 @@ Picker::Picker(Balance balance, uint32_t service_id, std::vector<Candidate> cand
     for (const Candidate& c : candidates_) entries.push_back({c.name_hash, c.weight});
     maglev_ = Maglev(entries, with_drained);
   }
+  if (balance_ == Balance::ring_hash) {
+    std::vector<RingHash::Entry> entries;
+    for (const Candidate& c : candidates_) entries.push_back({c.name_hash, c.weight});
+    ring_ = RingHash(entries);
+  }
   if (balance_ == Balance::round_robin) turns_ = interleave(candidates_);
 }
 
@@ -59,7 +64,9 @@ uint32_t Picker::pick(uint64_t hash, const LaneBalance& lane) const {
   if (candidates_.empty()) return kNone;
   switch (balance_) {
     case Balance::maglev:
-      return pick_maglev(hash, lane);
+      return pick_by_hash(maglev_, hash, lane);
+    case Balance::ring_hash:
+      return pick_by_hash(ring_, hash, lane);
     case Balance::round_robin:
       return pick_round_robin(lane);
     case Balance::least_request:
@@ -68,9 +75,10 @@ uint32_t Picker::pick(uint64_t hash, const LaneBalance& lane) const {
   return kNone;
 }
 
-uint32_t Picker::pick_maglev(uint64_t hash, const LaneBalance& lane) const {
-  for (uint32_t attempt = 0; attempt < kMaglevAttempts; ++attempt) {
-    const Candidate& c = candidates_[maglev_.at(hash, attempt)];
+template <typename Table>
+uint32_t Picker::pick_by_hash(const Table& table, uint64_t hash, const LaneBalance& lane) const {
+  for (uint32_t attempt = 0; attempt < kHashAttempts; ++attempt) {
+    const Candidate& c = candidates_[table.at(hash, attempt)];
     if (lane.health.healthy(c.id)) [[likely]]
       return c.index;
   }
@@ -79,7 +87,7 @@ uint32_t Picker::pick_maglev(uint64_t hash, const LaneBalance& lane) const {
     const Candidate& c = candidates_[(start + i) % candidates_.size()];
     if (lane.health.healthy(c.id)) return c.index;
   }
-  return candidates_[maglev_.at(hash)].index;
+  return candidates_[table.at(hash)].index;
 }
 
 uint32_t Picker::pick_round_robin(const LaneBalance& lane) const {

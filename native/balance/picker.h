@@ -5,11 +5,12 @@
 #include <vector>
 
 #include "balance/maglev.h"
+#include "balance/ring_hash.h"
 #include "conntrack/region.h"
 
 namespace flatproxy {
 
-enum class Balance : uint8_t { maglev, round_robin, least_request };
+enum class Balance : uint8_t { maglev, round_robin, least_request, ring_hash };
 
 /// Health of every endpoint, by endpoint id: one writer (the prober), read by all lanes.
 class EndpointHealth {
@@ -31,8 +32,8 @@ struct LaneBalance {
 
 /// Chooses an endpoint of one service and one address family. Built with the snapshot, immutable, shared by all lanes;
 /// what changes while it is used stands in LaneBalance and EndpointHealth.
-/// - maglev: by the hash alone (maglev.h). Flows of an unhealthy endpoint are spread over the others by further hashes;
-///   nobody else's move.
+/// - maglev, ring hash: by the hash alone (maglev.h, ring_hash.h). Flows of an unhealthy endpoint are spread over the
+///   others by further hashes; nobody else's move.
 /// - round robin: in turn, on each lane for itself, as often as the weight says and evenly interleaved. Weights whose
 ///   sum, divided by what they have in common, is above 4096 are rounded to shares of that.
 /// - least request: the fewest flows open on this lane for its weight, out of all up to 64 candidates, out of two drawn
@@ -43,7 +44,7 @@ class Picker {
     uint32_t id;         ///< endpoint id
     uint32_t index;      ///< index in Service::endpoints
     uint16_t weight;     ///< 0: never chosen
-    bool drain;          ///< never chosen for a new flow; with Maglev its share goes to the others
+    bool drain;          ///< never chosen for a new flow; its share goes to the others
     uint64_t name_hash;  ///< of address and port: places in the Maglev table depend on nothing else
   };
   static constexpr uint32_t kNone = ~0u;
@@ -58,7 +59,8 @@ class Picker {
   bool empty() const { return candidates_.empty(); }
 
  private:
-  uint32_t pick_maglev(uint64_t hash, const LaneBalance& lane) const;
+  template <typename Table>
+  uint32_t pick_by_hash(const Table& table, uint64_t hash, const LaneBalance& lane) const;
   uint32_t pick_round_robin(const LaneBalance& lane) const;
   uint32_t pick_least_request(uint64_t hash, const LaneBalance& lane) const;
 
@@ -66,6 +68,7 @@ class Picker {
   uint32_t service_id_ = 0;
   std::vector<Candidate> candidates_;  // those that may be chosen: not drained, weight above 0
   Maglev maglev_;
+  RingHash ring_;
   std::vector<uint32_t> turns_;  // round robin: indexes into candidates_, as often as their weight says
 };
 

@@ -13,7 +13,7 @@ void check_base(const Plan& plan, const Snapshot* base) {
     contradiction("it builds on generation " + std::to_string(*plan.base) + ", in force is " +
                   (base == nullptr ? "none" : std::to_string(base->generation)));
   }
-  if (!plan.base && (!plan.routes || !plan.workloads || !plan.listeners))
+  if (!plan.base && (!plan.routes || !plan.workloads || !plan.listeners || !plan.http_routes))
     contradiction("it is not whole, but names no base");
   if (base != nullptr && base->flows.capacity != plan.flows.capacity) {
     throw Error("ERR_FLATPROXY_UNSUPPORTED", "flows.capacity cannot be changed while flatproxy runs",
@@ -55,6 +55,23 @@ void check_ports(const Plan& plan, const Snapshot* base) {
   }
 }
 
+bool has_service(const Snapshot& next, uint32_t id) {
+  return id < next.services.size() && next.services[id] != nullptr;
+}
+
+void check_http_route(const HttpRoute& route, const Snapshot& next) {
+  for (const auto& at : route.listeners) {
+    const Listener* listener = next.listeners->at(at.listener);
+    if (listener == nullptr || !listener->http)
+      contradiction("HTTP route '" + route.name + "' is attached to no listener of HTTP");
+  }
+  for (const auto& [matches, rule] : route.rules) {
+    for (const HttpBackend& backend : rule.backends) {
+      if (!has_service(next, backend.service)) contradiction("HTTP route '" + route.name + "' leads to no service");
+    }
+  }
+}
+
 /// Routes, workloads and listeners, also those of the base, name ports and services that there are.
 void check_uses(const Snapshot& next, const Plan& plan) {
   std::vector<bool> known(kMaxPorts);
@@ -70,11 +87,11 @@ void check_uses(const Snapshot& next, const Plan& plan) {
     if (listener->on != Listener::kAnyPort && !known[listener->on])
       contradiction("listener '" + listener->name + "' is on no port");
     for (const Backend& backend : listener->backends) {
-      if (backend.service == Backend::kOriginal) continue;
-      if (backend.service >= next.services.size() || next.services[backend.service] == nullptr)
+      if (backend.service != Backend::kOriginal && !has_service(next, backend.service))
         contradiction("listener '" + listener->name + "' leads to no service");
     }
   }
+  for (const HttpRoute& route : next.http_routes->routes()) check_http_route(route, next);
 }
 
 void open_ports(Plan& plan, const Snapshot* base, Snapshot& next, const OpenPort& open) {
@@ -143,6 +160,13 @@ void take_listeners(Plan& plan, Snapshot& next, const Snapshot* base) {
   next.listeners = std::make_shared<const ListenerSet>(std::move(by_id));
 }
 
+/// The plan's HTTP routes; compiled anew only if they are not what the base has.
+void take_http_routes(Plan& plan, Snapshot& next, const Snapshot* base) {
+  if (!plan.http_routes) return;
+  const bool same = base != nullptr && base->http_routes->routes() == *plan.http_routes;
+  next.http_routes = same ? base->http_routes : std::make_shared<const route::Table>(std::move(*plan.http_routes));
+}
+
 bool is_a_ports(const Snapshot& snapshot, const wire::Address& address) {
   const auto has_it = [&](const wire::Prefix& own) { return own.address == address; };
   return std::any_of(snapshot.ports.begin(), snapshot.ports.end(),
@@ -191,6 +215,7 @@ std::shared_ptr<const Snapshot> build(Plan plan, const Snapshot* base, const Ope
   next->flows = plan.flows;
   change_services(*next, base, std::move(plan.services));
   take_listeners(plan, *next, base);
+  take_http_routes(plan, *next, base);
   if (plan.workloads) next->workloads = std::make_shared<const std::vector<Workload>>(std::move(*plan.workloads));
   check_uses(*next, plan);
   check_ports(plan, base);

@@ -1,5 +1,6 @@
 #include "config/plan_read.h"
 
+#include "config/plan_http.h"
 #include "config/plan_value.h"
 #include "conntrack/flow_index.h"
 #include "wire/protocol.h"
@@ -20,12 +21,6 @@ wire::Address read_address(const PlanValue& value) {
   return *address;
 }
 
-wire::Prefix read_prefix(const PlanValue& value) {
-  const auto prefix = wire::Prefix::parse(value.text());
-  if (!prefix) value.wrong("an IP prefix");
-  return *prefix;
-}
-
 std::vector<wire::Address> read_addresses(const PlanValue& value) {
   std::vector<wire::Address> addresses;
   value.each([&](const PlanValue& each) { addresses.push_back(read_address(each)); });
@@ -41,7 +36,7 @@ PlannedPort read_port(const PlanValue& value) {
   const PlanValue own = value.at("own");
   if (!own.null()) {
     port.own.emplace();
-    own.each([&](const PlanValue& each) { port.own->push_back(read_prefix(each)); });
+    own.each([&](const PlanValue& each) { port.own->push_back(each.prefix()); });
   }
   port.config = value.at("config").object_text();
   if (value.has("peer")) port.peer = read_port_id(value.at("peer"));
@@ -51,7 +46,7 @@ PlannedPort read_port(const PlanValue& value) {
 
 Route read_route(const PlanValue& value) {
   Route route;
-  route.to = read_prefix(value.at("to"));
+  route.to = value.at("to").prefix();
   route.port = read_port_id(value.at("port"));
   route.has_via = value.has("via");
   if (route.has_via) {
@@ -103,25 +98,27 @@ std::shared_ptr<Service> read_service(const PlanValue& value) {
       value.at("protocol").one_of<uint8_t>({{"tcp", wire::protocol::kTcp}, {"udp", wire::protocol::kUdp}});
   service->addresses = read_addresses(value.at("addresses"));
   service->port = value.at("port").number_as<uint16_t>(1, 0xffff);
-  service->balance = value.at("balance").one_of<Balance>(
-      {{"maglev", Balance::maglev}, {"roundRobin", Balance::round_robin}, {"leastRequest", Balance::least_request}});
+  service->balance = value.at("balance").one_of<Balance>({{"maglev", Balance::maglev},
+                                                          {"roundRobin", Balance::round_robin},
+                                                          {"leastRequest", Balance::least_request},
+                                                          {"ringHash", Balance::ring_hash}});
   service->source_affinity = value.at("affinity").one_of<bool>({{"none", false}, {"source", true}});
   const PlanValue check = value.at("healthCheck");
   if (!check.null()) service->health_check = read_health_check(check);
   service->max_connections = value.at("maxConnections").number_as<uint32_t>(0, kHighest32);
   service->proxy_header = value.at("proxyProtocol").one_of<uint8_t>({{"none", 0}, {"v1", 1}, {"v2", 2}});
+  service->http = read_http_pool(value.at("http"));
   value.at("endpoints").each([&](const PlanValue& each) { service->endpoints.push_back(read_endpoint(each)); });
   const bool has_source = value.has("source");
   if (has_source) service->from_client = value.at("source").one_of<bool>({{"own", false}, {"client", true}});
-  value.members(has_source ? 12 : 11);
+  value.members(has_source ? 13 : 12);
   return service;
 }
 
 RelaySettings read_relay(const PlanValue& value) {
-  constexpr Nanoseconds kMillisecond = 1'000'000;
   RelaySettings relay;
-  relay.connect_timeout = value.at("connectTimeout").number(1, kHighest32) * kMillisecond;
-  relay.idle_timeout = value.at("idleTimeout").number(1, kHighest32) * kMillisecond;
+  relay.connect_timeout = value.at("connectTimeout").duration(1);
+  relay.idle_timeout = value.at("idleTimeout").duration(1);
   relay.max_connections = value.at("maxConnections").number_as<uint32_t>(0, kHighest32);
   relay.max_per_client = value.at("maxConnectionsPerClient").number_as<uint32_t>(0, kHighest32);
   value.members(4);
@@ -145,15 +142,21 @@ std::shared_ptr<const Listener> read_listener(const PlanValue& value) {
   listener->port = value.at("port").number_as<uint16_t>(1, 0xffff);
   const PlanValue on = value.at("on");
   if (!on.null()) listener->on = read_port_id(on);
+  listener->http = value.at("protocol").one_of<bool>({{"tcp", false}, {"http", true}});
+  if (listener->http) {
+    listener->http_settings = read_http_settings(value.at("http"));
+  } else if (!value.at("http").null()) {
+    value.at("http").wrong("null");
+  }
   value.at("backends").each([&](const PlanValue& each) { listener->backends.push_back(read_backend(each)); });
+  if (listener->http && !listener->backends.empty()) value.at("backends").wrong("an empty list");
   listener->relay = read_relay(value.at("relay"));
   const PlanValue trusted = value.at("trusted");
   listener->relay.expects_proxy_header = !trusted.null();
-  if (!trusted.null()) trusted.each([&](const PlanValue& each) { listener->trusted.push_back(read_prefix(each)); });
+  if (!trusted.null()) trusted.each([&](const PlanValue& each) { listener->trusted.push_back(each.prefix()); });
   const bool intercepts = value.has("within");
-  if (intercepts)
-    value.at("within").each([&](const PlanValue& each) { listener->within.push_back(read_prefix(each)); });
-  value.members(intercepts ? 9 : 8);
+  if (intercepts) value.at("within").each([&](const PlanValue& each) { listener->within.push_back(each.prefix()); });
+  value.members(intercepts ? 11 : 10);
   return listener;
 }
 
@@ -207,8 +210,9 @@ Plan read(const PlanValue& value) {
       [&](const PlanValue& each) { plan.services.removed.push_back(each.number_as<uint32_t>(0, kMaxServices - 1)); });
   services.members(2);
   plan.listeners = read_changed(value.at("listeners"), read_listener);
+  plan.http_routes = read_http_routes(value.at("httpRoutes"));
   plan.flows = read_flows(value.at("flows"));
-  value.members(8);
+  value.members(9);
   return plan;
 }
 

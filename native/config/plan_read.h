@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/http_route.h"
 #include "config/service_build.h"
 #include "config/snapshot.h"
 
@@ -28,6 +29,7 @@ struct Plan {
   std::optional<std::vector<Workload>> workloads;  ///< nothing: unchanged
   ServiceChanges services;
   std::optional<std::vector<std::shared_ptr<const Listener>>> listeners;  ///< nothing: unchanged
+  std::optional<std::vector<HttpRoute>> http_routes;                      ///< nothing: unchanged
   FlowSettings flows;
 };
 

@@ -37,6 +37,12 @@ uint64_t PlanValue::number(uint64_t lowest, uint64_t highest) const {
   wrong("a whole number from " + std::to_string(lowest) + " to " + std::to_string(highest));
 }
 
+Nanoseconds PlanValue::duration(uint64_t lowest) const {
+  constexpr uint64_t kLongest = 0xffff'ffff;
+  constexpr Nanoseconds kMillisecond = 1'000'000;
+  return number(lowest, kLongest) * kMillisecond;
+}
+
 double PlanValue::share() const {
   const double value = json_->is_number() ? json_->get<double>() : -1;
   if (!(value >= 0 && value <= 1)) wrong("a number from 0 to 1");
@@ -51,6 +57,12 @@ bool PlanValue::flag() const {
 const std::string& PlanValue::text() const {
   if (!json_->is_string()) wrong("a text");
   return json_->get_ref<const std::string&>();
+}
+
+wire::Prefix PlanValue::prefix() const {
+  const auto prefix = wire::Prefix::parse(text());
+  if (!prefix) wrong("an IP prefix");
+  return *prefix;
 }
 
 std::string PlanValue::object_text() const {

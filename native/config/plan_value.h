@@ -8,6 +8,9 @@
 #include <string_view>
 #include <utility>
 
+#include "packet/segment.h"
+#include "wire/address.h"
+
 namespace flatproxy {
 
 /// Throws the Error that says that a plan is not what the mesh's planner writes.
@@ -35,9 +38,12 @@ class PlanValue {
   T number_as(uint64_t lowest, uint64_t highest) const {
     return static_cast<T>(number(lowest, highest));
   }
+  /// A number of milliseconds, in nanoseconds.
+  Nanoseconds duration(uint64_t lowest = 0) const;
   double share() const;  ///< 0 to 1
   bool flag() const;
   const std::string& text() const;
+  wire::Prefix prefix() const;
   /// An object as JSON of its own, its members in the order of their names.
   std::string object_text() const;
   /// What a word stands for.
@@ -56,7 +62,7 @@ class PlanValue {
     const char* member = nullptr;  // null: an index
     uint32_t index = 0;
   };
-  static constexpr size_t kDeepest = 8;
+  static constexpr size_t kDeepest = 12;
 
   PlanValue below(Step step, const nlohmann::json& json) const;
 

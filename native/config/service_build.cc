@@ -17,7 +17,8 @@ Picker make_picker(const Service& service, bool v4) {
     candidates.push_back({e.id, i, e.weight, e.drain, hash_end(e.address, e.port, 6, kBalanceKey)});
   }
   // Affinity needs a choice that depends on the hash alone.
-  const Balance balance = service.source_affinity ? Balance::maglev : service.balance;
+  const bool by_hash = service.balance == Balance::maglev || service.balance == Balance::ring_hash;
+  const Balance balance = service.source_affinity && !by_hash ? Balance::maglev : service.balance;
   return Picker(balance, service.id, std::move(candidates));
 }
 
@@ -25,7 +26,8 @@ bool same(const Service& a, const Service& b) {
   return a.id == b.id && a.name == b.name && a.protocol == b.protocol && a.addresses == b.addresses &&
          a.port == b.port && a.balance == b.balance && a.source_affinity == b.source_affinity &&
          a.health_check == b.health_check && a.max_connections == b.max_connections &&
-         a.proxy_header == b.proxy_header && a.from_client == b.from_client && a.http == b.http && a.endpoints == b.endpoints;
+         a.proxy_header == b.proxy_header && a.from_client == b.from_client && a.http == b.http &&
+         a.endpoints == b.endpoints;
 }
 
 /// The one in the base if nothing is different about it, else the new one, completed.

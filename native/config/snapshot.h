@@ -12,6 +12,7 @@
 #include "conntrack/flow_settings.h"
 #include "l3/route_table.h"
 #include "port/port.h"
+#include "route/table.h"
 #include "wire/address.h"
 
 namespace flatproxy {
@@ -53,6 +54,7 @@ struct Snapshot {
   std::shared_ptr<const ServiceTable> service_table = std::make_shared<ServiceTable>();
   std::shared_ptr<const EndpointTable> endpoint_table = std::make_shared<EndpointTable>();
   std::shared_ptr<const ListenerSet> listeners = std::make_shared<ListenerSet>();
+  std::shared_ptr<const route::Table> http_routes = std::make_shared<route::Table>();
   std::shared_ptr<const AddressSet> own_addresses = std::make_shared<AddressSet>();      ///< of ports, and virtual ones
   std::shared_ptr<const AddressSet> virtual_addresses = std::make_shared<AddressSet>();  ///< of services and listeners
   FlowSettings flows;

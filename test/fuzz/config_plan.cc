@@ -23,9 +23,11 @@ constexpr std::string_view kInForce =
     R"({"generation":1,"base":null,"ports":[{"id":0,"name":"a","own":["10.0.0.1/24"],"config":{"type":"memory"}}],)"
     R"("flows":{"capacity":64,"midstream":"adopt","track":"all","timeouts":{"tcpSynSent":1,"tcpSynReceived":1,)"
     R"("tcpEstablished":1,"tcpFinWait":1,"tcpCloseWait":1,"tcpLastAck":1,"tcpTimeWait":1,"tcpClose":1,"udp":1,)"
-    R"("udpAssured":1,"icmp":1,"fragment":1}},"routes":[{"to":"10.0.0.0/24","port":0}],"workloads":[],"listeners":[],"services":)"
+    R"("udpAssured":1,"icmp":1,"fragment":1}},"routes":[{"to":"10.0.0.0/24","port":0}],"workloads":[],"listeners":[],"httpRoutes":[],"services":)"
     R"({"set":[{"id":0,"name":"s","protocol":"tcp","addresses":["10.9.0.1"],"port":80,"balance":"maglev",)"
-    R"("affinity":"none","healthCheck":null,"maxConnections":0,"proxyProtocol":"none","endpoints":[{"id":0,"address":"10.0.0.9","port":80,"weight":1,)"
+    R"("affinity":"none","healthCheck":null,"maxConnections":0,"proxyProtocol":"none",)"
+    R"("http":{"maxPending":1,"idleTimeout":1,"maxRequests":0,"affinityCookie":null,"hash":null,"eject":{"failures":1,"for":1}},)"
+    R"("endpoints":[{"id":0,"address":"10.0.0.9","port":80,"weight":1,)"
     R"("drain":false,"name":"e"}]}],"removed":[]}})";
 
 std::shared_ptr<const Snapshot> build(std::string_view plan, const Snapshot* base) {
@@ -58,6 +60,21 @@ void check(const Snapshot& snapshot) {
     }
     for (const Backend& backend : listener->backends) {
       if (snapshot.services.at(backend.service) == nullptr) std::abort();
+    }
+  }
+  http::RequestHead head;
+  head.method_name = "GET";
+  head.fields.add({"X-Version", "2"});
+  for (const HttpRoute& route : snapshot.http_routes->routes()) {
+    for (const auto& at : route.listeners) {
+      if (!snapshot.listeners->at(at.listener)->http) std::abort();
+      for (const auto& rule : route.rules) {
+        for (const HttpMatch& match : rule.matches)
+          snapshot.http_routes->find(at.listener, {at.hostname, match.path, "q=1", head});
+        for (const HttpBackend& backend : rule.rule.backends) {
+          if (snapshot.services.at(backend.service) == nullptr) std::abort();
+        }
+      }
     }
   }
   for (const Route& route : snapshot.routes->routes()) {

@@ -9,6 +9,7 @@
 
 #include "balance/maglev.h"
 #include "balance/picker.h"
+#include "balance/ring_hash.h"
 #include "packet/flow_hash.h"
 
 namespace flatproxy {
@@ -168,11 +169,99 @@ TEST(Maglev, MoreThanFitInto16Bits) {
   EXPECT_EQ(std::count(count.begin(), count.end(), 0u), 0);
 }
 
+// ---- ring hash
+
+std::vector<RingHash::Entry> ring_entries(uint32_t n) {
+  std::vector<RingHash::Entry> all;
+  for (uint32_t i = 0; i < n; ++i) all.push_back({nth_hash(1000 + i), 1});
+  return all;
+}
+
+std::vector<uint32_t> owners(const RingHash& ring) {
+  std::vector<uint32_t> all(kPoints);
+  for (uint32_t i = 0; i < kPoints; ++i) all[i] = ring.at(point(i));
+  return all;
+}
+
+double share_of(const std::vector<uint32_t>& all, uint32_t owner) {
+  return static_cast<double>(std::ranges::count(all, owner)) / kPoints;
+}
+
+TEST(RingHash, AHashBelongsToTheNextPoint) {
+  // By the definition alone: whoever's point is the next one at or behind a place, round the end of the ring.
+  const auto all = ring_entries(3);
+  const RingHash ring(all);
+  const auto with_all = owners(ring);
+  uint32_t changes = 0;
+  for (uint32_t i = 1; i < kPoints; ++i) changes += with_all[i] != with_all[i - 1] ? 1 : 0;
+  EXPECT_LE(changes, ring.size());
+  EXPECT_EQ(ring.size(), 3 * RingHash::kPointsOfOne);
+  EXPECT_EQ(ring.at(~uint64_t{0}), ring.at(0));
+}
+
+TEST(RingHash, SharesFollowWeights) {
+  for (const uint32_t n : {2u, 10u, 100u}) {
+    auto all = ring_entries(n);
+    double total = 0;
+    for (uint32_t i = 0; i < n; ++i) total += all[i].weight = static_cast<uint16_t>(1 + i % 4);
+    const auto owner = owners(RingHash(all));
+    for (uint32_t i = 0; i < n; ++i) {
+      const double ideal = all[i].weight / total;
+      const double points = RingHash::kPointsOfOne * n * ideal;
+      EXPECT_NEAR(share_of(owner, i), ideal, 4 * ideal / std::sqrt(points)) << i << " of " << n;
+    }
+  }
+}
+
+TEST(RingHash, WhatDoesNotBelongToTheOneThatGoesStays) {
+  for (const uint32_t n : {2u, 10u, 100u, 1000u}) {
+    auto all = ring_entries(n);
+    const auto before = owners(RingHash(all));
+    all.pop_back();
+    const auto after = owners(RingHash(all));
+    for (uint32_t i = 0; i < kPoints; ++i) {
+      if (before[i] == n - 1) continue;
+      ASSERT_EQ(after[i], before[i]);
+    }
+  }
+}
+
+TEST(RingHash, AChangedWeightMovesAsMuchElseAsTheAverageChanges) {
+  auto all = ring_entries(10);
+  const auto before = owners(RingHash(all));
+  all[3].weight = 2;
+  const auto after = owners(RingHash(all));
+  uint32_t others = 0;
+  for (uint32_t i = 0; i < kPoints; ++i) others += before[i] != after[i] && after[i] != 3 ? 1 : 0;
+  EXPECT_LE(others, kPoints / 11);
+  EXPECT_NEAR(share_of(after, 3), 2.0 / 11, 0.04);
+}
+
+TEST(RingHash, OrderHasNoInfluence) {
+  const auto all = ring_entries(50);
+  const std::vector<RingHash::Entry> turned(all.rbegin(), all.rend());
+  const RingHash a(all);
+  const RingHash b(turned);
+  for (uint32_t i = 0; i < kPoints; ++i) ASSERT_EQ(a.at(point(i)), 49 - b.at(point(i)));
+}
+
+TEST(RingHash, ManyHaveFewerPoints) {
+  constexpr uint32_t kMany = 20'000;
+  const RingHash ring(ring_entries(kMany));
+  EXPECT_LE(ring.size(), RingHash::kMostPoints + kMany);
+  auto one = ring_entries(2);
+  one[1].weight = 65535;
+  const auto owner = owners(RingHash(one));
+  EXPECT_GT(share_of(owner, 0), 0);
+  EXPECT_LT(share_of(owner, 0), 0.02);
+}
+
 // ---- health, drain, panic; common to all
 
 class EveryBalance : public testing::TestWithParam<Balance> {};
 INSTANTIATE_TEST_SUITE_P(All, EveryBalance,
-                         testing::Values(Balance::maglev, Balance::round_robin, Balance::least_request));
+                         testing::Values(Balance::maglev, Balance::round_robin, Balance::least_request,
+                                         Balance::ring_hash));
 
 TEST_P(EveryBalance, NothingToChooseFrom) {
   World world;
@@ -261,6 +350,29 @@ TEST(PickMaglev, DrainingMovesLittle) {
     if (was != 4 && was != is) ++others;
   }
   EXPECT_LE(others, 20000u / 10) << "beside its own share, at most as much again";
+}
+
+TEST(PickRingHash, OthersStayWhenOneIsUnhealthyOrDrained) {
+  World world;
+  auto all = candidates(10);
+  const Picker picker(Balance::ring_hash, 0, all);
+  all[6].drain = true;
+  const Picker drained(Balance::ring_hash, 0, all);
+  world.health.set(4, false);
+  World well;
+  for (uint64_t i = 0; i < 20000; ++i) {
+    const uint32_t was = picker.pick(nth_hash(i), well.lane);
+    const uint32_t is = picker.pick(nth_hash(i), world.lane);
+    if (was == 4) {
+      EXPECT_NE(is, 4u);
+    }
+    if (was != 4) {
+      EXPECT_EQ(is, was);
+    }
+    if (was != 6) {
+      EXPECT_EQ(drained.pick(nth_hash(i), well.lane), was);
+    }
+  }
 }
 
 // ---- round robin

@@ -30,6 +30,10 @@ constexpr const char* kFlows =
     R"("tcpEstablished":3,"tcpFinWait":4,"tcpCloseWait":5,"tcpLastAck":6,"tcpTimeWait":7,"tcpClose":8,"udp":9,)"
     R"("udpAssured":10,"icmp":11,"fragment":12}})";
 
+constexpr const char* kPool =
+    R"({"maxPending":1024,"idleTimeout":60000,"maxRequests":0,"affinityCookie":null,"hash":null,)"
+    R"("eject":{"failures":5,"for":30000}})";
+
 /// The text of a plan, part by part.
 struct PlanText {
   uint64_t generation = 1;
@@ -40,20 +44,22 @@ struct PlanText {
   std::string routes = R"([{"to":"10.0.0.0/24","port":0},{"to":"0.0.0.0/0","port":2,"via":"10.0.1.254"}])";
   std::string workloads = R"([{"id":0,"name":"w","port":0,"addresses":["10.0.0.9"]}])";
   std::string listeners = "[]";
+  std::string http_routes = "[]";
   std::string set = "";
   std::string removed = "";
 
   std::string text() const {
     return R"({"generation":)" + std::to_string(generation) + R"(,"base":)" + base + R"(,"ports":)" + ports +
            R"(,"flows":)" + flows + R"(,"routes":)" + routes + R"(,"workloads":)" + workloads + R"(,"listeners":)" +
-           listeners + R"(,"services":{"set":[)" + set + R"(],"removed":[)" + removed + "]}}";
+           listeners + R"(,"httpRoutes":)" + http_routes + R"(,"services":{"set":[)" + set + R"(],"removed":[)" +
+           removed + "]}}";
   }
   /// A plan that changes nothing yet.
   static PlanText after(const Snapshot& base) {
     PlanText plan;
     plan.generation = base.generation + 1;
     plan.base = std::to_string(base.generation);
-    plan.routes = plan.workloads = plan.listeners = "null";
+    plan.routes = plan.workloads = plan.listeners = plan.http_routes = "null";
     return plan;
   }
 };
@@ -68,7 +74,7 @@ std::string service(unsigned id, const std::string& virtual_address, const std::
   return R"({"id":)" + std::to_string(id) + R"(,"name":"s)" + std::to_string(id) +
          R"(","protocol":"tcp","addresses":[")" + virtual_address +
          R"("],"port":80,"balance":"maglev","affinity":"none","healthCheck":)" + check +
-         R"(,"maxConnections":0,"proxyProtocol":"none","endpoints":[)" + endpoints + "]}";
+         R"(,"maxConnections":0,"proxyProtocol":"none","http":)" + kPool + R"(,"endpoints":[)" + endpoints + "]}";
 }
 
 class ConfigPlan : public testing::Test {
@@ -342,7 +348,7 @@ TEST_F(ConfigPlan, FindsWhoIntercepts) {
   const auto listener = [](int id, const std::string& within, int port, const std::string& on) {
     return R"({"id":)" + std::to_string(id) + R"(,"name":"l)" + std::to_string(id) + R"(","addresses":[],"within":[)" +
            within + R"(],"port":)" + std::to_string(port) + R"(,"on":)" + on +
-           R"(,"backends":[{"service":null,"weight":1}],"trusted":null,"relay":{"connectTimeout":1,"idleTimeout":1,)"
+           R"(,"protocol":"tcp","http":null,"backends":[{"service":null,"weight":1}],"trusted":null,"relay":{"connectTimeout":1,"idleTimeout":1,)"
            R"("maxConnections":0,"maxConnectionsPerClient":0}})";
   };
   PlanText plan;

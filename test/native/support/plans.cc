@@ -13,6 +13,10 @@ constexpr const char* kTimeouts =
     R"("tcpCloseWait":60000,"tcpLastAck":30000,"tcpTimeWait":120000,"tcpClose":10000,"udp":30000,"udpAssured":180000,)"
     R"("icmp":30000,"fragment":5000})";
 
+constexpr const char* kPool =
+    R"({"maxPending":1024,"idleTimeout":60000,"maxRequests":0,"affinityCookie":null,"hash":null,)"
+    R"("eject":{"failures":5,"for":30000}})";
+
 Segment* frame_of(const std::vector<uint8_t>& bytes, Buffers& buffers) {
   Segment* frame = buffers.small.allocate();
   append(frame, bytes.data(), static_cast<uint32_t>(bytes.size()), buffers);
@@ -76,7 +80,7 @@ std::string Plan::text(uint64_t generation, bool whole) const {
   }
   if (routes.size() > 2) connected += (connected.empty() ? "" : ",") + routes.substr(1, routes.size() - 2);
   text += "],\"routes\":[" + connected + "],\"workloads\":[],\"services\":{\"set\":" + services +
-          ",\"removed\":[]},\"listeners\":" + listeners + ",\"flows\":{";
+          ",\"removed\":[]},\"listeners\":" + listeners + ",\"httpRoutes\":" + http_routes + ",\"flows\":{";
   std::string settings = flows;
   if (settings.find("midstream") == std::string::npos) settings += "\"midstream\":\"adopt\",";
   if (settings.find("track") == std::string::npos) settings += "\"track\":\"all\",";
@@ -88,7 +92,8 @@ std::string service_json(const std::vector<std::string>& endpoints, const std::s
   std::string text =
       "{\"id\":0,\"name\":\"shop\",\"protocol\":\"" + protocol + "\",\"addresses\":[\"" + address +
       "\"],\"port\":80,\"balance\":\"maglev\",\"affinity\":\"none\",\"healthCheck\":null,\"maxConnections\":0,"
-      "\"proxyProtocol\":\"none\",\"endpoints\":[";
+      "\"proxyProtocol\":\"none\",\"http\":" +
+      kPool + ",\"endpoints\":[";
   for (size_t i = 0; i < endpoints.size(); ++i) {
     text += std::string(i == 0 ? "" : ",") + "{\"id\":" + std::to_string(i) + ",\"address\":\"" + endpoints[i] +
             "\",\"port\":8080,\"weight\":1,\"drain\":false,\"name\":\"e" + std::to_string(i) + "\"}";
@@ -105,7 +110,8 @@ std::string listener_json(const std::string& address, uint16_t port, const std::
   }
   settings.pop_back();
   return R"([{"id":0,"name":"door","addresses":[")" + address + R"("],"port":)" + std::to_string(port) +
-         R"(,"on":null,"backends":[{"service":0,"weight":1}],"relay":{)" + settings + R"(},"trusted":null}])";
+         R"(,"on":null,"protocol":"tcp","http":null,"backends":[{"service":0,"weight":1}],"relay":{)" + settings +
+         R"(},"trusted":null}])";
 }
 
 std::string intercept_json(const std::string& within, uint16_t port, const std::string& service,
