@@ -56,6 +56,8 @@ export interface Addon {
   dpdkVersion(): string
   /** Removes what a dead process left on an interface: a block, filters, pins. Gives how many there were. */
   unblock(name: string): number
+  /** Why a text is no regular expression of an HTTP route (RE2's syntax); null: it is one. */
+  checkRegex(text: string): string | null
   /** Every way that a packet may end, in the order of the counters of {@link Addon.stats}. */
   readonly reasons: readonly { readonly name: string; readonly verdict: string }[]
   /** The states of flows, in the order of the records' numbers. */
