@@ -157,6 +157,12 @@ ParseError read_framing(const Fields& fields, Version version, Body& body) {
   return ParseError::none;
 }
 
+bool names_websocket(const Fields& fields, const ConnectionOptions& options) {
+  const Field* const field = fields.find(FieldId::upgrade);
+  return field != nullptr && options.upgrade && !fields.repeats(FieldId::upgrade) &&
+         equals_ignoring_case(field->value, "websocket");
+}
+
 bool keeps_alive(Version version, const ConnectionOptions& options) {
   return !options.close && (version == Version::http11 || options.keep_alive);
 }

@@ -38,6 +38,8 @@ inline ParseError unless_full(ParseError error, std::string_view bytes, const He
 ParseError read_connection(const Fields& fields, ConnectionOptions& options);
 /// What Content-Length and Transfer-Encoding say of a body (RFC 9112 section 6.3); `none` without either.
 ParseError read_framing(const Fields& fields, Version version, Body& body);
+/// Whether Upgrade names WebSocket, alone, and Connection says that it is meant (RFC 6455 section 4).
+bool names_websocket(const Fields& fields, const ConnectionOptions& options);
 bool keeps_alive(Version version, const ConnectionOptions& options);
 
 }  // namespace flatproxy::http

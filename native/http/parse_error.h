@@ -35,7 +35,7 @@ enum class ParseError : uint8_t {
   unexpected_body,    ///< one where none may be: CONNECT, TRACE; a response with status 1xx or 204
   bad_connection,     ///< a Connection field that nominates what a message cannot be without
   bad_expectation,    ///< another one than 100-continue
-  unexpected_switch,  ///< a 101 that nobody has asked for
+  unexpected_switch,  ///< a 101 that nobody has asked for, or to another protocol
   bad_chunk,
   chunk_line_too_long,
   bad_trailer,

@@ -142,10 +142,8 @@ Error read_expectation(RequestHead& head) {
 /// Other protocols than WebSocket are not switched to (RFC 9110 section 7.8 lets a server ignore Upgrade): h2c would
 /// carry requests that no route has seen.
 bool asks_websocket(const RequestHead& head) {
-  const Field* const field = head.fields.find(FieldId::upgrade);
-  return field != nullptr && head.connection.upgrade && head.version == Version::http11 && head.method == Method::get &&
-         !has_body(head.body) && !head.fields.repeats(FieldId::upgrade) &&
-         equals_ignoring_case(field->value, "websocket");
+  return names_websocket(head.fields, head.connection) && head.version == Version::http11 &&
+         head.method == Method::get && !has_body(head.body);
 }
 
 Error interpret(RequestHead& head) {

@@ -48,7 +48,8 @@ Error interpret(const Asked& asked, ResponseHead& head) {
   Error error = read_connection(head.fields, head.connection);
   if (error == Error::none) error = read_body(asked, head);
   if (error != Error::none) return error;
-  if (head.status == 101 && !asked.websocket) return Error::unexpected_switch;
+  const bool may_switch = asked.websocket && names_websocket(head.fields, head.connection);
+  if (head.status == 101 && !may_switch) return Error::unexpected_switch;
   head.keep_alive = keeps_alive(head.version, head.connection) && head.body.kind != BodyKind::until_close;
   return Error::none;
 }

@@ -100,6 +100,16 @@ TEST(HttpParse, TellsWhereABodyEnds) {
   EXPECT_EQ(parse_response("HTTP/1.1 101 Switching\r\n\r\n", {}, {}, response), ParseError::unexpected_switch);
 }
 
+TEST(HttpParse, SwitchesToTheProtocolThatWasAskedFor) {
+  constexpr std::string_view kSwitch = "HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\n";
+  const Asked asked{Method::get, true};
+  ResponseHead head;
+  EXPECT_EQ(parse_response(with(kSwitch, "Upgrade: WebSocket\r\n\r\n"), {}, asked, head), ParseError::none);
+  EXPECT_EQ(parse_response(with(kSwitch, "Upgrade: WebSocket\r\n\r\n"), {}, {}, head), ParseError::unexpected_switch);
+  EXPECT_EQ(parse_response(with(kSwitch, "Upgrade: h2c\r\n\r\n"), {}, asked, head), ParseError::unexpected_switch);
+  EXPECT_EQ(parse_response(with(kSwitch, "\r\n"), {}, asked, head), ParseError::unexpected_switch);
+}
+
 /// A queue whose pieces have `size` bytes each.
 ByteQueue in_pieces(std::string_view text, size_t size, Buffers& buffers) {
   ByteQueue queue;
