@@ -7,7 +7,8 @@ foreach(group core lanes)
     target_link_libraries(${group}_tests PRIVATE core GTest::gtest GTest::gtest_main)
     target_include_directories(${group}_tests PRIVATE test/native test/packetdrill)
     target_compile_definitions(${group}_tests PRIVATE
-      FLATPROXY_SCRIPTS="${PROJECT_SOURCE_DIR}/test/packetdrill/scripts")
+      FLATPROXY_SCRIPTS="${PROJECT_SOURCE_DIR}/test/packetdrill/scripts"
+      FLATPROXY_MESSAGES="${PROJECT_SOURCE_DIR}/test/http/messages")
     target_precompile_headers(${group}_tests PRIVATE <gtest/gtest.h>)
   endif()
 endforeach()
