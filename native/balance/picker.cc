@@ -79,13 +79,13 @@ template <typename Table>
 uint32_t Picker::pick_by_hash(const Table& table, uint64_t hash, const LaneBalance& lane) const {
   for (uint32_t attempt = 0; attempt < kHashAttempts; ++attempt) {
     const Candidate& c = candidates_[table.at(hash, attempt)];
-    if (lane.health.healthy(c.id)) [[likely]]
+    if (lane.usable(c.id)) [[likely]]
       return c.index;
   }
   const size_t start = hash % candidates_.size();
   for (size_t i = 0; i < candidates_.size(); ++i) {
     const Candidate& c = candidates_[(start + i) % candidates_.size()];
-    if (lane.health.healthy(c.id)) return c.index;
+    if (lane.usable(c.id)) return c.index;
   }
   return candidates_[table.at(hash)].index;
 }
@@ -95,7 +95,7 @@ uint32_t Picker::pick_round_robin(const LaneBalance& lane) const {
   for (size_t i = 0; i < turns_.size(); ++i) {
     if (++position >= turns_.size()) position = 0;
     const Candidate& c = candidates_[turns_[position]];
-    if (lane.health.healthy(c.id)) return c.index;
+    if (lane.usable(c.id)) return c.index;
   }
   if (++position >= turns_.size()) position = 0;
   return candidates_[turns_[position]].index;
@@ -103,17 +103,17 @@ uint32_t Picker::pick_round_robin(const LaneBalance& lane) const {
 
 uint32_t Picker::pick_least_request(uint64_t hash, const LaneBalance& lane) const {
   const Candidate* best = nullptr;
-  bool best_healthy = false;
+  bool best_usable = false;
   const auto consider = [&](const Candidate& c) {
-    const bool healthy = lane.health.healthy(c.id);
+    const bool usable = lane.usable(c.id);
     if (best != nullptr) {
       // With the flow to come counted in, so that weights matter among the idle, too.
       const uint64_t load = (uint64_t{lane.open_flows[c.id]} + 1) * best->weight;
       const uint64_t best_load = (uint64_t{lane.open_flows[best->id]} + 1) * c.weight;
-      if (healthy < best_healthy || (healthy == best_healthy && load >= best_load)) return;
+      if (usable < best_usable || (usable == best_usable && load >= best_load)) return;
     }
     best = &c;
-    best_healthy = healthy;
+    best_usable = usable;
   };
   const size_t n = candidates_.size();
   if (n <= kSearched) {
@@ -123,7 +123,7 @@ uint32_t Picker::pick_least_request(uint64_t hash, const LaneBalance& lane) cons
   }
   consider(candidates_[(hash & 0xffffffff) % n]);
   consider(candidates_[(hash >> 32) % n]);
-  for (size_t i = 0; i < n && !best_healthy; ++i) consider(candidates_[(hash + i) % n]);
+  for (size_t i = 0; i < n && !best_usable; ++i) consider(candidates_[(hash + i) % n]);
   return best->index;
 }
 

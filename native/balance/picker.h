@@ -23,11 +23,14 @@ class EndpointHealth {
   Region<std::atomic<uint8_t>> down_;  // zero, healthy, until somebody says otherwise
 };
 
-/// What a lane keeps for balancing: its own round robin positions (by service id) and open flows (by endpoint id).
+/// What a lane keeps for balancing.
 struct LaneBalance {
-  uint32_t* next_in_turn;  ///< by service id
-  uint32_t* open_flows;    ///< by endpoint id
+  uint32_t* next_in_turn;       ///< round robin's positions, by service id
+  uint32_t* open_flows;         ///< by endpoint id
+  uint32_t* passed_over_until;  ///< endpoints that have failed requests, by endpoint id; seconds
   const EndpointHealth& health;
+  uint32_t now = 0;  ///< seconds
+  bool usable(uint32_t id) const { return health.healthy(id) && passed_over_until[id] <= now; }
 };
 
 /// Chooses an endpoint of one service and one address family. Built with the snapshot, immutable, shared by all lanes;
@@ -53,7 +56,8 @@ class Picker {
   Picker(Balance balance, uint32_t service_id, std::vector<Candidate> candidates);
 
   /// The index in Service::endpoints of the endpoint for a new flow, or kNone when there is none to choose.
-  /// Unhealthy endpoints are passed over; when all are unhealthy all are candidates again (panic mode, as Envoy's).
+  /// Endpoints that are unhealthy, or have failed, are passed over; when all are, all are candidates again (panic mode,
+  /// as Envoy's).
   /// @param hash of the whole flow, or of the client's address alone with affinity
   uint32_t pick(uint64_t hash, const LaneBalance& lane) const;
   bool empty() const { return candidates_.empty(); }

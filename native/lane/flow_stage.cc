@@ -39,7 +39,8 @@ FlowStage::FlowStage(unsigned lane, LaneShared& shared, LaneCounters& counters, 
       fragments_(shared.key),
       next_in_turn_(kMaxServices),
       open_flows_(kMaxEndpoints),
-      balance_{next_in_turn_.data(), open_flows_.data(), shared.health} {
+      passed_over_until_(kMaxEndpoints),
+      balance_{next_in_turn_.data(), open_flows_.data(), passed_over_until_.data(), shared.health} {
   counters_.flow_capacity.set(capacity);
 }
 

@@ -94,6 +94,7 @@ class FlowStage : private FlowListener {
   EventRing events_;
   Region<uint32_t> next_in_turn_;
   Region<uint32_t> open_flows_;
+  Region<uint32_t> passed_over_until_;
   LaneBalance balance_;
   std::vector<Segment*> released_fragments_;
   uint32_t now_ = 0;

@@ -47,8 +47,9 @@ std::vector<uint32_t> shares(const Maglev& table, size_t n) {
 struct World {
   std::vector<uint32_t> next_in_turn = std::vector<uint32_t>(4);
   std::vector<uint32_t> open_flows = std::vector<uint32_t>(20000);
+  std::vector<uint32_t> passed_over_until = std::vector<uint32_t>(20000);
   EndpointHealth health{20000};
-  LaneBalance lane{next_in_turn.data(), open_flows.data(), health};
+  LaneBalance lane{next_in_turn.data(), open_flows.data(), passed_over_until.data(), health};
 };
 
 // ---- Maglev
@@ -292,6 +293,18 @@ TEST_P(EveryBalance, GivesTheIndexAndPassesOverTheUnhealthyAndDrained) {
       EXPECT_TRUE(index != 8 && index != 9 && index != 10) << index;
     }
   }
+}
+
+TEST_P(EveryBalance, PassesOverThoseThatHaveFailedForAWhile) {
+  World world;
+  const Picker picker(GetParam(), 0, candidates(2));
+  world.passed_over_until[1] = 30;
+  world.lane.now = 29;
+  for (uint64_t i = 0; i < 100; ++i) EXPECT_EQ(picker.pick(nth_hash(i), world.lane), 0u);
+  world.lane.now = 30;
+  std::map<uint32_t, unsigned> seen;
+  for (uint64_t i = 0; i < 1000; ++i) ++seen[picker.pick(nth_hash(i), world.lane)];
+  EXPECT_EQ(seen.size(), 2u);
 }
 
 TEST_P(EveryBalance, WhenAllAreUnhealthyAllCount) {

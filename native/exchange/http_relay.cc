@@ -1,0 +1,299 @@
+#include "exchange/http_relay.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "exchange/relay_connection.h"
+#include "wire/protocol.h"
+
+namespace flatproxy {
+namespace {
+
+constexpr Nanoseconds kLinger = 5 * tcp::kSecond;  // for a client to take its last response in
+
+}  // namespace
+
+HttpRelay::HttpRelay(tcp::Stack& stack, Buffers& buffers, HttpPolicy& policy, RelayLimits& limits, uint32_t capacity,
+                     RelayCounters* counters)
+    : stack_(stack),
+      buffers_(buffers),
+      policy_(policy),
+      limits_(limits),
+      counters_(counters),
+      sessions_(capacity),
+      exchanges_(capacity),
+      pools_(stack, capacity),
+      wheel_(Nodes{sessions_.items()}, tcp::kTimerSlack) {}
+
+HttpRelay::~HttpRelay() {
+  for (uint32_t i = 0; i < sessions_.limit(); ++i) {
+    if (sessions_.holds(i) && sessions_[i].exchange != Session::kNone) exchanges_[sessions_[i].exchange].head.clear();
+  }
+}
+
+void HttpRelay::configure(uint16_t listener, const RelaySettings& relay, const HttpSettings* settings) {
+  if (listeners_.size() <= listener) listeners_.resize(listener + 1u);
+  ListenerState& state = listeners_[listener];
+  state.serves = settings != nullptr;
+  state.relay = relay;
+  if (state.serves) state.http = *settings;
+}
+
+void HttpRelay::set_time(Nanoseconds now) {
+  if (now_ == 0) wheel_.start(now);
+  now_ = now;
+  pools_.set_time(now);
+}
+
+// Clients' connections.
+
+void HttpRelay::take(tcp::Connection& c) {
+  RelayCounters& counters = counters_[c.listener];
+  c.events = 0;
+  counters.taken.add(1);
+  if (c.state == tcp::State::closed) return stack_.close(c);
+  if (!take_share(c)) {
+    counters.over_limit.add(1);
+    return stack_.abort(c);
+  }
+  Session& s = *sessions_.make();
+  s.connection = &c;
+  s.peer = c.tuple.destination;
+  s.client = {c.listener, ends_of(c), c.path[0]};
+  s.opened_at = s.active_at = now_ms();
+  c.owner = static_cast<ConnectionOwner*>(&s);
+  prepare(c);
+  counters.active.add(1);
+  policy_.tell_client(FlowEventKind::opened, s.index);
+  arm(s);
+  if (!settings_of(s).relay.expects_proxy_header) {
+    s.stage = Session::Stage::request;
+    return read_requests(s);
+  }
+  if (policy_.trusts(c.listener, c.tuple.destination)) return read_proxy_header(s);
+  counters.bad_proxy_header.add(1);
+  end_session(s, true);
+}
+
+bool HttpRelay::take_share(const tcp::Connection& c) {
+  const RelaySettings& settings = listeners_[c.listener].relay;
+  if (sessions_.full()) return false;
+  if (!limits_.take_listener(c.listener, settings.max_connections)) return false;
+  if (limits_.take_client(c.tuple.destination, settings.max_per_client)) return true;
+  limits_.give_listener_back(c.listener);
+  return false;
+}
+
+void HttpRelay::happen(tcp::Connection& c) {
+  const uint8_t events = std::exchange(c.events, uint8_t{0});
+  auto& owner = *static_cast<ConnectionOwner*>(c.owner);
+  if (owner.kind == ConnectionOwner::Kind::http_endpoint) return link_happened(static_cast<Link&>(owner), events);
+  client_happened(static_cast<Session&>(owner), events);
+}
+
+void HttpRelay::client_happened(Session& s, uint8_t events) {
+  if ((events & tcp::kEnded) != 0) return client_ended(s);
+  switch (s.stage) {
+    case Session::Stage::proxy_header:
+      return read_proxy_header(s);
+    case Session::Stage::request:
+      return read_requests(s);
+    case Session::Stage::exchange: {
+      Exchange& e = exchanges_[s.exchange];
+      const uint32_t index = s.index;
+      move_request(e);
+      // It may have ended for what has come.
+      if (sessions_[index].exchange == e.index && e.stage >= Exchange::Stage::answering) move_response(e);
+      return;
+    }
+    case Session::Stage::lingering:
+      s.connection->received.clear();
+      stack_.taken(*s.connection);
+      if (s.connection->peer_closed()) end_session(s, false);
+      return;
+  }
+}
+
+void HttpRelay::read_proxy_header(Session& s) {
+  switch (take_proxy_header(stack_, *s.connection, s.client.ends)) {
+    case wire::ProxyParse::incomplete:
+      return;
+    case wire::ProxyParse::invalid:
+      counters_of(s).bad_proxy_header.add(1);
+      return end_session(s, true);
+    case wire::ProxyParse::complete:
+      s.stage = Session::Stage::request;
+      return read_requests(s);
+  }
+}
+
+/// Nobody is there for a response any more.
+void HttpRelay::client_ended(Session& s) {
+  if (s.connection->end == tcp::End::reset) counters_of(s).resets.add(1);
+  if (s.exchange != Session::kNone) return cut(exchanges_[s.exchange], Outcome::client_gone);
+  end_session(s, false);
+}
+
+/// No more is sent. What the client still sends is dropped for a while: an answer to it would be a reset, which might
+/// overtake what the client has not read yet.
+void HttpRelay::linger(Session& s) {
+  s.stage = Session::Stage::lingering;
+  s.active_at = now_ms();
+  stack_.shut_down(*s.connection);
+  arm(s);
+  s.connection->received.clear();
+  stack_.taken(*s.connection);
+  if (s.connection->peer_closed() || s.connection->state == tcp::State::closed) end_session(s, false);
+}
+
+void HttpRelay::end_session(Session& s, bool reset) {
+  policy_.tell_client(FlowEventKind::closed, s.index);
+  if (reset) {
+    stack_.abort(*s.connection);
+  } else {
+    stack_.close(*s.connection);
+  }
+  wheel_.clear(s.index);
+  limits_.give_client_back(s.peer);
+  limits_.give_listener_back(s.client.listener);
+  Counter& active = counters_of(s).active;
+  active.set(active.read() - 1);
+  sessions_.destroy(s);
+}
+
+bool HttpRelay::record(uint32_t index, FlowRecord& to) const {
+  if (!sessions_.holds(index)) return false;
+  const Session& s = sessions_[index];
+  const wire::ProxyHeader& ends = s.client.ends;
+  const auto family = static_cast<uint8_t>(ends.source.is_v4() ? 4 : 6);
+  to = {};
+  to.original = {ends.source, ends.destination, ends.source_port, ends.destination_port, wire::protocol::kTcp, family};
+  to.opened_at = s.opened_at;
+  to.last_seen = s.active_at;
+  to.bytes[kOriginal] = s.bytes[0];
+  to.bytes[kReply] = s.bytes[1];
+  to.state = s.stage == Session::Stage::lingering ? FlowState::tcp_fin_wait : FlowState::tcp_established;
+  to.assured = true;
+  to.terminated = true;
+  return true;
+}
+
+void HttpRelay::drain_some() {
+  constexpr uint32_t kSlice = 256;
+  if (draining_ && drain_next_ == 0) return;
+  draining_ = true;
+  const uint32_t end = std::min(sessions_.limit(), drain_next_ + kSlice);
+  for (uint32_t i = drain_next_; i < end; ++i) {
+    if (!sessions_.holds(i)) continue;
+    Session& s = sessions_[i];
+    if (s.stage == Session::Stage::request && s.connection->received.empty()) linger(s);
+  }
+  drain_next_ = end == sessions_.limit() ? 0 : end;
+}
+
+uint32_t HttpRelay::reset_from(uint32_t index) {
+  constexpr uint32_t kSlice = 256;
+  const uint32_t end = std::min(sessions_.limit(), index + kSlice);
+  for (; index < end; ++index) {
+    if (!sessions_.holds(index)) continue;
+    Session& s = sessions_[index];
+    if (s.exchange != Session::kNone) {
+      cut(exchanges_[s.exchange], Outcome::draining);
+    } else {
+      end_session(s, true);
+    }
+  }
+  return end == sessions_.limit() ? 0 : end;
+}
+
+// Time.
+
+void HttpRelay::advance() {
+  wheel_.advance(now_, [this](uint32_t index) { fire(sessions_[index]); });
+  pools_.advance([this](Link& link) {
+    if (!link.open) return link_failed(link);
+    if (!pools_.may_rest_on(link)) close_link(link, upstream::Pools::How::fin);
+  });
+}
+
+Nanoseconds HttpRelay::deadline_of(const Session& s) const {
+  const Nanoseconds active = Nanoseconds{s.active_at} * tcp::kMillisecond;
+  const ListenerState& settings = settings_of(s);
+  switch (s.stage) {
+    case Session::Stage::proxy_header:
+      return active + settings.relay.connect_timeout;
+    case Session::Stage::request:
+      if (s.head_begun > 0 || s.requests == 0) return active + settings.http.header_timeout;
+      if (s.connection->to_send.bytes() > 0) return active + settings.http.body_timeout;
+      return active + settings.http.idle_timeout;
+    case Session::Stage::exchange:
+      return exchange_deadline(s);
+    case Session::Stage::lingering:
+      return active + kLinger;
+  }
+  return kNever;
+}
+
+Nanoseconds HttpRelay::exchange_deadline(const Session& s) const {
+  const Exchange& e = exchanges_[s.exchange];
+  const HttpSettings& http = settings_of(s).http;
+  const Nanoseconds active = Nanoseconds{s.active_at} * tcp::kMillisecond;
+  if (e.stage == Exchange::Stage::tunnel) return active + http.tunnel_timeout;
+  if (e.stage == Exchange::Stage::backing_off) return std::min(e.retry_at, e.request_deadline);
+  return std::min({active + http.body_timeout, e.request_deadline, e.try_deadline});
+}
+
+/// A timer that is set early fires for nothing, and is set again.
+void HttpRelay::arm(Session& s) {
+  const Nanoseconds deadline = deadline_of(s);
+  if (!wheel_.fires_by(s.index, deadline)) wheel_.set(s.index, deadline);
+}
+
+void HttpRelay::fire(Session& s) {
+  if (now_ < deadline_of(s)) return arm(s);
+  switch (s.stage) {
+    case Session::Stage::proxy_header:
+      counters_of(s).bad_proxy_header.add(1);
+      return end_session(s, true);
+    case Session::Stage::request:
+      return fire_idle(s);
+    case Session::Stage::exchange:
+      return fire_exchange(s, exchanges_[s.exchange]);
+    case Session::Stage::lingering:
+      return end_session(s, true);
+  }
+}
+
+/// Between requests.
+void HttpRelay::fire_idle(Session& s) {
+  if (s.head_begun > 0) return refuse_late(s);
+  const bool unsent = s.connection->to_send.bytes() > 0;
+  if (unsent && s.connection->una != s.acknowledged) {
+    // A slow reader, but one that reads.
+    s.acknowledged = s.connection->una;
+    s.active_at = now_ms();
+    return arm(s);
+  }
+  counters_of(s).idle.add(1);
+  end_session(s, unsent);
+}
+
+void HttpRelay::fire_exchange(Session& s, Exchange& e) {
+  if (e.stage == Exchange::Stage::backing_off && now_ >= e.retry_at && now_ < e.request_deadline) {
+    e.retry_at = kNever;
+    dispatch(e);
+    return;
+  }
+  Outcome why = Outcome::body_timeout;
+  if (now_ >= e.request_deadline) {
+    why = Outcome::request_timeout;
+  } else if (now_ >= e.try_deadline) {
+    why = Outcome::backend_timeout;
+  }
+  if (e.stage == Exchange::Stage::tunnel) counters_of(s).idle.add(1);
+  if (e.stage >= Exchange::Stage::answering) return cut(e, why);
+  if (Link* link = link_of(e)) count_failure(link->target, pools_.pool_of(*link));
+  fail(e, 504, why);
+}
+
+}  // namespace flatproxy

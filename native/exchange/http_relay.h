@@ -1,0 +1,209 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "config/service.h"
+#include "conntrack/flow_record.h"
+#include "conntrack/slab.h"
+#include "exchange/http_exchange.h"
+#include "exchange/relay_limits.h"
+#include "exchange/route_holds.h"
+#include "http/head_source.h"
+#include "http/request_parse.h"
+#include "stats/relay_counters.h"
+#include "tcp/stack.h"
+#include "upstream/pools.h"
+
+namespace flatproxy {
+
+/// What a relay of requests cannot know.
+class HttpPolicy {
+ public:
+  virtual ~HttpPolicy() = default;
+  /// nullptr: there is none any more.
+  virtual const Service* service(uint32_t id) const = 0;
+  /// An endpoint for a request, as an index in the service, or Picker::kNone.
+  virtual uint32_t pick(const Service& service, uint64_t hash, const RelayClient& client) = 0;
+  /// How to connect to it; nothing: there is no way, or no port to come from.
+  virtual std::optional<RelayTarget> way_to(const Service& service, const Endpoint& endpoint,
+                                            const RelayClient& client) = 0;
+  /// A connection to it has ended, or was not begun.
+  virtual void closed(const RelayTarget& target) = 0;
+  /// A request is given to an endpoint, or has ended there.
+  virtual void request_begins(uint32_t endpoint) = 0;
+  virtual void request_ends(uint32_t endpoint) = 0;
+  /// Until then others are chosen, if there are any.
+  virtual void pass_over(uint32_t endpoint, Nanoseconds until) = 0;
+  /// Whether a peer's PROXY header is believed.
+  virtual bool trusts(uint16_t listener, const wire::Address& peer) = 0;
+  /// A client's connection is there, or ends. @param index of HttpRelay::record()
+  virtual void tell_client(FlowEventKind kind, uint32_t index) = 0;
+};
+
+/// Relays requests: takes them from clients' connections, finds their routes, sends them on over kept connections to
+/// endpoints, and brings the responses back. Bodies move as they lie, from one connection's receive queue to the
+/// other's send queue, when there is room.
+///
+/// A request goes forward through: take() -> read_request() -> begin() -> dispatch() -> send_request() ->
+/// move_request(); its response through: read_response() -> answer() -> move_response() -> finish().
+class HttpRelay {
+ public:
+  /// @param capacity clients' connections, and connections to endpoints, at most  @param counters by listener
+  HttpRelay(tcp::Stack& stack, Buffers& buffers, HttpPolicy& policy, RelayLimits& limits, uint32_t capacity,
+            RelayCounters* counters);
+  ~HttpRelay();
+  HttpRelay(const HttpRelay&) = delete;
+  HttpRelay& operator=(const HttpRelay&) = delete;
+
+  /// @param settings nullptr: the listener's connections carry no requests
+  void configure(uint16_t listener, const RelaySettings& relay, const HttpSettings* settings);
+  bool serves(uint16_t listener) const { return listener < listeners_.size() && listeners_[listener].serves; }
+  /// Requests that come from now on are routed by this table.
+  void adopt(std::shared_ptr<const route::Table> routes) { routes_.adopt(std::move(routes)); }
+
+  void set_time(Nanoseconds now);
+  /// A connection that a listener has taken, and nobody owns yet.
+  void take(tcp::Connection& c);
+  /// Something has happened to a connection of the relay's: what Stack::take_ready() returned.
+  void happen(tcp::Connection& c);
+  /// Does what is due.
+  void advance();
+  Nanoseconds next_deadline() const {
+    const bool drains = drain_next_ != 0;
+    return drains ? now_ : std::min(wheel_.next(), pools_.next_deadline());
+  }
+
+  /// Clients' connections that there are now.
+  uint32_t active() const { return sessions_.count(); }
+  uint32_t index_limit() const { return sessions_.limit(); }
+  /// A client's connection as it is shown, but for what the transmitter knows of it. False: there is none there.
+  bool record(uint32_t index, FlowRecord& to) const;
+  /// What the transmitter keeps of the client's connection.
+  const uint64_t* client_path(uint32_t index) const { return sessions_[index].connection->path; }
+  /// From now on responses end their connections; those without an exchange end soon, a slice of them in each call.
+  void drain_some();
+  /// Resets clients' connections from an index on, a slice of them. Returns where the next slice begins; 0: all.
+  uint32_t reset_from(uint32_t index);
+
+ private:
+  using Link = upstream::Link;
+  /// What becomes of a connection to an endpoint behind an exchange.
+  enum class After : uint8_t { keep, close, reset };
+  struct ListenerState {
+    bool serves = false;
+    RelaySettings relay;
+    HttpSettings http;
+  };
+  struct Nodes {
+    Session* sessions;
+    tcp::WheelNode& operator()(uint32_t index) const { return sessions[index].timer; }
+  };
+
+  // http_relay.cc: clients' connections, and time.
+  const ListenerState& settings_of(const Session& s) const { return listeners_[s.client.listener]; }
+  RelayCounters& counters_of(const Session& s) const { return counters_[s.client.listener]; }
+  Session& session_of(const Exchange& e) const { return sessions_[e.session]; }
+  Link* link_of(const Exchange& e) { return e.link != Exchange::kNone ? &pools_.link(e.link) : nullptr; }
+  void count_up(Session& s, uint64_t bytes) {
+    s.bytes[0] += bytes;
+    counters_of(s).bytes_up.add(bytes);
+  }
+  void count_down(Session& s, uint64_t bytes) {
+    s.bytes[1] += bytes;
+    s.active_at = now_ms();
+    counters_of(s).bytes_down.add(bytes);
+  }
+  uint32_t now_ms() const { return static_cast<uint32_t>(now_ / tcp::kMillisecond); }
+  bool take_share(const tcp::Connection& c);
+  void client_happened(Session& s, uint8_t events);
+  void read_proxy_header(Session& s);
+  void client_ended(Session& s);
+  void linger(Session& s);
+  void end_session(Session& s, bool reset);
+  Nanoseconds deadline_of(const Session& s) const;
+  Nanoseconds exchange_deadline(const Session& s) const;
+  void arm(Session& s);
+  void fire(Session& s);
+  void fire_idle(Session& s);
+  void fire_exchange(Session& s, Exchange& e);
+
+  // http_requests.cc: from the client.
+  void read_requests(Session& s);
+  bool read_request(Session& s);
+  void wait_for_head(Session& s);
+  void refuse(Session& s, http::ParseError error);
+  void refuse_late(Session& s);
+  void start(Session& s, Exchange& e);
+  void begin(Session& s);
+  bool take_path(const Session& s);
+  const http::RequestHead& head_of(const Exchange& e);
+  bool find_rule(const Session& s, Exchange& e);
+  bool choose_backend(Exchange& e);
+  void move_request(Exchange& e);
+  void refuse_body(Exchange& e, http::ParseError error);
+  void answer_directly(Exchange& e, const DirectResponse& response);
+  void redirect(Exchange& e);
+
+  // http_dispatch.cc: to an endpoint.
+  void dispatch(Exchange& e);
+  const Endpoint* choose_endpoint(const Exchange& e, const Service& service);
+  void wait_for_link(Exchange& e, const Service& service, const Endpoint& endpoint);
+  bool open_link(const Exchange& e, const Service& service, const Endpoint& endpoint);
+  void give_link(Exchange& e, Link& link);
+  void send_request(Exchange& e, Link& link);
+  void let_link_go(Exchange& e, After after);
+  void free_link(Link& link);
+  void close_link(Link& link, upstream::Pools::How how);
+  void link_failed(Link& link);
+  Exchange* next_waiting(uint32_t pool);
+  void count_failure(const RelayTarget& target, upstream::Pool& pool);
+  static bool may_replay(const Exchange& e) { return !e.body_begun; }
+  static bool nothing_was_taken(const Exchange& e, const Link& link);
+  bool try_again(Exchange& e, bool allowed);
+
+  // http_responses.cc: from the endpoint.
+  void link_happened(Link& link, uint8_t events);
+  bool link_opened(Link& link);
+  void read_response(Exchange& e, Link& link);
+  bool pass_interim(Exchange& e, Link& link);
+  bool answer(Exchange& e, Link& link);
+  void drop_head(Link& link, size_t size);
+  void move_response(Exchange& e);
+  void endpoint_is_silent(Exchange& e, Link& link);
+  void move_tunnel(Exchange& e, Link& link);
+  bool pass(tcp::Connection& from, tcp::Connection& to, uint64_t& bytes);
+  void fail(Exchange& e, uint16_t status, Outcome why);
+  void write_answer(Exchange& e, uint16_t status, std::string_view fields, std::string_view body);
+  void finish(Exchange& e);
+  void cut(Exchange& e, Outcome why);
+  void end_exchange(Exchange& e);
+
+  tcp::Stack& stack_;
+  Buffers& buffers_;
+  HttpPolicy& policy_;
+  RelayLimits& limits_;
+  RelayCounters* counters_;
+  Slab<Session> sessions_;
+  Slab<Exchange> exchanges_;
+  upstream::Pools pools_;
+  tcp::TimerWheel<Nodes> wheel_;
+  std::vector<ListenerState> listeners_;
+  RouteHolds routes_;
+  http::HeadSource source_;
+  std::unique_ptr<http::RequestHead> request_ = std::make_unique<http::RequestHead>();     // what was parsed last
+  std::unique_ptr<http::ResponseHead> response_ = std::make_unique<http::ResponseHead>();  // likewise
+  uint32_t parsed_ = Exchange::kNone;  // the exchange that `request_` is of
+  std::unique_ptr<char[]> path_copy_ = std::make_unique<char[]>(http::HeadSource::kMost);
+  std::string_view path_;  // of `request_`, normalized
+  uint32_t retrying_ = 0;
+  uint32_t turn_ = 0;
+  bool draining_ = false;
+  uint32_t drain_next_ = 0;
+  Nanoseconds now_ = 0;
+};
+
+}  // namespace flatproxy

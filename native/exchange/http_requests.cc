@@ -1,0 +1,256 @@
+// Requests: from a client's connection to the rule and the backend that they are for.
+#include <algorithm>
+#include <string>
+
+#include "exchange/http_forward.h"
+#include "exchange/http_relay.h"
+#include "http/authority.h"
+#include "http/chars.h"
+#include "http/path.h"
+
+namespace flatproxy {
+namespace {
+
+using http::Method;
+using http::ParseError;
+using http::RequestHead;
+
+/// RFC 9110 section 9.2.2.
+bool is_idempotent(Method method) {
+  switch (method) {
+    case Method::get:
+    case Method::head:
+    case Method::put:
+    case Method::remove:
+    case Method::options:
+    case Method::trace:
+      return true;
+    default:
+      return false;
+  }
+}
+
+http::HeadLimits limits_of(const HttpSettings& settings) {
+  return {settings.max_header_bytes, settings.max_headers, settings.max_uri_bytes};
+}
+
+}  // namespace
+
+/// Requests that stand one behind the other are answered one after the other (RFC 9112 section 9.3.2).
+void HttpRelay::read_requests(Session& s) {
+  const uint32_t index = s.index;
+  while (sessions_.holds(index) && s.stage == Session::Stage::request && read_request(s)) {
+  }
+}
+
+/// False: there is no whole head.
+bool HttpRelay::read_request(Session& s) {
+  tcp::ByteQueue& received = s.connection->received;
+  if (received.empty() || (s.head_begun > 0 && !s.progress.is_due(received, settings_of(s).http.max_header_bytes))) {
+    if (!s.connection->peer_closed()) return wait_for_head(s), false;
+    end_session(s, !received.empty());
+    return false;
+  }
+  const http::HeadLimits limits = limits_of(settings_of(s).http);
+  parsed_ = Exchange::kNone;
+  const ParseError error = http::parse_request(source_.front(received, limits.bytes), limits, *request_);
+  if (error == ParseError::incomplete) {
+    s.progress.restart();
+    s.progress.is_due(received, limits.bytes);
+    if (s.connection->peer_closed()) {
+      end_session(s, true);
+    } else {
+      wait_for_head(s);
+    }
+    return false;
+  }
+  s.head_begun = 0;
+  s.active_at = now_ms();
+  if (error != ParseError::none) return refuse(s, error), false;
+  begin(s);
+  return true;
+}
+
+/// The time for a head counts from its first byte.
+void HttpRelay::wait_for_head(Session& s) {
+  const bool begun = !s.connection->received.empty();
+  if (begun && s.head_begun == 0) {
+    s.head_begun = true;
+    s.active_at = now_ms();
+  }
+  arm(s);
+}
+
+/// A head that did not come whole in time.
+void HttpRelay::refuse_late(Session& s) {
+  Exchange* e = exchanges_.make();
+  if (e == nullptr) return end_session(s, true);
+  start(s, *e);
+  fail(*e, 408, Outcome::bad_request);
+}
+
+void HttpRelay::refuse(Session& s, ParseError error) {
+  Exchange* e = exchanges_.make();
+  if (e == nullptr) return end_session(s, true);
+  start(s, *e);
+  fail(*e, http::status_of(error), Outcome::bad_request);
+}
+
+/// An exchange that knows nothing of its request yet: it ends its connection.
+void HttpRelay::start(Session& s, Exchange& e) {
+  s.stage = Session::Stage::exchange;
+  s.exchange = e.index;
+  ++s.requests;
+  e.session = s.index;
+  e.started_at = now_;
+  e.hold = routes_.hold();
+}
+
+/// A request that is well-formed.
+void HttpRelay::begin(Session& s) {
+  const RequestHead& head = *request_;
+  Exchange* made = exchanges_.make();
+  if (made == nullptr) return end_session(s, true);
+  Exchange& e = *made;
+  start(s, e);
+  tcp::ByteQueue& received = s.connection->received;
+  const uint32_t size = static_cast<uint32_t>(head.bytes.size());
+  const uint32_t rest = received.bytes() - size;
+  e.head = received.cut_front(size, buffers_);
+  stack_.taken(*s.connection);
+  if (received.bytes() != rest) return fail(e, 503, Outcome::no_buffers);
+  parsed_ = e.index;
+  const HttpSettings& settings = settings_of(s).http;
+  e.version = head.version;
+  e.keep_alive = head.keep_alive && !draining_ && (settings.max_requests == 0 || s.requests < settings.max_requests);
+  e.asked = {head.method, head.asks_websocket};
+  e.idempotent = is_idempotent(head.method);
+  e.request = http::BodyReader(head.body);
+  if (!take_path(s)) return fail(e, 400, Outcome::bad_request);
+  if (!find_rule(s, e)) return fail(e, 404, Outcome::no_route);
+  if (e.rule->request_timeout > 0) e.request_deadline = now_ + e.rule->request_timeout;
+  if (e.rule->redirect) return redirect(e);
+  if (e.rule->direct) return answer_directly(e, *e.rule->direct);
+  if (!choose_backend(e)) return fail(e, 500, Outcome::no_backend);
+  dispatch(e);
+}
+
+/// Brings the path of the request that was parsed last into its one form. False: it is to be refused.
+bool HttpRelay::take_path(const Session& s) {
+  const HttpSettings& settings = settings_of(s).http;
+  path_ = request_->path;
+  if (path_.empty() || path_.front() != '/') return true;
+  return http::normalize_path({settings.dot_segments, settings.encoded_slashes, settings.merge_slashes},
+                              path_copy_.get(), path_);
+}
+
+/// The head of an exchange's request and its path, parsed again if another one was since.
+const RequestHead& HttpRelay::head_of(const Exchange& e) {
+  if (parsed_ == e.index) return *request_;
+  const Session& s = session_of(e);
+  const http::HeadLimits limits = limits_of(settings_of(s).http);
+  http::parse_request(source_.front(e.head, limits.bytes), limits, *request_);
+  take_path(s);
+  parsed_ = e.index;
+  return *request_;
+}
+
+bool HttpRelay::find_rule(const Session& s, Exchange& e) {
+  if (routes_.table() == nullptr) return false;
+  // What is asked of the server as a whole, and a tunnel, have no path: they are for whoever takes every path.
+  const std::string_view path = !path_.empty() && path_.front() == '/' ? path_ : "/";
+  const route::Found found =
+      routes_.table()->find(s.client.listener, {request_->authority, path, request_->query, *request_});
+  e.rule = found.rule;
+  e.prefix_length = found.prefix_length;
+  return found.rule != nullptr;
+}
+
+/// By weight, evenly: multiples of the golden ratio fill [0, 1) without gaps or heaps.
+bool HttpRelay::choose_backend(Exchange& e) {
+  const auto& backends = e.rule->backends;
+  e.backend = nullptr;
+  if (backends.size() == 1) {
+    e.backend = backends[0].weight > 0 ? &backends[0] : nullptr;
+    return e.backend != nullptr;
+  }
+  uint64_t total = 0;
+  for (const HttpBackend& backend : backends) total += backend.weight;
+  uint64_t drawn = (uint64_t{turn_++ * 0x9e3779b9u} * total) >> 32;
+  for (const HttpBackend& backend : backends) {
+    if (drawn < backend.weight) {
+      e.backend = &backend;
+      return true;
+    }
+    drawn -= backend.weight;
+  }
+  return false;
+}
+
+/// Sends on what is there of a request's body.
+void HttpRelay::move_request(Exchange& e) {
+  Session& s = session_of(e);
+  tcp::Connection& client = *s.connection;
+  if (e.stage == Exchange::Stage::asking || e.stage == Exchange::Stage::answering) {
+    Link& link = *link_of(e);
+    if (!e.request.done() && !client.received.empty() && stack_.may_send(*link.connection)) {
+      tcp::ByteQueue out;
+      const uint64_t before = e.request.data_bytes();
+      const ParseError error = e.request.take(client.received, out, buffers_);
+      stack_.taken(client);
+      e.body_begun |= !out.empty();
+      s.active_at = now_ms();
+      count_up(s, e.request.data_bytes() - before);
+      stack_.send(*link.connection, std::move(out));
+      if (error != ParseError::none) return refuse_body(e, error);
+    }
+    if (!e.request.done() && client.peer_closed() && client.received.empty()) cut(e, Outcome::client_gone);
+    return;
+  }
+  if (e.stage == Exchange::Stage::tunnel) move_tunnel(e, *link_of(e));
+}
+
+/// A body that breaks off. The endpoint gets no end of it.
+void HttpRelay::refuse_body(Exchange& e, ParseError error) {
+  const Outcome why = error == ParseError::no_buffers ? Outcome::no_buffers : Outcome::bad_request;
+  if (e.stage == Exchange::Stage::answering) return cut(e, why);
+  fail(e, http::status_of(error), why);
+}
+
+// Answers that need no endpoint.
+
+void HttpRelay::answer_directly(Exchange& e, const DirectResponse& response) {
+  std::string fields;
+  for (const auto& [name, value] : response.headers) fields.append(name).append(": ").append(value).append("\r\n");
+  e.outcome = Outcome::answered;
+  write_answer(e, response.status, fields, response.body);
+}
+
+/// HTTPRequestRedirectFilter: what it does not say stays as it was asked for.
+void HttpRelay::redirect(Exchange& e) {
+  const Redirect& to = *e.rule->redirect;
+  const RequestHead& head = *request_;
+  const auto asked = http::parse_authority(head.authority);
+  const bool was_https = http::equals_ignoring_case(head.scheme, "https");
+  const std::string_view scheme = to.scheme ? std::string_view(*to.scheme) : was_https ? "https" : "http";
+  std::string fields = "Location: ";
+  fields.append(scheme).append("://");
+  if (to.hostname) {
+    fields.append(*to.hostname);
+  } else if (asked) {
+    fields.append(asked->host);
+  }
+  // Without a port the scheme's own is meant when it was said, else that of the listener
+  // (HTTPRequestRedirectFilter.port).
+  const uint16_t own = scheme == "https" ? 443 : 80;
+  const uint16_t port = to.port ? *to.port : to.scheme ? own : session_of(e).client.ends.destination_port;
+  if (port != own) fields.append(":").append(std::to_string(port));
+  const ChangedPath path = to.path ? ChangedPath::of(path_, e.prefix_length, *to.path) : ChangedPath{path_, {}};
+  fields.append(path.front).append(path.rest);
+  if (head.has_query) fields.append("?").append(head.query);
+  fields.append("\r\n");
+  e.outcome = Outcome::answered;
+  write_answer(e, to.status, fields, {});
+}
+
+}  // namespace flatproxy

@@ -1,0 +1,272 @@
+// Responses: from an endpoint's connection to the client that waits for them.
+#include <algorithm>
+#include <utility>
+
+#include "exchange/http_forward.h"
+#include "exchange/http_relay.h"
+#include "exchange/relay_connection.h"
+#include "http/status.h"
+
+namespace flatproxy {
+namespace {
+
+using http::ParseError;
+using upstream::Pools;
+
+constexpr http::HeadLimits kResponseLimits{.bytes = http::HeadSource::kMost, .fields = http::kMaxFields};
+constexpr uint8_t kMostInterim = 16;  // responses before the last one
+
+bool has_closed(const tcp::Connection& c) { return c.peer_closed() || c.state == tcp::State::closed; }
+
+}  // namespace
+
+void HttpRelay::link_happened(Link& link, uint8_t events) {
+  const bool ended = (events & tcp::kEnded) != 0;
+  if (!link.open) {
+    if (ended) return link_failed(link);
+    if ((events & tcp::kOpened) == 0) return;
+    if (!link_opened(link)) return;
+  }
+  if (link.user == upstream::kNone) {
+    // Nobody has asked for what an idle connection says.
+    if (ended || has_closed(*link.connection) || !link.connection->received.empty())
+      close_link(link, Pools::How::reset);
+    return;
+  }
+  Exchange& e = exchanges_[link.user];
+  const uint32_t user = link.user;
+  if ((events & tcp::kWritable) != 0) move_request(e);
+  if (!exchanges_.holds(user) || e.link != link.index) return;
+  if (e.stage == Exchange::Stage::asking) return read_response(e, link);
+  move_response(e);
+}
+
+/// False: it has gone again.
+bool HttpRelay::link_opened(Link& link) {
+  pools_.opened(link);
+  pools_.pool_of(link).failures = 0;
+  // Many clients share it: we speak for ourselves.
+  const auto& tuple = link.connection->tuple;
+  const wire::ProxyHeader ends{false, tuple.source, tuple.destination, tuple.source_port, tuple.destination_port};
+  if (link.target.proxy_header != 0 && !send_proxy_header(stack_, *link.connection, ends, link.target.proxy_header)) {
+    close_link(link, Pools::How::reset);
+    return false;
+  }
+  free_link(link);
+  return true;
+}
+
+void HttpRelay::read_response(Exchange& e, Link& link) {
+  while (e.stage == Exchange::Stage::asking) {
+    tcp::ByteQueue& received = link.connection->received;
+    ParseError error = ParseError::incomplete;
+    if (!received.empty() && (!e.head_begun || link.progress.is_due(received, kResponseLimits.bytes))) {
+      error =
+          http::parse_response(source_.front(received, kResponseLimits.bytes), kResponseLimits, e.asked, *response_);
+    }
+    if (error == ParseError::incomplete) {
+      if (has_closed(*link.connection)) return endpoint_is_silent(e, link);
+      if (received.empty() || e.head_begun) return;
+      e.head_begun = true;
+      link.progress.restart();
+      link.progress.is_due(received, kResponseLimits.bytes);
+      return;
+    }
+    if (error != ParseError::none) return fail(e, 502, Outcome::bad_response);
+    e.head_begun = false;
+    session_of(e).active_at = now_ms();
+    if (http::is_interim(response_->status)) {
+      if (!pass_interim(e, link)) return;
+    } else if (!answer(e, link)) {
+      return;
+    }
+  }
+  move_response(e);
+}
+
+/// A 1xx, which is no answer yet (RFC 9110 section 15.2). False: the exchange has ended.
+bool HttpRelay::pass_interim(Exchange& e, Link& link) {
+  if (++e.interim > kMostInterim) return fail(e, 502, Outcome::bad_response), false;
+  if (e.version == http::Version::http11) {
+    http::HeadWriter out(buffers_);
+    write_interim(out, *response_);
+    stack_.send(*session_of(e).connection, out.finish());
+  }
+  drop_head(link, response_->bytes.size());
+  return true;
+}
+
+/// The final response's head. False: there is another try, or the exchange has ended.
+bool HttpRelay::answer(Exchange& e, Link& link) {
+  const http::ResponseHead& head = *response_;
+  const auto& retry = e.rule->retry;
+  const bool unwanted = retry && std::find(retry->codes.begin(), retry->codes.end(), head.status) != retry->codes.end();
+  if (try_again(e, unwanted)) return false;
+  Session& s = session_of(e);
+  const bool plain = e.version == http::Version::http10 && head.body.kind == http::BodyKind::chunked;
+  const bool until_close = plain || head.body.kind == http::BodyKind::until_close;
+  const bool tunnel = head.status == 101 || (e.asked.method == http::Method::connect && head.status / 100 == 2);
+  // A body that was held back until now is not awaited any more.
+  const bool body_in_doubt = !e.request.done() && !e.body_begun;
+  e.keep_alive = e.keep_alive && !until_close && !body_in_doubt && !draining_ && !tunnel;
+  e.status = head.status;
+  e.link_keeps = head.keep_alive;
+  e.response = http::BodyReader(head.body, plain ? http::ChunkedReader::Form::plain : http::ChunkedReader::Form::coded);
+  http::HeadWriter out(buffers_);
+  write_response(
+      out, head,
+      {.rule = *e.rule, .backend = *e.backend, .client = e.version, .keep_alive = e.keep_alive, .tunnel = tunnel});
+  tcp::ByteQueue bytes = out.finish();
+  if (bytes.empty()) return fail(e, 503, Outcome::no_buffers), false;
+  stack_.send(*s.connection, std::move(bytes));
+  drop_head(link, head.bytes.size());
+  e.stage = tunnel ? Exchange::Stage::tunnel : Exchange::Stage::answering;
+  e.try_deadline = kNever;
+  return true;
+}
+
+void HttpRelay::drop_head(Link& link, size_t size) {
+  link.connection->received.drop_front(static_cast<uint32_t>(size));
+  stack_.taken(*link.connection);
+}
+
+/// Passes on what is there of a response's body.
+void HttpRelay::move_response(Exchange& e) {
+  Link& link = *link_of(e);
+  if (e.stage == Exchange::Stage::tunnel) return move_tunnel(e, link);
+  Session& s = session_of(e);
+  tcp::ByteQueue& received = link.connection->received;
+  if (!received.empty() && !e.response.done() && stack_.may_send(*s.connection)) {
+    tcp::ByteQueue out;
+    const uint64_t before = e.response.data_bytes();
+    const ParseError error = e.response.take(received, out, buffers_);
+    stack_.taken(*link.connection);
+    count_down(s, e.response.data_bytes() - before);
+    stack_.send(*s.connection, std::move(out));
+    if (error != ParseError::none)
+      return cut(e, error == ParseError::no_buffers ? Outcome::no_buffers : Outcome::bad_response);
+  }
+  if (e.response.done()) return finish(e);
+  if (!has_closed(*link.connection)) return;
+  const bool reset = link.connection->state == tcp::State::closed && !ended_in_order(*link.connection);
+  // A response cut short is never passed on as a whole one.
+  if (reset || (received.empty() && !e.response.ends_with_close())) return cut(e, Outcome::endpoint_reset);
+  if (received.empty()) finish(e);
+}
+
+/// The endpoint has closed its connection, and there is no response.
+void HttpRelay::endpoint_is_silent(Exchange& e, Link& link) {
+  const bool begun = !link.connection->received.empty() || e.interim > 0;
+  const bool harmless = !begun && may_replay(e) && (e.idempotent || nothing_was_taken(e, link));
+  if (harmless && e.reused && !e.retried_reuse) {
+    // It was closed while the request was on its way (RFC 9112 section 9.3.1).
+    e.retried_reuse = true;
+    let_link_go(e, After::reset);
+    return dispatch(e);
+  }
+  count_failure(link.target, pools_.pool_of(link));
+  const bool allowed = harmless && e.rule->retry && e.rule->retry->reset;
+  if (!try_again(e, allowed)) fail(e, 502, begun ? Outcome::bad_response : Outcome::endpoint_reset);
+}
+
+/// What one side says the other gets, whatever it is (RFC 9110 sections 7.8 and 9.3.6).
+void HttpRelay::move_tunnel(Exchange& e, Link& link) {
+  Session& s = session_of(e);
+  const bool up = pass(*s.connection, *link.connection, s.bytes[0]);
+  const bool down = pass(*link.connection, *s.connection, s.bytes[1]);
+  if (up || down) s.active_at = now_ms();
+  const auto reset = [](const tcp::Connection& c) { return c.state == tcp::State::closed && !ended_in_order(c); };
+  if (reset(*link.connection)) return cut(e, Outcome::endpoint_reset);
+  const auto done = [](const tcp::Connection& c) {
+    return c.received.empty() && (ended_in_order(c) || (c.peer_closed() && c.has(tcp::kFinQueued)));
+  };
+  if (!done(*s.connection) || !done(*link.connection)) return arm(s);
+  finish(e);
+}
+
+/// True: bytes have moved.
+bool HttpRelay::pass(tcp::Connection& from, tcp::Connection& to, uint64_t& bytes) {
+  const uint32_t n = from.received.bytes();
+  const bool moves = n > 0 && stack_.may_send(to);
+  if (moves) {
+    bytes += n;
+    stack_.send(to, std::move(from.received));
+    stack_.taken(from);
+  }
+  if (from.received.empty() && (from.peer_closed() || ended_in_order(from))) stack_.shut_down(to);
+  return moves;
+}
+
+// Ends.
+
+/// An exchange that gets no response from an endpoint.
+void HttpRelay::fail(Exchange& e, uint16_t status, Outcome why) {
+  e.outcome = why;
+  if (e.stage >= Exchange::Stage::answering) return cut(e, why);
+  std::string body(http::reason_of(status));
+  body += "\n";
+  write_answer(e, status, "Content-Type: text/plain\r\n", body);
+}
+
+/// An answer of our own.
+void HttpRelay::write_answer(Exchange& e, uint16_t status, std::string_view fields, std::string_view body) {
+  Session& s = session_of(e);
+  let_link_go(e, After::reset);
+  e.status = status;
+  e.keep_alive = e.keep_alive && e.request.done();
+  http::HeadWriter out(buffers_);
+  out << "HTTP/1.1 " << uint64_t{status} << " " << http::reason_of(status) << "\r\n" << fields;
+  if (status != 204 && status != 304) out << "Content-Length: " << uint64_t{body.size()} << "\r\n";
+  if (!e.keep_alive) out << "Connection: close\r\n";
+  if (e.keep_alive && e.version == http::Version::http10) out << "Connection: keep-alive\r\n";
+  out << "\r\n";
+  if (e.asked.method != http::Method::head) out << body;
+  tcp::ByteQueue bytes = out.finish();
+  const bool sent = !bytes.empty();
+  stack_.send(*s.connection, std::move(bytes));
+  count_down(s, body.size());
+  const bool goes_on = e.keep_alive && sent;
+  end_exchange(e);
+  if (!goes_on) return linger(s);
+  s.stage = Session::Stage::request;
+  arm(s);
+}
+
+/// All of the response has come.
+void HttpRelay::finish(Exchange& e) {
+  Session& s = session_of(e);
+  Link& link = *link_of(e);
+  const uint32_t most = pools_.pool_of(link).settings.max_requests;
+  const bool reusable = e.link_keeps && e.request.done() && e.stage != Exchange::Stage::tunnel &&
+                        !has_closed(*link.connection) && link.connection->received.empty() &&
+                        (most == 0 || link.requests < most);
+  const bool goes_on = e.keep_alive && e.request.done();
+  pools_.pool_of(link).failures = 0;
+  let_link_go(e, reusable ? After::keep : After::close);
+  end_exchange(e);
+  if (!goes_on) return linger(s);
+  s.stage = Session::Stage::request;
+  arm(s);
+  read_requests(s);
+}
+
+/// A response that cannot be completed: the client is told by a reset.
+void HttpRelay::cut(Exchange& e, Outcome why) {
+  Session& s = session_of(e);
+  e.outcome = why;
+  end_exchange(e);
+  end_session(s, true);
+}
+
+void HttpRelay::end_exchange(Exchange& e) {
+  Session& s = session_of(e);
+  let_link_go(e, After::reset);
+  if (e.retrying) --retrying_;
+  routes_.let_go(e.hold);
+  if (parsed_ == e.index) parsed_ = Exchange::kNone;
+  s.exchange = Session::kNone;
+  s.active_at = now_ms();
+  exchanges_.destroy(e);
+}
+
+}  // namespace flatproxy

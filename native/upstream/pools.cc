@@ -1,0 +1,105 @@
+#include "upstream/pools.h"
+
+#include <utility>
+
+namespace flatproxy::upstream {
+
+uint32_t Pools::find(uint32_t endpoint, const wire::Address& address, uint16_t port, const PoolSettings& settings) {
+  if (endpoint >= by_endpoint_.size()) by_endpoint_.resize(endpoint + 1, kNone);
+  uint32_t& at = by_endpoint_[endpoint];
+  const bool known = at != kNone && pools_[at].port == port && pools_[at].address == address;
+  if (!known) {
+    // The connections of one that had the id before end when they have been idle for long enough.
+    at = static_cast<uint32_t>(pools_.size());
+    pools_.emplace_back().address = address;
+    pools_[at].port = port;
+  }
+  pools_[at].settings = settings;
+  return at;
+}
+
+Link* Pools::take_idle(uint32_t pool) {
+  const uint32_t newest = pools_[pool].newest_idle;
+  if (newest == kNone) return nullptr;
+  Link& link = links_[newest];
+  take_out(link);
+  return &link;
+}
+
+Link* Pools::open(uint32_t pool, const RelayTarget& target) {
+  Link* link = links_.make();
+  if (link == nullptr) return nullptr;
+  auto* owner = static_cast<ConnectionOwner*>(link);
+  link->connection = stack_.connect(target.tuple, {owner, target.mtu, target.mark, target.path});
+  if (link->connection == nullptr) {
+    links_.destroy(*link);
+    return nullptr;
+  }
+  link->pool = pool;
+  link->target = target;
+  link->target.opened = true;
+  Pool& p = pools_[pool];
+  ++p.connections;
+  ++p.opening;
+  wheel_.set(link->index, now_ + p.settings.connect_timeout);
+  return link;
+}
+
+void Pools::opened(Link& link) {
+  link.open = true;
+  --pools_[link.pool].opening;
+  wheel_.clear(link.index);
+}
+
+void Pools::keep(Link& link) {
+  Pool& p = pools_[link.pool];
+  link.idle = true;
+  link.user = kNone;
+  link.older = p.newest_idle;
+  link.newer = kNone;
+  (p.newest_idle != kNone ? links_[p.newest_idle].newer : p.oldest_idle) = link.index;
+  p.newest_idle = link.index;
+  link.idle_since = now_;
+  // A timer that an earlier rest has left fires early, and is set again.
+  if (!link.timer.armed()) wheel_.set(link.index, now_ + p.settings.idle_timeout);
+}
+
+void Pools::take_out(Link& link) {
+  Pool& p = pools_[link.pool];
+  (link.newer != kNone ? links_[link.newer].older : p.newest_idle) = link.older;
+  (link.older != kNone ? links_[link.older].newer : p.oldest_idle) = link.newer;
+  link.newer = link.older = kNone;
+  link.idle = false;
+}
+
+RelayTarget Pools::close(Link& link, How how) {
+  Pool& p = pools_[link.pool];
+  if (link.idle) take_out(link);
+  if (!link.open) --p.opening;
+  --p.connections;
+  wheel_.clear(link.index);
+  if (how == How::reset) {
+    stack_.abort(*link.connection);
+  } else {
+    stack_.close(*link.connection);
+  }
+  const RelayTarget target = link.target;
+  links_.destroy(link);
+  return target;
+}
+
+bool Pools::may_rest_on(Link& link) {
+  const Nanoseconds until = link.idle_since + pools_[link.pool].settings.idle_timeout;
+  if (link.idle && now_ >= until) return false;
+  if (link.idle) wheel_.set(link.index, until);
+  return true;
+}
+
+uint64_t Pools::wait(uint32_t pool, uint32_t user) {
+  Pool& p = pools_[pool];
+  p.queue.push_back({user, ++next_ticket_});
+  ++p.waiting;
+  return next_ticket_;
+}
+
+}  // namespace flatproxy::upstream

@@ -1,0 +1,290 @@
+// What becomes of requests whose endpoints, clients or bodies fail them.
+#include "support/http_rig.h"
+
+namespace flatproxy::test {
+namespace {
+
+using HttpRetryTest = HttpRig;
+
+std::string status_of(const std::string& response) { return response.substr(0, 12); }
+
+TEST_F(HttpRetryTest, SendsOnceMoreWhatAKeptConnectionHasLost) {
+  make();
+  tcp::Connection& client = open_client();
+  send(ask(client), kOk);
+  read(client);
+  tcp::Connection& kept = *servers[0];
+  read(kept);
+  // The server closes while the next request is on its way.
+  std::erase(servers, &kept);
+  stack(kOutside).close(kept);
+  stack(kOutside).flush();
+  send(client, kGet);
+  ASSERT_EQ(servers.size(), 1u);
+  EXPECT_EQ(read(*servers[0]), kGet);
+  send(*servers[0], kOk);
+  EXPECT_EQ(read(client), kOk);
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, DoesNotSendTwiceWhatMayHaveBeenActedOn) {
+  make();
+  tcp::Connection& client = open_client();
+  send(ask(client), kOk);
+  read(client);
+  tcp::Connection& kept = *servers[0];
+  read(kept);
+  const std::string post = "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n";
+  EXPECT_EQ(read(ask(client, post)), post);
+  abort(kept);
+  EXPECT_EQ(status_of(read(client)), "HTTP/1.1 502");
+  EXPECT_TRUE(servers.empty());
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, TriesAnotherEndpointWhenOneCannotBeReached) {
+  policy.shop.endpoints.clear();
+  add_endpoint(80);
+  add_endpoint(80);
+  rule().retry = RetrySettings{};
+  relay_settings.connect_timeout = kSecond / 2;
+  make();
+  tcp::Connection& client = open_client();
+  stack(kOutside).unlisten(pair->side(kOutside).listener);
+  send(client, "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 2\r\n\r\nhi");
+  run(kSecond * 9 / 20);
+  EXPECT_EQ(policy.turn, 1u);
+  stack(kOutside).listen_as(pair->side(kOutside).listener, 16);
+  run(kSecond);
+  EXPECT_EQ(policy.turn, 2u);
+  ASSERT_EQ(servers.size(), 1u);
+  EXPECT_EQ(read(*servers[0]), "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 2\r\n\r\nhi");
+  send(*servers[0], kOk);
+  EXPECT_EQ(read(client), kOk);
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, TriesAgainForAStatusUntilItsAttemptsAreUsedUp) {
+  rule().retry = RetrySettings{.attempts = 2, .codes = {503}};
+  make();
+  tcp::Connection& client = open_client();
+  const std::string busy = "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy";
+  send(ask(client), busy);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(client.received.bytes(), 0u);
+    run(kSecond);
+    ASSERT_EQ(servers.size(), 1u);
+    EXPECT_EQ(read(*servers[0]), kGet);
+    send(*servers[0], busy);
+  }
+  EXPECT_EQ(read(client), busy);
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, DoesNotReplayABodyThatIsGone) {
+  rule().retry = RetrySettings{.attempts = 2, .codes = {503}};
+  make();
+  tcp::Connection& client = open_client();
+  const std::string busy = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+  send(ask(client, "PUT / HTTP/1.1\r\nHost: shop\r\nContent-Length: 2\r\n\r\nhi"), busy);
+  EXPECT_EQ(read(client), busy);
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, NeverPassesACutResponseOnAsWhole) {
+  for (const char* response : {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello",
+                               "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"}) {
+    make();
+    tcp::Connection& client = open_client();
+    tcp::Connection& server = ask(client);
+    read(server);
+    send(server, response);
+    close(server);
+    EXPECT_EQ(ends[&client], tcp::End::reset);
+    expect_nothing_left();
+    ends.clear();
+  }
+}
+
+TEST_F(HttpRetryTest, CutsAResponseWithoutAnEndWhenItsServerIsReset) {
+  make();
+  tcp::Connection& client = open_client();
+  tcp::Connection& server = ask(client);
+  read(server);
+  send(server, "HTTP/1.1 200 OK\r\n\r\nhello");
+  abort(server);
+  EXPECT_EQ(ends[&client], tcp::End::reset);
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, LetsNothingBehindAResponseReachTheNextOne) {
+  make();
+  tcp::Connection& client = open_client();
+  tcp::Connection& server = ask(client);
+  read(server);
+  send(server, std::string(kOk) + "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+  EXPECT_EQ(read(client), kOk);
+  EXPECT_TRUE(servers.empty()) << "its connection was not kept";
+  send(ask(client), kOk);
+  EXPECT_EQ(read(client), kOk);
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, AnswersForAnEndpointThatSaysNothing) {
+  rule().backend_timeout = 2 * kSecond;
+  make();
+  tcp::Connection& client = open_client();
+  ask(client);
+  run(3 * kSecond);
+  EXPECT_EQ(status_of(read(client)), "HTTP/1.1 504");
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, AnswersForAnEndpointThatIsNoServer) {
+  make();
+  tcp::Connection& client = open_client();
+  send(ask(client), "220 mail.example ESMTP\r\n");
+  EXPECT_EQ(status_of(read(client)), "HTTP/1.1 502");
+  EXPECT_FALSE(client.peer_closed());
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, GivesUpAHeadThatDoesNotEnd) {
+  settings.header_timeout = 2 * kSecond;
+  make();
+  tcp::Connection& client = open_client();
+  for (int i = 0; i < 5; ++i) {
+    send(client, "GET / HTTP/1.1\r\nX: "[i] == 0 ? "" : std::string(1, "GET / HTTP"[i]));
+    run(kSecond / 2);
+  }
+  EXPECT_EQ(status_of(read(client)), "HTTP/1.1 408");
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, EndsConnectionsWithoutRequests) {
+  settings.header_timeout = 2 * kSecond;
+  settings.idle_timeout = 5 * kSecond;
+  make();
+  tcp::Connection& silent = open_client();
+  tcp::Connection& idle = open_client();
+  send(ask(idle), kOk);
+  read(idle);
+  run(3 * kSecond);
+  EXPECT_TRUE(silent.peer_closed());
+  EXPECT_FALSE(idle.peer_closed());
+  run(4 * kSecond);
+  EXPECT_TRUE(idle.peer_closed());
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, GivesUpABodyThatDoesNotCome) {
+  settings.body_timeout = 2 * kSecond;
+  make();
+  tcp::Connection& client = open_client();
+  ask(client, "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 5\r\n\r\nhel");
+  run(3 * kSecond);
+  EXPECT_EQ(status_of(read(client)), "HTTP/1.1 504");
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, LetsGoOfAnEndpointWhoseClientIsGone) {
+  make();
+  tcp::Connection& client = open_client();
+  tcp::Connection& server = ask(client);
+  read(server);
+  abort(client);
+  EXPECT_EQ(ends[&server], tcp::End::reset);
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, AnswersAClientThatHasSaidAllItHasToSay) {
+  make();
+  tcp::Connection& client = open_client();
+  tcp::Connection& server = ask(client);
+  stack(kOutside).shut_down(client);
+  run();
+  send(server, kOk);
+  EXPECT_EQ(read(client), kOk);
+  EXPECT_TRUE(client.peer_closed());
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, QueuesRequestsBeyondTheConnectionsOfAnEndpoint) {
+  policy.shop.max_connections = 1;
+  policy.shop.http.max_pending = 1;
+  make();
+  std::vector<tcp::Connection*> three;
+  for (int i = 0; i < 3; ++i) three.push_back(&open_client());
+  for (tcp::Connection* client : three) send(*client, kGet);
+  EXPECT_EQ(servers.size(), 1u);
+  EXPECT_EQ(status_of(read(*three[2])), "HTTP/1.1 503");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(read(*servers[0]), kGet);
+    send(*servers[0], kOk);
+    EXPECT_EQ(read(*three[i]), kOk);
+  }
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, PassesOverAnEndpointThatFails) {
+  policy.shop.http.eject_failures = 3;
+  make();
+  tcp::Connection& client = open_client();
+  stack(kOutside).unlisten(pair->side(kOutside).listener);
+  relay_settings.connect_timeout = kSecond;
+  relay->configure(listener, relay_settings, &settings);
+  for (int i = 0; i < 3; ++i) {
+    send(client, kGet);
+    run(2 * kSecond);
+    EXPECT_EQ(status_of(read(client)), "HTTP/1.1 503");
+  }
+  EXPECT_EQ(policy.passed_over, std::vector<uint32_t>{0});
+  stack(kOutside).listen_as(pair->side(kOutside).listener, 16);
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, HoldsAFastServerBackForASlowReader) {
+  make();
+  tcp::Connection& client = open_client();
+  tcp::Connection& server = ask(client);
+  read(server);
+  constexpr uint32_t kSize = 32 << 20;
+  send(server, "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kSize) + "\r\n\r\n");
+  const std::string part(1 << 20, 'x');
+  uint32_t given = 0;
+  while (given < kSize && stack(kOutside).may_send(server)) {
+    send(server, part);
+    given += static_cast<uint32_t>(part.size());
+  }
+  EXPECT_LT(given, kSize);
+  uint64_t got = 0;
+  while (got < kSize && ends.empty()) {
+    got += read(client).size();
+    if (given < kSize && stack(kOutside).may_send(server)) {
+      send(server, part);
+      given += static_cast<uint32_t>(part.size());
+    }
+  }
+  EXPECT_GE(got, kSize);
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, EndsConnectionsWhenItDrains) {
+  make();
+  tcp::Connection& idle = open_client();
+  send(ask(idle), kOk);
+  read(idle);
+  tcp::Connection& busy = open_client();
+  tcp::Connection& server = ask(busy);
+  relay->drain_some();
+  run();
+  EXPECT_TRUE(idle.peer_closed());
+  read(server);
+  send(server, kOk);
+  EXPECT_EQ(read(busy), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+  EXPECT_TRUE(busy.peer_closed());
+  expect_nothing_left();
+}
+
+}  // namespace
+}  // namespace flatproxy::test
