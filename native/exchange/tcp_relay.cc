@@ -4,22 +4,13 @@
 #include <new>
 #include <utility>
 
+#include "exchange/relay_connection.h"
 #include "wire/protocol.h"
 
 namespace flatproxy {
 namespace {
 
 constexpr int kChoices = 3;  // of an endpoint, before a client is told that all have their share
-
-/// Of one that was reset we may not have been told yet: it must not pass for one that has said all.
-bool ended_in_order(const tcp::Connection& c) { return c.state == tcp::State::closed && c.end == tcp::End::closed; }
-
-/// What comes is passed on as it comes, and the other side is not kept waiting for more of it.
-void prepare(tcp::Connection& c) {
-  c.set(tcp::kNoDelay);
-  c.set(tcp::kAckTails);
-  c.set(tcp::kAnswersSoon);
-}
 
 }  // namespace
 
@@ -47,7 +38,7 @@ void TcpRelay::set_time(Nanoseconds now) {
 void TcpRelay::happen(tcp::Connection& c) {
   const uint8_t events = std::exchange(c.events, uint8_t{0});
   if (c.owner == nullptr) return take(c);
-  Pair& pair = *static_cast<Pair*>(c.owner);
+  Pair& pair = *static_cast<Pair*>(static_cast<ConnectionOwner*>(c.owner));
   const Side side = pair.sides[kClient] == &c ? kClient : kServer;
   if ((events & tcp::kEnded) != 0) return ended(pair, side);
   if ((events & tcp::kOpened) != 0 && side == kServer) opened(pair);
@@ -76,9 +67,9 @@ void TcpRelay::take(tcp::Connection& c) {
   pair.sides[kClient] = &c;
   pair.peer = c.tuple.destination;
   pair.client.listener = c.listener;
-  pair.client.ends = {false, c.tuple.destination, c.tuple.source, c.tuple.destination_port, c.tuple.source_port};
+  pair.client.ends = ends_of(c);
   pair.opened_at = pair.active_at = static_cast<uint32_t>(now_ / tcp::kMillisecond);
-  c.owner = &pair;
+  c.owner = static_cast<ConnectionOwner*>(&pair);
   prepare(c);
   counters.active.add(1);
   const RelaySettings& settings = settings_of(pair);
@@ -99,25 +90,15 @@ bool TcpRelay::take_share(const tcp::Connection& c) {
 }
 
 void TcpRelay::read_header(Pair& pair) {
-  tcp::Connection& c = *pair.sides[kClient];
-  uint8_t bytes[wire::kProxyV2MaxSize];
-  const uint32_t n = c.received.peek(bytes, sizeof(bytes));
-  wire::ProxyHeader header;
-  uint32_t size = 0;
-  switch (wire::parse_proxy_header({bytes, n}, header, size)) {
+  switch (take_proxy_header(stack_, *pair.sides[kClient], pair.client.ends)) {
     case wire::ProxyParse::incomplete:
-      if (!c.peer_closed()) return;
-      [[fallthrough]];
+      return;
     case wire::ProxyParse::invalid:
       counters_of(pair).bad_proxy_header.add(1);
       return abort(pair);
     case wire::ProxyParse::complete:
-      break;
+      return connect(pair);
   }
-  c.received.drop_front(size);
-  stack_.taken(c);
-  if (!header.local) pair.client.ends = header;
-  connect(pair);
 }
 
 // An endpoint that has its share is asked for no more.
@@ -143,7 +124,8 @@ void TcpRelay::connect(Pair& pair) {
   if (!target) return abort(pair);
   pair.target = *target;
   pair.has_target = true;
-  tcp::Connection* c = stack_.connect(target->tuple, {&pair, target->mtu, target->mark, target->path});
+  tcp::Connection* c =
+      stack_.connect(target->tuple, {static_cast<ConnectionOwner*>(&pair), target->mtu, target->mark, target->path});
   if (c == nullptr) {
     counters_of(pair).over_limit.add(1);
     return abort(pair);
@@ -162,11 +144,7 @@ void TcpRelay::opened(Pair& pair) {
   pair.active_at = static_cast<uint32_t>(now_ / tcp::kMillisecond);
   wheel_.set(pair.index, now_ + settings_of(pair).idle_timeout);
   if (pair.target.proxy_header == 0) return;
-  uint8_t header[wire::kProxyV1MaxSize];
-  const bool first = pair.target.proxy_header == 1;
-  const uint32_t size =
-      first ? wire::emit_proxy_v1(pair.client.ends, header) : wire::emit_proxy_v2(pair.client.ends, header);
-  if (stack_.send(*pair.sides[kServer], header, size) < size) abort(pair);
+  if (!send_proxy_header(stack_, *pair.sides[kServer], pair.client.ends, pair.target.proxy_header)) abort(pair);
 }
 
 // Moves what can be moved, both ways.

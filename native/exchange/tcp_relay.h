@@ -10,31 +10,9 @@
 #include "exchange/relay_limits.h"
 #include "stats/relay_counters.h"
 #include "tcp/stack.h"
-#include "wire/proxy_header.h"
+#include "upstream/target.h"
 
 namespace flatproxy {
-
-/// Who is at the other end of a connection that was taken.
-struct RelayClient {
-  uint16_t listener;
-  wire::ProxyHeader ends;  ///< the client's and the listener's address; those of the PROXY header, if there was one
-  uint64_t path = 0;       ///< of its connection, what the transmitter keeps there
-};
-
-/// An endpoint, and how it is connected to.
-struct RelayTarget {
-  static constexpr uint32_t kNone = FlowRecord::kNone;
-
-  uint32_t service = kNone;
-  uint32_t endpoint = kNone;     ///< of whom connections are counted; none of whom the client has addressed itself
-  uint32_t max_connections = 0;  ///< to the endpoint; 0: no limit
-  uint8_t proxy_header = 0;      ///< version 1 or 2 of the PROXY header, 0: none
-  Tuple tuple{};                 ///< source: an address and port of ours
-  uint16_t mtu = 0;              ///< of the path at most; 0: that of the stack
-  uint64_t mark = 0;             ///< the connection's, for the stack's transmitter...
-  uint64_t path = 0;             ///< ...and how it leaves, if that is known
-  bool opened = false;           ///< a connection was begun, and keeps what it was given until the stack forgets it
-};
 
 /// What a relay cannot know.
 class RelayPolicy {
@@ -88,7 +66,8 @@ class TcpRelay {
  private:
   enum Side : uint8_t { kClient, kServer };
   enum class Stage : uint8_t { header, connecting, open };
-  struct Pair {
+  struct Pair : ConnectionOwner {
+    Pair() : ConnectionOwner(Kind::tcp_relay) {}
     tcp::Connection* sides[2] = {};
     RelayClient client{};
     wire::Address peer;  // the client as TCP knows it: the limit for clients counts it

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "config/http_route.h"
+#include "config/http_settings.h"
 
 namespace flatproxy::http {
 

@@ -51,17 +51,23 @@ std::optional<RelayTarget> RelayBackends::original_of(const RelayClient& client)
 }
 
 std::optional<RelayTarget> RelayBackends::choose_of(const Service& service, const RelayClient& client) {
-  const Endpoint* endpoint = endpoint_for(service, client.ends);
-  if (endpoint == nullptr) return std::nullopt;
+  const uint32_t index = pick(service, balance_hash(service, client.ends), client);
+  if (index == Picker::kNone) return std::nullopt;
+  std::optional<RelayTarget> target = way_to(service, service.endpoints[index], client);
+  if (target) ++balance_.open_flows[target->endpoint];
+  return target;
+}
+
+std::optional<RelayTarget> RelayBackends::way_to(const Service& service, const Endpoint& endpoint,
+                                                 const RelayClient& client) {
   RelayTarget target{.service = service.id,
-                     .endpoint = endpoint->id,
+                     .endpoint = endpoint.id,
                      .max_connections = service.max_connections,
                      .proxy_header = service.proxy_header,
                      .mark = uint64_t{service.id + 1} << 32};
-  target.tuple.destination = endpoint->address;
-  target.tuple.destination_port = endpoint->port;
+  target.tuple.destination = endpoint.address;
+  target.tuple.destination_port = endpoint.port;
   if (!find_way(client, service.from_client, target)) return std::nullopt;
-  ++balance_.open_flows[endpoint->id];
   ServiceCounter& counter = counters_.services[service.id];
   counter.new_flows.add(1);
   counter.active_flows.add(1);
@@ -69,13 +75,17 @@ std::optional<RelayTarget> RelayBackends::choose_of(const Service& service, cons
 }
 
 void RelayBackends::give_back(const RelayTarget& target) {
+  closed(target);
+  if (target.service != RelayTarget::kNone) --balance_.open_flows[target.endpoint];
+}
+
+void RelayBackends::closed(const RelayTarget& target) {
   if (!target.opened) {
     if ((target.mark & kClaimed) != 0) unclaim(target.tuple);
     if ((target.mark & kListed) != 0) unlist(target.tuple);
     if (const Way way = Way::of(target.path); way.is_by_link()) links_.let_go(way.number);
   }
   if (target.service == RelayTarget::kNone) return;
-  --balance_.open_flows[target.endpoint];
   Counter& active = counters_.services[target.service].active_flows;
   active.set(active.read() - 1);
 }
@@ -101,14 +111,21 @@ const Backend* RelayBackends::backend_for(const Listener& listener) {
 }
 
 /// Of the client's family if there is one: what connects them then needs no other route than what they are used to.
-const Endpoint* RelayBackends::endpoint_for(const Service& service, const wire::ProxyHeader& ends) const {
-  const uint64_t hash = balance_hash(service, ends);
-  const uint8_t first = ends.source.is_v4() ? 4 : 6;
+uint32_t RelayBackends::pick(const Service& service, uint64_t hash, const RelayClient& client) {
+  const uint8_t first = client.ends.source.is_v4() ? 4 : 6;
   for (const uint8_t family : {first, static_cast<uint8_t>(10 - first)}) {
     const uint32_t index = service.picker(family).pick(hash, balance_);
-    if (index != Picker::kNone) return &service.endpoints[index];
+    if (index != Picker::kNone) return index;
   }
-  return nullptr;
+  return Picker::kNone;
+}
+
+void RelayBackends::pass_over(uint32_t endpoint, Nanoseconds until) {
+  balance_.passed_over_until[endpoint] = static_cast<uint32_t>(until / tcp::kSecond) + 1;
+}
+
+const Service* RelayBackends::service(uint32_t id) const {
+  return id < snapshot_->services.size() ? snapshot_->services[id].get() : nullptr;
 }
 
 /// From where to the target's destination: with a client that came through joined ports, as it came.

@@ -5,6 +5,7 @@
 
 #include "balance/picker.h"
 #include "config/snapshot.h"
+#include "exchange/http_relay.h"
 #include "exchange/tcp_relay.h"
 #include "lane/shared.h"
 #include "lane/source_ports.h"
@@ -13,9 +14,9 @@
 
 namespace flatproxy {
 
-/// Where a lane's relayed connections lead: to which service by the backends' weights, to which endpoint as the service
-/// balances, from which address and port of ours.
-class RelayBackends : public RelayPolicy {
+/// Where a lane's relayed connections and requests lead: to which service by the backends' weights, to which endpoint
+/// as the service balances, from which address and port of ours.
+class RelayBackends : public RelayPolicy, public HttpPolicy {
  public:
   /// A connection's mark says whose it is.
   static constexpr uint64_t kClaimed = 1;  ///< a port was told of its reply
@@ -25,11 +26,12 @@ class RelayBackends : public RelayPolicy {
   }
 
   using OnChange = std::function<void(FlowEventKind kind, uint32_t index)>;
-  /// @param on_change a pair of the relay's was opened or ends
+  /// @param on_change what TcpStage::record() has at this index was opened or ends
   RelayBackends(unsigned lane, LaneShared& shared, LaneCounters& counters, LaneBalance& balance,
                 const tcp::Stack& stack, LinkWays& links, OnChange on_change);
 
   void adopt(const Snapshot& snapshot) { snapshot_ = &snapshot; }
+  void set_time(Nanoseconds now) { balance_.now = static_cast<uint32_t>(now / tcp::kSecond); }
   /// No reply comes to a connection's tuple any more.
   void unclaim(const Tuple& sent);
   /// Packets between a connection's ends, which are not ours, are to come to this lane, whatever flow there was.
@@ -40,14 +42,23 @@ class RelayBackends : public RelayPolicy {
   std::optional<RelayTarget> choose(const RelayClient& client) override;
   bool trusts(uint16_t listener, const wire::Address& peer) override;
   void endpoint_answered(const RelayTarget&, bool) override {}
-  void tell(FlowEventKind kind, uint32_t index) override { on_change_(kind, index); }
+  void tell(FlowEventKind kind, uint32_t index) override { on_change_(kind, 2 * index); }
   void give_back(const RelayTarget& target) override;
+
+  const Service* service(uint32_t id) const override;
+  uint32_t pick(const Service& service, uint64_t hash, const RelayClient& client) override;
+  std::optional<RelayTarget> way_to(const Service& service, const Endpoint& endpoint,
+                                    const RelayClient& client) override;
+  void closed(const RelayTarget& target) override;
+  void request_begins(uint32_t endpoint) override { ++balance_.open_flows[endpoint]; }
+  void request_ends(uint32_t endpoint) override { --balance_.open_flows[endpoint]; }
+  void pass_over(uint32_t endpoint, Nanoseconds until) override;
+  void tell_client(FlowEventKind kind, uint32_t index) override { on_change_(kind, 2 * index + 1); }
 
  private:
   const Backend* backend_for(const Listener& listener);
   std::optional<RelayTarget> original_of(const RelayClient& client);
   std::optional<RelayTarget> choose_of(const Service& service, const RelayClient& client);
-  const Endpoint* endpoint_for(const Service& service, const wire::ProxyHeader& ends) const;
   bool find_way(const RelayClient& client, bool from_client, RelayTarget& target);
   bool find_link(const Way& client, RelayTarget& target);
   bool find_source(RelayTarget& target, bool as_it_is);

@@ -42,7 +42,8 @@ TcpStage::TcpStage(unsigned lane, LaneShared& shared, LaneCounters& counters, Eg
       links_(shared.key),
       backends_(lane, shared, counters, flows.balance(), stack_, links_,
                 [this](FlowEventKind kind, uint32_t index) { report(kind, index); }),
-      relay_(stack_, backends_, shared.relay_limits, capacity / 2, counters.listeners.data()) {}
+      relay_(stack_, backends_, shared.relay_limits, capacity / 2, counters.listeners.data()),
+      http_(stack_, *shared.buffers[lane], backends_, shared.relay_limits, capacity / 2, counters.listeners.data()) {}
 
 void TcpStage::adopt(const Snapshot& snapshot) {
   const auto* before = snapshot_ != nullptr ? snapshot_->listeners.get() : nullptr;
@@ -56,7 +57,9 @@ void TcpStage::adopt(const Snapshot& snapshot) {
     const auto id = static_cast<uint16_t>(listener->id);
     stack_.listen_as(id, kBacklog);
     relay_.configure(id, listener->relay);
+    http_.configure(id, listener->relay, listener->http ? &listener->http_settings : nullptr);
   }
+  http_.adopt(snapshot.http_routes);
   if (before != nullptr) retire(*before);
 }
 
@@ -74,7 +77,9 @@ void TcpStage::retire(const ListenerSet& before) {
 
 void TcpStage::set_time(Nanoseconds now) {
   stack_.set_time(now);
+  backends_.set_time(now);
   relay_.set_time(now);
+  http_.set_time(now);
 }
 
 // What comes.
@@ -240,15 +245,31 @@ void TcpStage::keep_link(const Segment* frame, tcp::Connection& c) {
 void TcpStage::finish() {
   stack_.advance();
   relay_.advance();
+  http_.advance();
+  if (is_draining()) http_.drain_some();
   for (bool again = true; again;) {
     again = false;
     while (tcp::Connection* c = stack_.take_ready()) {
-      relay_.happen(*c);
+      dispatch(*c);
       again = true;
     }
     stack_.flush();
     again |= tell_losses();
   }
+}
+
+void TcpStage::dispatch(tcp::Connection& c) {
+  const auto* owner = static_cast<const ConnectionOwner*>(c.owner);
+  if (owner == nullptr ? !http_.serves(c.listener) : owner->kind == ConnectionOwner::Kind::tcp_relay)
+    return relay_.happen(c);
+  if (owner == nullptr) return http_.take(c);
+  http_.happen(c);
+}
+
+bool TcpStage::reset_some() {
+  reset_next_ = relay_.reset_from(reset_next_);
+  reset_next_http_ = http_.reset_from(reset_next_http_);
+  return reset_next_ != 0 || reset_next_http_ != 0;
 }
 
 // What goes.
@@ -308,8 +329,9 @@ bool TcpStage::tell_losses() {
 }
 
 bool TcpStage::record(uint32_t index, FlowRecord& to) const {
-  if (!relay_.record(index, to)) return false;
-  const uint64_t* path = relay_.client_path(index);
+  const bool http = index % 2 == 1;
+  if (http ? !http_.record(index / 2, to) : !relay_.record(index / 2, to)) return false;
+  const uint64_t* path = http ? http_.client_path(index / 2) : relay_.client_path(index / 2);
   const Way way = Way::of(path[0]);
   if (way.arrival != 0) to.ingress = static_cast<uint16_t>(way.arrival - 1);
   to.packets[kOriginal] = path[2];

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "config/snapshot.h"
+#include "exchange/http_relay.h"
 #include "exchange/tcp_relay.h"
 #include "lane/egress.h"
 #include "lane/flow_stage.h"
@@ -17,9 +18,9 @@
 
 namespace flatproxy {
 
-/// TCP connections that end at this node, for one lane: those that listeners take, and those to endpoints that they are
-/// relayed by. It stands in front of the flow stage and takes what is addressed to one of them. Of a connection that a
-/// listener intercepts, neither address need be ours.
+/// TCP connections that end at this node, for one lane: those that listeners take, and those to endpoints that they, or
+/// the requests in them, are relayed by. It stands in front of the flow stage and takes what is addressed to one of
+/// them. Of a connection that a listener intercepts, neither address need be ours.
 class TcpStage : private tcp::Transmitter {
  public:
   /// @param capacity connections at most, both those from clients and those to endpoints
@@ -36,17 +37,20 @@ class TcpStage : private tcp::Transmitter {
   void take(Burst& burst);
   /// Does what is due, relays what has come, sends what is to be sent: after the bursts of a pass.
   void finish();
-  Nanoseconds next_deadline() const { return std::min(stack_.next_deadline(), relay_.next_deadline()); }
+  Nanoseconds next_deadline() const {
+    return std::min({stack_.next_deadline(), relay_.next_deadline(), http_.next_deadline()});
+  }
 
   /// Resets connections that are relayed, a slice of them. False: all are reset.
-  bool reset_some() { return (reset_next_ = relay_.reset_from(reset_next_)) != 0; }
+  bool reset_some();
   /// Whether nothing is relayed.
-  bool drained() const { return relay_.active() == 0; }
+  bool drained() const { return relay_.active() == 0 && http_.active() == 0; }
   const tcp::Stack& stack() const { return stack_; }
   /// Ways of intercepted connections.
   uint32_t links() const { return links_.count(); }
-  /// Relayed connections, for a list: indexes are below the limit. False: there is none at this one.
-  uint32_t record_limit() const { return relay_.index_limit(); }
+  /// Relayed connections, for a list: indexes are below the limit, even ones of connections that are relayed whole, odd
+  /// ones of those that carry requests. False: there is none at this one.
+  uint32_t record_limit() const { return 2 * std::max(relay_.index_limit(), http_.index_limit()); }
   bool record(uint32_t index, FlowRecord& to) const;
 
  private:
@@ -58,6 +62,7 @@ class TcpStage : private tcp::Transmitter {
   };
 
   void retire(const ListenerSet& before);
+  void dispatch(tcp::Connection& c);
   bool may_be_ours(const Segment* frame) const;
   bool take_segment(Segment* frame);
   bool take_intercepted(Segment* frame);
@@ -88,9 +93,11 @@ class TcpStage : private tcp::Transmitter {
   LinkWays links_;
   RelayBackends backends_;
   TcpRelay relay_;
+  HttpRelay http_;
   ListenerSet retired_;  // listeners that are gone, whose connections may not be
   std::vector<Loss> losses_;
   uint32_t reset_next_ = 0;
+  uint32_t reset_next_http_ = 0;
   bool intercepts_ = false;  // connections may have addresses that are not ours
 };
 
