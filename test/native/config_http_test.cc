@@ -113,9 +113,8 @@ TEST_F(ConfigHttp, ReadsMatchesAndFindsByThem) {
   const std::string exact = R"({"path":{"type":"Exact","value":"/"},"method":null,"headers":[],"queryParams":[]})";
   const auto snapshot = build(plan(route(rule(kMatch)) + "," + route(rule(match + "," + exact) + "," + rule(kMatch))));
   const auto& rules = snapshot->http_routes->routes().at(1).rules;
-  HttpMatch expected{.path_kind = HttpMatch::Path::regex, .path = "/[a-c]+", .method = "PUT"};
-  expected.headers = {{"x-version", "2", false}};
-  expected.query = {{"q", "[0-9]+", true}};
+  const HttpMatch expected{
+      HttpMatch::Path::regex, "/[a-c]+", "PUT", {{"x-version", "2", false}}, {{"q", "[0-9]+", true}}};
   EXPECT_EQ(rules.at(0).matches, (std::vector{expected, HttpMatch{HttpMatch::Path::exact, "/", "", {}, {}}}));
   EXPECT_EQ(rules.at(1).rule.route, 1u);
   http::RequestHead head;
@@ -212,7 +211,8 @@ TEST_F(ConfigHttp, EveryWrongValueIsRefused) {
       R"("statusCode":308},{"type":"DirectResponse","status":503,"headers":[["f","5"]],"body":"no"})";
   const std::string text =
       plan(route(rule(match, filters, R"({"service":0,"weight":1,"filters":[]})",
-                      R"({"attempts":2,"codes":[502],"backoff":25,"connectFailure":true,"reset":false})")))
+                      R"({"attempts":2,"codes":[502],"backoff":25,"connectFailure":true,"reset":false})"),
+                 R"({"id":1,"hostname":"*.example"})"))
           .text();
   build_text(text);
   const size_t begin = text.find("\"httpRoutes\"");

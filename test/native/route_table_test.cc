@@ -14,9 +14,15 @@ namespace {
 using test::TestRequest;
 using Path = HttpMatch::Path;
 
-HttpMatch prefix(std::string path) { return {.path = std::move(path)}; }
-HttpMatch exact(std::string path) { return {.path_kind = Path::exact, .path = std::move(path)}; }
-HttpMatch regex(std::string path) { return {.path_kind = Path::regex, .path = std::move(path)}; }
+HttpMatch match_of(Path kind, std::string path) {
+  HttpMatch match;
+  match.path_kind = kind;
+  match.path = std::move(path);
+  return match;
+}
+HttpMatch prefix(std::string path) { return match_of(Path::prefix, std::move(path)); }
+HttpMatch exact(std::string path) { return match_of(Path::exact, std::move(path)); }
+HttpMatch regex(std::string path) { return match_of(Path::regex, std::move(path)); }
 
 HttpMatch with_header(HttpMatch match, std::string name, std::string value, bool is_regex = false) {
   match.headers.push_back({std::move(name), std::move(value), is_regex});
@@ -32,7 +38,7 @@ HttpMatch with_method(HttpMatch match, std::string method) {
 }
 
 /// Routes as a test writes them down: each rule has a name, which a request is answered with.
-class RouteTable : public testing::Test {
+class HttpRouteTable : public testing::Test {
  protected:
   /// @param at hostnames of the mesh's listeners that share the TCP-level listener 0
   void route(std::vector<std::string> hostnames, std::vector<std::pair<std::string, std::vector<HttpMatch>>> rules,
@@ -43,7 +49,7 @@ class RouteTable : public testing::Test {
     for (auto& [name, matches] : rules) {
       HttpRoute::Rule rule{std::move(matches), {}};
       rule.rule.route = static_cast<uint32_t>(routes_.size());
-      rule.rule.direct = DirectResponse{.body = std::move(name)};
+      rule.rule.direct = DirectResponse{200, {}, std::move(name)};
       route.rules.push_back(std::move(rule));
     }
     routes_.push_back(std::move(route));
@@ -69,7 +75,7 @@ class RouteTable : public testing::Test {
 
 // ---- hostnames (HTTPRouteSpec.hostnames, Hostname)
 
-TEST_F(RouteTable, NothingIsFoundInNothing) {
+TEST_F(HttpRouteTable, NothingIsFoundInNothing) {
   EXPECT_EQ(path("/"), "none");
   route({}, {});
   EXPECT_EQ(path("/"), "none");
@@ -80,7 +86,7 @@ TEST_F(RouteTable, NothingIsFoundInNothing) {
   EXPECT_EQ(table_->find(~0u, {request.host, request.path, request.query, head}).rule, nullptr);
 }
 
-TEST_F(RouteTable, ExactHostnames) {
+TEST_F(HttpRouteTable, ExactHostnames) {
   route({"shop.example", "store.example"}, {{"shop", {prefix("/")}}});
   EXPECT_EQ(at("shop.example"), "shop");
   EXPECT_EQ(at("store.example"), "shop");
@@ -90,7 +96,7 @@ TEST_F(RouteTable, ExactHostnames) {
   EXPECT_EQ(at(""), "none");
 }
 
-TEST_F(RouteTable, HostsAreComparedWithoutCasePortAndDot) {
+TEST_F(HttpRouteTable, HostsAreComparedWithoutCasePortAndDot) {
   route({"shop.example"}, {{"shop", {prefix("/")}}});
   for (const char* host : {"SHOP.Example", "shop.example:8080", "shop.example.", "Shop.example.:80", "shop.example:"})
     EXPECT_EQ(at(host), "shop") << host;
@@ -101,7 +107,7 @@ TEST_F(RouteTable, HostsAreComparedWithoutCasePortAndDot) {
   EXPECT_EQ(at("192.0.2.1:80"), "address");
 }
 
-TEST_F(RouteTable, WildcardsStandForLabelsInFront) {
+TEST_F(HttpRouteTable, WildcardsStandForLabelsInFront) {
   route({"*.example.com"}, {{"wild", {prefix("/")}}});
   EXPECT_EQ(at("test.example.com"), "wild");
   EXPECT_EQ(at("foo.test.example.com"), "wild");
@@ -111,7 +117,7 @@ TEST_F(RouteTable, WildcardsStandForLabelsInFront) {
   EXPECT_EQ(at("test.example.com.org"), "none");
 }
 
-TEST_F(RouteTable, MoreOfTheHostGoesFirstWhateverTheOrder) {
+TEST_F(HttpRouteTable, MoreOfTheHostGoesFirstWhateverTheOrder) {
   route({}, {{"any", {exact("/")}}});
   route({"*.com"}, {{"com", {exact("/")}}});
   route({"*.example.com"}, {{"example", {exact("/")}}});
@@ -124,7 +130,7 @@ TEST_F(RouteTable, MoreOfTheHostGoesFirstWhateverTheOrder) {
   EXPECT_EQ(at(std::string(400, 'x')), "any") << "no name is so long";
 }
 
-TEST_F(RouteTable, LessOfTheHostIsTriedWhenNoRuleMatches) {
+TEST_F(HttpRouteTable, LessOfTheHostIsTriedWhenNoRuleMatches) {
   route({"a.example"}, {{"exact", {prefix("/cart")}}});
   route({"*.example"}, {{"wild", {with_method(prefix("/"), "PUT")}}});
   route({}, {{"any", {prefix("/")}}});
@@ -133,7 +139,7 @@ TEST_F(RouteTable, LessOfTheHostIsTriedWhenNoRuleMatches) {
   EXPECT_EQ(at("a.example", "/x"), "any");
 }
 
-TEST_F(RouteTable, ListenersWithHostnamesIntersect) {
+TEST_F(HttpRouteTable, ListenersWithHostnamesIntersect) {
   route({"*.example.com", "other.org"}, {{"wild", {prefix("/")}}}, {"test.example.com"});
   EXPECT_EQ(at("test.example.com"), "wild");
   EXPECT_EQ(at("best.example.com"), "none");
@@ -146,7 +152,7 @@ TEST_F(RouteTable, ListenersWithHostnamesIntersect) {
   EXPECT_EQ(at("bar.com"), "none");
 }
 
-TEST_F(RouteTable, ListenersAreIsolated) {
+TEST_F(HttpRouteTable, ListenersAreIsolated) {
   route({}, {{"any", {prefix("/")}}}, {""});
   route({}, {{"wild", {prefix("/wild")}}}, {"*.example.com"});
   route({}, {{"exact", {prefix("/exact")}}}, {"foo.example.com"});
@@ -158,14 +164,14 @@ TEST_F(RouteTable, ListenersAreIsolated) {
   EXPECT_EQ(at("example.com", "/wild"), "any");
 }
 
-TEST_F(RouteTable, AListenerWhoseRoutesHaveNoRulesIsOneTheLess) {
+TEST_F(HttpRouteTable, AListenerWhoseRoutesHaveNoRulesIsOneTheLess) {
   route({}, {{"any", {prefix("/")}}}, {""});
   route({}, {}, {"foo.example.com"});
   EXPECT_EQ(at("foo.example.com"), "none");
   EXPECT_EQ(at("bar.example.com"), "any");
 }
 
-TEST_F(RouteTable, TcpListenersHaveRoutesOfTheirOwn) {
+TEST_F(HttpRouteTable, TcpListenersHaveRoutesOfTheirOwn) {
   HttpRoute at_both;
   at_both.listeners = {{0, ""}, {7, ""}};
   at_both.rules.push_back({{prefix("/both")}, {}});
@@ -186,7 +192,7 @@ TEST_F(RouteTable, TcpListenersHaveRoutesOfTheirOwn) {
 
 // ---- paths (HTTPPathMatch)
 
-TEST_F(RouteTable, PrefixesMatchByElements) {
+TEST_F(HttpRouteTable, PrefixesMatchByElements) {
   for (const char* value : {"/abc", "/abc/"}) {
     route({}, {{"abc", {prefix(value)}}});
     for (const char* matched : {"/abc", "/abc/", "/abc/def", "/abc//"}) EXPECT_EQ(path(matched), "abc") << matched;
@@ -196,12 +202,12 @@ TEST_F(RouteTable, PrefixesMatchByElements) {
   }
 }
 
-TEST_F(RouteTable, TheEmptyPrefixMatchesEverything) {
+TEST_F(HttpRouteTable, TheEmptyPrefixMatchesEverything) {
   route({}, {{"all", {prefix("/")}}});
   for (const char* matched : {"/", "/a", "//", ""}) EXPECT_EQ(path(matched), "all") << matched;
 }
 
-TEST_F(RouteTable, SaysHowMuchAPrefixHasMatched) {
+TEST_F(HttpRouteTable, SaysHowMuchAPrefixHasMatched) {
   route({},
         {{"all", {prefix("/")}}, {"ab", {prefix("/a/b/")}}, {"exact", {exact("/x/y")}}, {"regex", {regex("/r.*")}}});
   EXPECT_EQ(found({.path = "/a/b/c"}).prefix_length, 4u);
@@ -211,7 +217,7 @@ TEST_F(RouteTable, SaysHowMuchAPrefixHasMatched) {
   EXPECT_EQ(found({.path = "/r/a"}).prefix_length, 0u);
 }
 
-TEST_F(RouteTable, ExactPathsThenExpressionsThenPrefixes) {
+TEST_F(HttpRouteTable, ExactPathsThenExpressionsThenPrefixes) {
   route({}, {{"prefix", {prefix("/a/b/c")}}, {"regex", {regex("/a/b/.")}}, {"exact", {exact("/a/b/c")}}});
   EXPECT_EQ(path("/a/b/c"), "exact");
   EXPECT_EQ(path("/a/b/d"), "regex");
@@ -219,7 +225,7 @@ TEST_F(RouteTable, ExactPathsThenExpressionsThenPrefixes) {
   EXPECT_EQ(path("/a/b/c/"), "prefix") << "an exact path has no slash more";
 }
 
-TEST_F(RouteTable, TheLongerPrefixGoesFirst) {
+TEST_F(HttpRouteTable, TheLongerPrefixGoesFirst) {
   route({}, {{"1", {prefix("/a")}}, {"2", {prefix("/a/b")}}, {"0", {prefix("/")}}, {"4", {prefix("/a/b/c/d")}}});
   EXPECT_EQ(path("/"), "0");
   EXPECT_EQ(path("/a/c"), "1");
@@ -228,7 +234,7 @@ TEST_F(RouteTable, TheLongerPrefixGoesFirst) {
   EXPECT_EQ(path("/a/b/c/d/e"), "4");
 }
 
-TEST_F(RouteTable, TheLongerExpressionGoesFirst) {
+TEST_F(HttpRouteTable, TheLongerExpressionGoesFirst) {
   route({}, {{"short", {regex("/.*")}},
              {"long", {regex("/a[a-z]*")}},
              {"fields", {with_header(regex("/b.*"), "x", "1")}},
@@ -240,7 +246,7 @@ TEST_F(RouteTable, TheLongerExpressionGoesFirst) {
   EXPECT_EQ(path("/ab/c"), "short");
 }
 
-TEST_F(RouteTable, ALongPathIsNoTrouble) {
+TEST_F(HttpRouteTable, ALongPathIsNoTrouble) {
   std::string deep;
   for (int i = 0; i < 2000; ++i) deep += "/x";
   route({}, {{"deep", {prefix(deep)}}, {"all", {prefix("/")}}});
@@ -251,7 +257,7 @@ TEST_F(RouteTable, ALongPathIsNoTrouble) {
 
 // ---- methods, header fields, query parameters
 
-TEST_F(RouteTable, Methods) {
+TEST_F(HttpRouteTable, Methods) {
   route(
       {},
       {{"any", {prefix("/")}}, {"get", {with_method(prefix("/"), "GET")}}, {"put", {with_method(prefix("/"), "PUT")}}});
@@ -260,7 +266,7 @@ TEST_F(RouteTable, Methods) {
   EXPECT_EQ(find({.method = "get"}), "any");
 }
 
-TEST_F(RouteTable, FieldsAreAllAskedFor) {
+TEST_F(HttpRouteTable, FieldsAreAllAskedFor) {
   route({}, {{"both", {with_header(with_header(prefix("/"), "version", "2"), "env", "test")}}});
   EXPECT_EQ(find({.fields = {{"Version", "2"}, {"ENV", "test"}}}), "both");
   EXPECT_EQ(find({.fields = {{"env", "test"}, {"a", "b"}, {"version", "2"}}}), "both");
@@ -269,14 +275,14 @@ TEST_F(RouteTable, FieldsAreAllAskedFor) {
   EXPECT_EQ(find({.fields = {{"version", ""}, {"env", "test"}}}), "none");
 }
 
-TEST_F(RouteTable, MatchesOfARuleAreAlternatives) {
+TEST_F(HttpRouteTable, MatchesOfARuleAreAlternatives) {
   route({}, {{"v2", {with_header(prefix("/foo"), "version", "v2"), prefix("/v2/foo")}}});
   EXPECT_EQ(find({.path = "/foo", .fields = {{"version", "v2"}}}), "v2");
   EXPECT_EQ(path("/v2/foo"), "v2");
   EXPECT_EQ(path("/foo"), "none");
 }
 
-TEST_F(RouteTable, AFieldThatComesSeveralTimesIsOneList) {
+TEST_F(HttpRouteTable, AFieldThatComesSeveralTimesIsOneList) {
   route({}, {{"list", {with_header(prefix("/"), "x", "1, 2")}},
              {"regex", {with_header(prefix("/"), "y", "a, .*b", true)}}});
   EXPECT_EQ(find({.fields = {{"x", "1"}, {"z", "0"}, {"X", "2"}}}), "list");
@@ -286,7 +292,7 @@ TEST_F(RouteTable, AFieldThatComesSeveralTimesIsOneList) {
   EXPECT_EQ(find({.fields = {{"y", "a"}, {"y", std::string(5000, 'x')}, {"y", "b"}}}), "regex");
 }
 
-TEST_F(RouteTable, QueryParametersAreDecoded) {
+TEST_F(HttpRouteTable, QueryParametersAreDecoded) {
   route({}, {{"q", {with_query(prefix("/"), "q", "a b")}},
              {"empty", {with_query(prefix("/"), "e", "")}},
              {"odd", {with_query(prefix("/"), "%", "%zz%4")}},
@@ -302,7 +308,7 @@ TEST_F(RouteTable, QueryParametersAreDecoded) {
   EXPECT_EQ(query("q=a+b" + std::string(3000, '+')), "none");
 }
 
-TEST_F(RouteTable, ValuesMayBeExpressions) {
+TEST_F(HttpRouteTable, ValuesMayBeExpressions) {
   route({}, {{"first", {with_header(prefix("/"), "x", "[0-9]+", true)}},
              {"second", {with_header(prefix("/"), "x", ".*", true)}},
              {"query", {with_query(prefix("/"), "q", "a.*", true)}}});
@@ -312,7 +318,7 @@ TEST_F(RouteTable, ValuesMayBeExpressions) {
   EXPECT_EQ(query("q=ba"), "none");
 }
 
-TEST_F(RouteTable, MethodThenFieldsThenParametersThenOrder) {
+TEST_F(HttpRouteTable, MethodThenFieldsThenParametersThenOrder) {
   const HttpMatch all = prefix("/");
   route({}, {{"plain", {all}},
              {"query 1", {with_query(all, "q", "1")}},
@@ -331,7 +337,7 @@ TEST_F(RouteTable, MethodThenFieldsThenParametersThenOrder) {
   EXPECT_EQ(find({.fields = z}), "later");
 }
 
-TEST_F(RouteTable, TheOlderRouteAndTheEarlierRuleGoFirst) {
+TEST_F(HttpRouteTable, TheOlderRouteAndTheEarlierRuleGoFirst) {
   route({"a.example"}, {{"first", {prefix("/a")}}, {"second", {prefix("/a"), prefix("/b")}}});
   route({"a.example"}, {{"third", {prefix("/a"), prefix("/b"), prefix("/c")}}});
   EXPECT_EQ(at("a.example", "/a"), "first");
@@ -339,7 +345,7 @@ TEST_F(RouteTable, TheOlderRouteAndTheEarlierRuleGoFirst) {
   EXPECT_EQ(at("a.example", "/c"), "third");
 }
 
-TEST_F(RouteTable, ManyValuesOfOneField) {
+TEST_F(HttpRouteTable, ManyValuesOfOneField) {
   std::vector<std::pair<std::string, std::vector<HttpMatch>>> rules;
   for (int i = 0; i < 1000; ++i) {
     const std::string name = std::to_string(i);
@@ -355,7 +361,7 @@ TEST_F(RouteTable, ManyValuesOfOneField) {
 
 // ---- what is no expression
 
-TEST_F(RouteTable, ABadExpressionIsToldWithItsRule) {
+TEST_F(HttpRouteTable, ABadExpressionIsToldWithItsRule) {
   const auto refusal = [&](HttpMatch match) -> std::string {
     HttpRoute bad;
     bad.name = "store";

@@ -18,10 +18,10 @@ struct Plan {
   std::string flows;  ///< members of `flows` that differ from the defaults: "\"track\":\"all\","
   uint32_t capacity = 4096;
   std::string listeners = "[]";
-  std::string http_routes = "[]";
   unsigned first_subnet = 0;
   unsigned host = 1;
   bool joined = false;  ///< the first two ports with each other; they have no addresses then
+  std::string http_routes = "[]";
 
   /// @param whole false: it changes the plan of the generation before
   std::string text(uint64_t generation, bool whole) const;

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <regex>
+#include <sstream>
 #include <tuple>
 
 namespace flatproxy::test {
@@ -17,8 +18,7 @@ std::string lower(std::string text) {
 }
 
 std::string host_of(std::string_view authority) {
-  std::string host = lower(std::string(authority));
-  host = host.substr(0, host.find(':'));
+  std::string host = lower(std::string(authority.substr(0, authority.find(':'))));
   if (!host.empty() && host.back() == '.') host.pop_back();
   return host;
 }
@@ -74,13 +74,11 @@ std::string decoded(const std::string& text) {
 }
 
 std::optional<std::string> parameter(const std::string& query, const std::string& name) {
-  for (size_t at = 0; at < query.size();) {
-    const size_t end = std::min(query.find('&', at), query.size());
-    const std::string pair = query.substr(at, end - at);
-    at = end + 1;
-    const size_t equals = std::min(pair.find('='), pair.size());
+  std::istringstream pairs(query);
+  for (std::string pair; std::getline(pairs, pair, '&');) {
+    const size_t equals = pair.find('=');
     if (decoded(pair.substr(0, equals)) != name) continue;
-    return equals == pair.size() ? "" : decoded(pair.substr(equals + 1));
+    return equals == pair.npos ? "" : decoded(pair.substr(equals + 1));
   }
   return std::nullopt;
 }

@@ -17,9 +17,9 @@ route::Found reference_find(const std::vector<HttpRoute>& routes, uint32_t liste
 struct TestRequest {
   std::string host = "shop.example";
   std::string path = "/";
-  std::string query;
+  std::string query = "";
   std::string method = "GET";
-  std::vector<std::pair<std::string, std::string>> fields;
+  std::vector<std::pair<std::string, std::string>> fields = {};
 
   http::RequestHead head() const;
 };
