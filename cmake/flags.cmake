@@ -1,4 +1,4 @@
-# The flags of everything native; build/flags.gypi holds the same ones for the addon.
+# The flags of everything native; binding.gyp holds the same ones for the addon.
 add_library(flatproxy_flags INTERFACE)
 set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror)
 set(hardening -fstack-protector-strong)
