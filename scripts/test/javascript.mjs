@@ -1,7 +1,9 @@
 // The tests written in TypeScript: each file in a process of its own, one after the other (they share the machine's
 // namespaces and its two cores), with a time limit. A file may set its own: `// timeout: 300 s` in a line of its source.
+// `// builds: NAME` names a program of CMake's that it runs, as build/native/NAME.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { cmakeBuild } from '../build/cmake.mjs'
 import { buildNative } from '../build/native.mjs'
 import { buildTests } from '../build/typescript.mjs'
 import { collect } from '../lib/process.mjs'
@@ -15,8 +17,13 @@ function testFiles(parts) {
   return files.filter((path) => parts.length === 0 || parts.some((part) => path.includes(part))).sort()
 }
 
-const limitOf = (file) =>
-  Number(readFileSync(join(root, file), 'utf8').match(/^\/\/ timeout: (\d+) s$/m)?.[1] ?? defaultSeconds)
+const source = (file) => readFileSync(join(root, file), 'utf8')
+const limitOf = (file) => Number(source(file).match(/^\/\/ timeout: (\d+) s$/m)?.[1] ?? defaultSeconds)
+
+async function buildPrograms(files) {
+  const named = files.flatMap((file) => source(file).match(/(?<=^\/\/ builds: )\w+$/gm) ?? [])
+  if (named.length > 0) await cmakeBuild('native', [...new Set(named)])
+}
 
 // The reporter's lines, as far as they got: a process that dies leaves a half one.
 function readEvents(path) {
@@ -66,5 +73,6 @@ export async function javascript(report, parts) {
   mkdirSync(join(root, 'build/events'), { recursive: true })
   const files = testFiles(parts)
   if (files.length === 0) return report.fail('js', 'no test file')
+  await buildPrograms(files)
   for (const file of files) await runFile(report, file)
 }
