@@ -28,7 +28,7 @@ interface Incoming {
   end?: number
 }
 
-/// Feeds `bytes` in pieces that end at `cuts`, until `stop` says so. Returns the offset that it came to.
+/// Feeds `bytes` in pieces that end at `cuts`, and at last; `after` each is told its end, and says whether that is enough.
 function feed(wire: Wire, bytes: Buffer, cuts: number[], after: (end: number) => boolean) {
   let at = 0
   for (const cut of [...cuts, bytes.length]) {
@@ -77,11 +77,12 @@ export function readRequests(bytes: Buffer, cuts = everyByte(bytes)): Reading {
     end,
   }))
   wire.destroy()
-  return { messages, then: then ?? (endOf(messages) === bytes.length ? 'open' : 'incomplete') }
+  return { messages, then: then ?? restOf(bytes, messages) }
 }
 
 const isWhole = (incoming: Incoming): incoming is Incoming & { end: number } => incoming.end !== undefined
-const endOf = (messages: Message[]) => messages.at(-1)?.end ?? 0
+const restOf = (bytes: Buffer, messages: Message[]) =>
+  (messages.at(-1)?.end ?? 0) === bytes.length ? 'open' : 'incomplete'
 
 const askedFor = (asked: Asked): http.RequestOptions =>
   asked === 'websocket' ? { headers: { Connection: 'Upgrade', Upgrade: 'websocket' } } : { method: asked }
@@ -90,37 +91,35 @@ const askedFor = (asked: Asked): http.RequestOptions =>
 export async function readResponses(bytes: Buffer, asked: Asked = 'GET', cuts = everyByte(bytes)): Promise<Reading> {
   const wire = new Wire()
   const request = http.request({ ...askedFor(asked), createConnection: () => wire })
-  const messages: Message[] = []
-  let final: http.IncomingMessage | undefined
-  let then: Reading['then'] | undefined
-  let at = 0
-  const finish = (message: http.IncomingMessage, how: Reading['then'], end: number) => {
-    messages.push({ start: String(message.statusCode), body: message.readableLength, end })
-    then = how
-  }
-  const tunnel = (message: http.IncomingMessage, _: unknown, head: Buffer) => (
-    (final = message),
-    (at = head.length),
-    (then = 'tunnel')
-  )
   let interim: number[] = []
-  request.on('response', (response) => (final = response.on('error', () => {})))
+  let final: http.IncomingMessage | undefined
+  let tunnelled: Buffer | undefined
+  let refused = false
   request.on('information', ({ statusCode }) => interim.push(statusCode))
-  request.on('connect', tunnel).on('upgrade', tunnel)
-  request.on('error', () => (then ??= 'refused'))
+  request.on('response', (response) => (final = response.on('error', () => {})))
+  for (const event of ['connect', 'upgrade'])
+    request.on(event, (response: http.IncomingMessage, _: unknown, head: Buffer) => {
+      final = response
+      tunnelled = head
+    })
+  request.on('error', () => (refused = true))
   await new Promise((resolve) => request.on('socket', resolve).end())
-  feed(wire, bytes, cuts, (end) => {
+
+  const messages: Message[] = []
+  const take = (end: number): Reading['then'] | undefined => {
     for (const status of interim) messages.push({ start: String(status), body: 0, end })
     interim = []
-    if (final && then === 'tunnel') finish(final, 'tunnel', end - at)
-    else if (final?.complete && then === undefined) finish(final, 'answered', end)
-    return then !== undefined
-  })
+    if (!final || !(final.complete || tunnelled)) return refused ? 'refused' : undefined
+    const body = final.readableLength
+    messages.push({ start: String(final.statusCode), body, end: end - (tunnelled?.length ?? 0) })
+    return tunnelled ? 'tunnel' : 'answered'
+  }
+  let then: Reading['then'] | undefined
+  feed(wire, bytes, cuts, (end) => (then = take(end)) !== undefined)
   if (then === undefined) {
     wire.emit('end')
-    then = undefined // an error now is about what did not come
-    if (final?.complete) finish(final, 'answered', bytes.length)
+    if (final?.complete) then = take(bytes.length)
   }
   wire.destroy()
-  return { messages, then: then ?? (endOf(messages) === bytes.length ? 'open' : 'incomplete') }
+  return { messages, then: then ?? restOf(bytes, messages) }
 }

@@ -39,7 +39,7 @@ function isAuthority(text: string): boolean {
 }
 
 const encoded = /^(%(?!00)[\da-f]{2}|[^%])*$/i
-const path = /^\/[^"<>#\\?\x00-\x20\x7f-\xff]*(\?[^"<>#\x00-\x20\x7f-\xff]*)?$/
+const path = /^\/[!$-;=@-[\]-~]*(\?[!$-;=?-~]*)?$/
 const absolute = /^https?:\/\/([^/?]*)(\/[^?]*)?(\?.*)?$/i
 
 function isTarget(method: string, target: string): boolean {
