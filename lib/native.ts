@@ -54,6 +54,8 @@ export const recordBytes = 96
 export interface Addon {
   /** The version of DPDK. */
   dpdkVersion(): string
+  /** Why RE2 does not take a regular expression; `null`: it does. */
+  checkRegex?(text: string): string | null
   /** Removes what a dead process left on an interface: a block, filters, pins. Gives how many there were. */
   unblock(name: string): number
   /** Why a text is no regular expression of an HTTP route (RE2's syntax); null: it is one. */
@@ -104,6 +106,23 @@ let loaded: Addon | undefined
  */
 export function loadAddon(): Addon {
   return (loaded ??= load())
+}
+
+let regexes: Addon['checkRegex'] | null
+
+/**
+ * Why an expression is none of RE2's; `undefined`: it is one, or the addon, which has RE2, is not here. The first
+ * expression loads it.
+ */
+export function checkRegex(text: string): string | undefined {
+  if (regexes === undefined) {
+    try {
+      regexes = loadAddon().checkRegex ?? null
+    } catch {
+      regexes = null
+    }
+  }
+  return regexes?.(text) ?? undefined
 }
 
 function load(): Addon {

@@ -3,11 +3,13 @@ import { Problems, type Problem } from './problem.js'
 import { Resolver } from './resolve.js'
 import { checkVirtualAddresses } from './rules/addresses.js'
 import { checkForward } from './rules/forward.js'
+import { checkHttpRoutes } from './rules/http-routes.js'
 import { checkJoined } from './rules/joined.js'
+import { checkListeners } from './rules/listeners.js'
 import { checkPorts } from './rules/ports.js'
-import { checkListeners, checkTcpRoutes } from './rules/listeners.js'
 import { checkPolicies, checkRoutes } from './rules/routes.js'
 import { checkServices } from './rules/services.js'
+import { checkTcpRoutes } from './rules/tcp-routes.js'
 import { checkWorkloads } from './rules/workloads.js'
 import { mesh as meshNode } from './schema/mesh.js'
 import { runSliced, runSync, type SliceOptions, type Steps } from './steps.js'
@@ -26,6 +28,7 @@ const rules: readonly ((view: MeshView, problems: Problems, resolver: Resolver) 
   checkListeners,
   checkRoutes,
   checkTcpRoutes,
+  checkHttpRoutes,
   checkPolicies,
 ]
 

@@ -1,7 +1,7 @@
 import { formatDuration } from './duration.js'
 import { formats, type FormatName } from './formats.js'
-import { choose, format, type Choice } from './kit.js'
-import { quote } from './names.js'
+import { choose, format, keys, type Choice } from './kit.js'
+import { quote, show } from './names.js'
 
 /** A schema as it is read at run time: the JSON Schema that kit.ts writes, and what it puts beside it. */
 export interface Node {
@@ -9,13 +9,14 @@ export interface Node {
   readonly description?: string
   readonly default?: unknown
   readonly const?: string
-  readonly enum?: readonly string[]
+  readonly enum?: readonly (string | number)[]
   readonly pattern?: string
   readonly minLength?: number
   readonly maxLength?: number
   readonly minimum?: number
   readonly maximum?: number
   readonly minItems?: number
+  readonly maxItems?: number
   readonly items?: Node
   readonly properties?: { readonly [_: string]: Node }
   readonly patternProperties?: { readonly [_: string]: Node }
@@ -23,6 +24,7 @@ export interface Node {
   readonly anyOf?: readonly Node[]
   readonly [format]?: FormatName | 'duration'
   readonly [choose]?: Choice
+  readonly [keys]?: FormatName
 }
 
 /** What a schema asks for, in words. */
@@ -36,11 +38,11 @@ export function describe(schema: Node): string {
   }
   if (kind) return formats[kind].expected
   if (choice === 'list') return `${describe(anyOf![0]!)}, or a list`
+  if (choice === 'object') return `${describe(anyOf![0]!)}, or ${describe(anyOf![1]!)}`
   if (choice && 'keys' in choice) return `an object with one of ${choice.keys.map(quote).join(', ')}`
   if (choice) return `an object with ${quote(choice.tag)}`
   if (schema.const !== undefined) return quote(schema.const)
-  if (schema.enum)
-    return schema.enum.length > 1 ? `one of ${schema.enum.map(quote).join(', ')}` : quote(schema.enum[0]!)
+  if (schema.enum) return (schema.enum.length > 1 ? 'one of ' : '') + schema.enum.map(show).join(', ')
   switch (schema.type) {
     case 'integer':
       return `a whole number from ${minimum} to ${maximum}`
@@ -49,6 +51,7 @@ export function describe(schema: Node): string {
     case 'boolean':
       return 'true or false'
     case 'array':
+      if (schema.maxItems) return `a list of at most ${schema.maxItems}`
       return schema.minItems ? `a list of at least ${schema.minItems}` : 'a list'
     case 'string':
       return schema.pattern ? `a text like ${schema.pattern}` : 'a text'

@@ -14,7 +14,7 @@ export interface Change {
 
 /**
  * What changed from `a` to `b`. Endpoints are told by workload or address, and port; routes and policies by name; L3
- * routes by prefix. Something added or removed whole is one change.
+ * routes by prefix; backends by their service, filters by their type; rules and matches by their index. Something added or removed whole is one change.
  */
 export function diff(a: Mesh, b: Mesh): readonly Change[] {
   return runSync(diffSteps(a, b))
@@ -104,14 +104,14 @@ function* byIdentity(list: readonly Tree[], from: number, to: number): Steps<Map
   return items
 }
 
-/** What an item of a list is called: a route or policy, an endpoint, an L3 route. */
+/** What an item of a list is called: a route or policy, an endpoint, an L3 route, a backend of a rule, a filter. */
 function identityOf(item: Tree): string | undefined {
-  const { name, workload, address, port, to } = item
+  const { name, workload, address, port, to, service, handler, type } = item
   if (typeof name === 'string') return name
   const who = typeof workload === 'string' ? workload : address
   if (typeof who === 'string' && typeof port === 'number')
     return who.includes(':') ? `[${who}]:${port}` : `${who}:${port}`
-  return typeof to === 'string' ? to : undefined
+  return [to, service, handler, type].find((key) => typeof key === 'string')
 }
 
 function isListOfObjects(value: unknown): value is readonly Tree[] {

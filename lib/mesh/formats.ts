@@ -1,4 +1,5 @@
 import { formatPrefix, hasHostBits, network, parseAddress, parsePrefix, scopeOf, type Prefix } from './address.js'
+import { limits } from './limits.js'
 import { quote } from './names.js'
 
 /** What is wrong with a text, and perhaps what was meant. */
@@ -17,6 +18,11 @@ export interface Format {
 const v4 = '[0-9]{1,3}(\\.[0-9]{1,3}){3}'
 const v6 = '[0-9a-fA-F]*:[0-9a-fA-F:.]*'
 const maximumDnsName = 253
+const label = '[a-z0-9]([a-z0-9-]*[a-z0-9])?'
+// JSON cannot carry half of a surrogate pair.
+const printable = '[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]'
+// RFC 3986 section 3.3.
+const pathCharacter = "([-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})"
 
 /** The kinds of texts of a mesh, by name. */
 export const formats = {
@@ -69,14 +75,51 @@ export const formats = {
   // Gateway API: a precise name, or one with '*.' for its first label.
   hostname: {
     expected: "a host name in lower case, such as 'shop.example' or '*.example'",
-    pattern: '^(\\*\\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$',
+    pattern: `^(\\*\\.)?${label}(\\.${label})*$`,
+    check: checkDnsName,
+  },
+  host: {
+    expected: "a host name in lower case, such as 'shop.example'",
+    pattern: `^${label}(\\.${label})*$`,
+    check: checkDnsName,
+  },
+  // RFC 9110 section 5.6.2: names of fields, methods, pseudonyms; RFC 6265 section 4.1.1: names of cookies.
+  token: {
+    expected: "1 to 256 letters, digits, and any of '!#$%&*+-.^_`|~' and the apostrophe",
+    pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$",
+  },
+  fieldValue: {
+    expected: 'a text of up to 4096 characters without control characters, and without blanks around it',
+    pattern: `^(?! )${printable}{0,4096}(?<! )$`,
+  },
+  line: {
+    expected: 'a text of 1 to 4096 characters without control characters',
+    pattern: `^${printable}{1,4096}$`,
+  },
+  body: {
+    expected: `a text of up to ${limits.bodyBytes} bytes`,
+    pattern: '^[^\\ud800-\\udfff]*$',
     check: (text) =>
-      text.length > maximumDnsName ? { message: `${quote(text)} is longer than 253 characters` } : undefined,
+      Buffer.byteLength(text) > limits.bodyBytes
+        ? { message: `a body of ${Buffer.byteLength(text)} bytes in UTF-8` }
+        : undefined,
+  },
+  fullPath: {
+    expected: "a path that begins with '/' and has only characters of paths",
+    pattern: `^/${pathCharacter}*$`,
+  },
+  prefixPath: {
+    expected: "nothing, or a path that begins with '/' and has only characters of paths",
+    pattern: `^(/${pathCharacter}*)?$`,
   },
 } satisfies Record<string, Format>
 
 /** The name of a kind of text. */
 export type FormatName = keyof typeof formats
+
+function checkDnsName(text: string): Fault | undefined {
+  return text.length > maximumDnsName ? { message: `${quote(text)} is longer than 253 characters` } : undefined
+}
 
 function notA(what: string, text: string): Fault {
   return { message: `${quote(text)} is not ${what}` }

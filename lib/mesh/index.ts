@@ -1,7 +1,15 @@
 export type { Duration } from './duration.js'
-export type { HealthCheck } from './schema/services.js'
+export type {
+  DirectResponse,
+  RequestHeaderModifier,
+  RequestRedirect,
+  ResponseHeaderModifier,
+  URLRewrite,
+} from './schema/filters.js'
 export type { Flows } from './schema/flows.js'
-export type { Match, RequestHeaderModifier } from './schema/routes.js'
+export type { HttpSettings } from './schema/listeners.js'
+export type { Match } from './schema/routes.js'
+export type { HealthCheck, Pool } from './schema/services.js'
 export type { Port } from './schema/ports.js'
 export type { Path, Problem } from './problem.js'
 export type {

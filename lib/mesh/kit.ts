@@ -22,9 +22,11 @@ import { formats, type FormatName } from './formats.js'
 export const format: unique symbol = Symbol('flatproxy.format')
 /** How the member of a union that a value means is told. */
 export const choose: unique symbol = Symbol('flatproxy.choose')
+/** The name, in {@link formats}, of what an object's keys are. */
+export const keys: unique symbol = Symbol('flatproxy.keys')
 
-/** By the value of one key; by which key of several is there; by whether it is a list. */
-export type Choice = { readonly tag: string } | { readonly keys: readonly string[] } | 'list'
+/** By the value of one key; by which key of several is there; by whether it is a list, or an object. */
+export type Choice = { readonly tag: string } | { readonly keys: readonly string[] } | 'list' | 'object'
 
 /** What may be said of any value. */
 export interface About {
@@ -45,7 +47,7 @@ export function object<T extends TProperties>(properties: T, about: About = {}):
 /** A read-only list. */
 export function list<T extends TSchema>(
   items: T,
-  about: About & { minItems?: number } = {},
+  about: About & { minItems?: number; maxItems?: number } = {},
 ): TUnsafe<readonly Static<T>[]> {
   return Type.Unsafe<readonly Static<T>[]>(Type.Array(items, about))
 }
@@ -56,10 +58,14 @@ export function oneOrMany<T extends TSchema>(item: T, about: About = {}): TUnsaf
   return Type.Unsafe<Static<T> | readonly Static<T>[]>({ anyOf: [item, many], [choose]: 'list', ...about })
 }
 
-/** An object from names to values. */
-export function named<T extends TSchema>(values: T, about: About = {}): TUnsafe<Record<string, Static<T>>> {
-  const { pattern } = formats.name
-  const schema = { type: 'object', patternProperties: { [pattern]: values }, additionalProperties: false }
+/** An object from names, or keys of another format, to values. */
+export function named<T extends TSchema>(
+  values: T,
+  about: About = {},
+  key: FormatName = 'name',
+): TUnsafe<Record<string, Static<T>>> {
+  const { pattern } = formats[key]
+  const schema = { type: 'object', patternProperties: { [pattern]: values }, additionalProperties: false, [keys]: key }
   return Type.Unsafe<Record<string, Static<T>>>({ ...schema, ...about })
 }
 
@@ -69,13 +75,30 @@ export function texts(about: About = {}): TUnsafe<Record<string, string>> {
 }
 
 /** A text of one of {@link formats}. */
-export function text<T extends string = string>(name: FormatName, about: About = {}): TUnsafe<T> {
+export function text<T extends string = string>(
+  name: FormatName,
+  about: About & { maxLength?: number } = {},
+): TUnsafe<T> {
   return Type.Unsafe<T>({ type: 'string', pattern: formats[name].pattern, [format]: name, ...about })
 }
 
 /** One of some words. */
 export function word<const T extends string>(words: readonly T[], about: About = {}): TUnsafe<T> {
   return Type.Unsafe<T>({ type: 'string', enum: words, ...about })
+}
+
+/** One of some numbers. */
+export function number<const T extends number>(numbers: readonly T[], about: About = {}): TUnsafe<T> {
+  return Type.Unsafe<T>({ type: 'integer', enum: numbers, ...about })
+}
+
+/** A word, or an object in place of it. */
+export function wordOr<T extends TSchema, U extends TSchema>(
+  simple: T,
+  rich: U,
+  about: About = {},
+): TUnsafe<Static<T> | Static<U>> {
+  return Type.Unsafe<Static<T> | Static<U>>({ anyOf: [simple, rich], [choose]: 'object', ...about })
 }
 
 /** A whole number in a range. */

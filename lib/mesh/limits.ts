@@ -14,6 +14,8 @@ export const limits = {
   workloads: 1_048_575,
   /** Flows of a lane. */
   flowCapacity: 4_194_304,
+  /** Bytes of the body of a direct response. */
+  bodyBytes: 8_192,
   /** Bytes of a mesh file. */
   fileBytes: 16 * 1024 * 1024,
   /** Times that a mesh file may use its anchors, weighted by what they hold (`maxAliasCount` of the `yaml` package). */

@@ -1,7 +1,9 @@
 import { formatPrefix, parsePrefix } from './address.js'
+import { planHttpSettings } from './plan-http.js'
 import type { PlannedService } from './plan-services.js'
 import { canonical } from './resolve.js'
-import { isHost, isTcpRoute } from './rules/listeners.js'
+import { isHost, leadersOf } from './rules/sharing.js'
+import { isTcpRoute } from './rules/tcp-routes.js'
 import type { WideMesh } from './schema/mesh.js'
 import { rule as ruleSchema } from './schema/routes.js'
 import { settle } from './settle.js'
@@ -10,7 +12,10 @@ import { listOf } from './view.js'
 type Ids = ReadonlyMap<string, number>
 type Rule = NonNullable<WideMesh['routes']>[number]['rules'][number]
 
-/** A listener of a plan. It keeps its id while its name lives. Times are in milliseconds; a limit of 0 is none. */
+/**
+ * A listener of a plan: one of the mesh, or the first one of several that share addresses and port. It keeps its id while
+ * its name lives. Times are in milliseconds; a limit of 0 is none.
+ */
 export interface PlannedListener {
   readonly id: number
   readonly name: string
@@ -20,7 +25,8 @@ export interface PlannedListener {
   readonly port: number
   /** The id of the port that its clients are behind; `null`: any. */
   readonly on: number | null
-  /** Ids of services (`null`: whom the client has addressed) with their weights; none: every connection is reset. */
+  readonly protocol: 'tcp' | 'http'
+  /** Ids of services (`null`: whom the client has addressed) with their weights; none: every connection is reset. Of tcp. */
   readonly backends: readonly { readonly service: number | null; readonly weight: number }[]
   readonly relay: {
     readonly connectTimeout: number
@@ -30,9 +36,16 @@ export interface PlannedListener {
   }
   /** Whose PROXY headers are believed; `null`: there are none. */
   readonly trusted: readonly string[] | null
+  /** What `planHttpSettings` gives; `null`: of protocol tcp. */
+  readonly http: object | null
 }
 
-/** The listeners of protocol tcp with the routes that lead from them. */
+/** The names of the listeners that a plan has: all, but of those that share addresses and port only the first. */
+export function plannedListeners(mesh: WideMesh): string[] {
+  return [...new Set(leadersOf(mesh.listeners).values())]
+}
+
+/** The listeners, and the routes of whole connections that lead from them. */
 export function* planListeners(
   mesh: WideMesh,
   ports: Ids,
@@ -40,10 +53,10 @@ export function* planListeners(
   services: ReadonlyMap<string, PlannedService>,
 ): Generator<PlannedListener> {
   const rules = tcpRules(mesh)
-  for (const [name, listener] of Object.entries(mesh.listeners ?? {})) {
+  for (const name of ids.keys()) {
+    const listener = mesh.listeners![name]!
     const { backendRefs = [], timeouts } = rules.get(name) ?? {}
-    const { connect, idle } = (settle(ruleSchema, { backendRefs: [], timeouts: timeouts ?? {} }) as SettledRule)
-      .timeouts
+    const { connect, idle } = (settle(ruleSchema, { timeouts: timeouts ?? {} }) as SettledRule).timeouts
     const within = listOf(listener.address).flatMap((text) => (isHost(text) ? [] : [formatPrefix(parsePrefix(text)!)]))
     yield {
       id: ids.get(name)!,
@@ -52,6 +65,7 @@ export function* planListeners(
       ...(within.length > 0 && { within }),
       port: listener.port,
       on: listener.on === undefined ? null : ports.get(listener.on)!,
+      protocol: listener.protocol === 'http' ? 'http' : 'tcp',
       backends: backendRefs.map((backend) => ({
         service: 'service' in backend ? services.get(backend.service)!.id : null,
         weight: backend.weight ?? 1,
@@ -63,6 +77,7 @@ export function* planListeners(
         maxConnectionsPerClient: listener.maxConnectionsPerClient ?? 0,
       },
       trusted: listener.proxyProtocol?.trusted.map((text) => formatPrefix(parsePrefix(text)!)) ?? null,
+      http: listener.protocol === 'http' ? planHttpSettings(listener.http) : null,
     }
   }
 }

@@ -1,10 +1,16 @@
+import { parseDuration } from './duration.js'
 import { object } from './kit.js'
 import { IdPool } from './ids.js'
 import { limits } from './limits.js'
 import type { PlanText } from './plan-text.js'
 import { canonical, type Resolved, type Resolver, type Target, type WideService } from './resolve.js'
 import type { WideMesh } from './schema/mesh.js'
-import { endpointFields, healthCheck as healthCheckSchema, serviceFields } from './schema/services.js'
+import {
+  endpointFields,
+  healthCheck as healthCheckSchema,
+  pool as poolSchema,
+  serviceFields,
+} from './schema/services.js'
 import { settle } from './settle.js'
 import type { Steps } from './steps.js'
 import { own } from './tree.js'
@@ -12,8 +18,9 @@ import { listOf } from './view.js'
 
 /**
  * A service of a plan: `{ id, name, protocol, addresses, port, balance, affinity: 'none' | 'source', healthCheck: {...}
- * | null, maxConnections (0: no limit), proxyProtocol: 'none' | 'v1' | 'v2', source?: 'client', endpoints: [{ id,
- * address, port, weight, drain, name }] }`. It keeps its id while its name lives; an endpoint keeps its id while (service, address, port) lives.
+ * | null, maxConnections (0: no limit), proxyProtocol: 'none' | 'v1' | 'v2', http: { maxPending, idleTimeout, maxRequests
+ * (0: no limit), eject: { failures, for }, affinityCookie: { name, ttl (0: the client's session) } | null, hash: { by:
+ * 'header' | 'cookie', name } | null }, source?: 'client', endpoints: [{ id, address, port, weight, drain, name }] }`. It keeps its id while its name lives; an endpoint keeps its id while (service, address, port) lives.
  */
 export interface PlannedService {
   readonly id: number
@@ -189,13 +196,28 @@ const join = (entries: readonly Entry[]) => entries.map(({ text }) => text).join
 
 const headSchema = object(serviceFields)
 
+/** What requests to a service are asked of. */
+function planPool({ http, hashOn, sessionAffinity }: WideService): object {
+  const affinityCookie = sessionAffinity
+    ? { name: sessionAffinity.cookie, ttl: parseDuration(sessionAffinity.ttl) ?? 0 }
+    : null
+  return { maxRequests: 0, ...(settle(poolSchema, http ?? {}) as object), affinityCookie, hash: planHash(hashOn) }
+}
+
+function planHash(hashOn: WideService['hashOn']): object | null {
+  if (typeof hashOn !== 'object') return null
+  return 'header' in hashOn
+    ? { by: 'header', name: hashOn.header.toLowerCase() }
+    : { by: 'cookie', name: hashOn.cookie }
+}
+
 function* write(name: string, { id, source: service, entries, blocks }: PlannedService, text: PlanText): Steps<void> {
   const head = settle(headSchema, { ...service, healthCheck: undefined }) as Record<string, unknown>
   const { protocol, port, balance, affinity = 'none', maxConnections = 0, proxyProtocol = 'none' } = head
   const addresses = listOf(service.address).map(canonical)
   const healthCheck = service.healthCheck === undefined ? null : settle(healthCheckSchema, service.healthCheck)
   const source = head.sourceAddress === 'client' && { source: 'client' }
-  const rest = { balance, affinity, healthCheck, maxConnections, proxyProtocol, ...source }
+  const rest = { balance, affinity, healthCheck, maxConnections, proxyProtocol, http: planPool(service), ...source }
   const fields = JSON.stringify({ id, name, protocol, addresses, port, ...rest })
   text.add(`${fields.slice(0, -1)},"endpoints":[`)
   for (const [index, block] of blocks.entries()) {

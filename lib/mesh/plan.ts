@@ -3,7 +3,8 @@ import { sharedResolver } from './check.js'
 import { diffSteps, type Change } from './diff.js'
 import { NamedIds } from './ids.js'
 import { limits } from './limits.js'
-import { planListeners } from './plan-listeners.js'
+import { writeHttpRoutes } from './plan-http.js'
+import { plannedListeners, planListeners } from './plan-listeners.js'
 import { planPorts, planRoutes, planWorkloads, usesHost } from './plan-network.js'
 import { ServicePlanner, type PlannedService } from './plan-services.js'
 import { flows as flowsSchema } from './schema/flows.js'
@@ -38,10 +39,11 @@ interface State {
  * Turns checked meshes into plans for the engine: everything resolved, ids instead of names, and only what changed since
  * the last plan that was committed.
  *
- * `{ generation, base, ports, flows, routes, workloads, services: { set, removed }, listeners }`: `ports` and `flows`
- * always whole; `routes`, `workloads` and `listeners` whole, or `null` when they are unchanged; of `services` those that are new or
- * different, and the ids of those that are gone. Durations are in milliseconds, defaults filled in. The plan's parts are
- * described where they are made: plan-network.ts, plan-services.ts, plan-listeners.ts.
+ * `{ generation, base, ports, flows, routes, workloads, services: { set, removed }, listeners, httpRoutes }`: `ports` and
+ * `flows` always whole; `routes`, `workloads`, `listeners` and `httpRoutes` whole, or `null` when they are unchanged; of
+ * `services` those that are new or different, and the ids of those that are gone. Durations are in milliseconds, defaults
+ * filled in. The plan's parts are described where they are made: plan-network.ts, plan-services.ts, plan-listeners.ts,
+ * plan-http.ts.
  */
 export class Planner {
   private state: State = { generation: 0, mesh: undefined, host: false, services: new Map() }
@@ -141,12 +143,16 @@ export class Planner {
     const services = yield* this.servicePlanner.plan(mesh, before, this.state.services, text)
     if (!services) throw idsExhausted('services')
     text.add(',"listeners":')
+    let listeners: ReadonlyMap<string, number> | undefined = this.listenerIds
     if (same('ports', 'listeners', 'routes')) text.add('null')
     else {
-      const listeners = this.namedListeners.assign(Object.keys(mesh.listeners ?? {}))
+      listeners = this.namedListeners.assign(plannedListeners(mesh))
       if (!listeners) throw idsExhausted('listeners')
       yield* text.list(planListeners(mesh, ports, listeners, services))
     }
+    text.add(',"httpRoutes":')
+    if (same('listeners', 'routes')) text.add('null')
+    else yield* writeHttpRoutes(mesh, { listeners, services }, text)
     text.add('}')
     this.pending = { generation, mesh: narrow, host, services }
     return { generation, base, chunks: text.finish(), changes }

@@ -13,6 +13,7 @@ export function settle(schema: object, value: unknown): unknown {
   if (value === undefined) return node.default === undefined ? undefined : settle(node, node.default)
   if (node[format] === 'duration') return parseDuration(value)
   if (choice === 'list') return settle(node.anyOf![Array.isArray(value) ? 1 : 0]!, value)
+  if (choice === 'object') return settle(node.anyOf![typeof value === 'object' ? 1 : 0]!, value)
   if (choice) return settle(memberOf(node, value as Tree), value)
   if (Array.isArray(value)) return value.map((item) => settle(node.items!, item))
   return node.properties ? settleObject(node.properties, value as Tree) : value
@@ -26,7 +27,7 @@ function settleObject(properties: NonNullable<Node['properties']>, value: Tree):
 /** The member of a union that a sound value is of. */
 function memberOf({ anyOf, [choose]: choice }: Node, value: Tree): Node {
   return anyOf!.find(({ properties }) =>
-    choice !== undefined && choice !== 'list' && 'tag' in choice
+    typeof choice === 'object' && 'tag' in choice
       ? properties![choice.tag]!.const === value[choice.tag]
       : Object.keys(properties!).some(
           (key) => (choice as { keys: readonly string[] }).keys.includes(key) && value[key] !== undefined,

@@ -1,13 +1,16 @@
-import type { Flows } from './schema/flows.js'
-import type { Port } from './schema/ports.js'
 import type {
+  DirectResponse,
   HookFields,
-  ListenerFields,
-  PolicyFields,
   RequestHeaderModifier,
-  RouteFields,
-  RuleFields,
-} from './schema/routes.js'
+  RequestRedirect,
+  ResponseHeaderModifier,
+  URLRewrite,
+} from './schema/filters.js'
+import type { Flows } from './schema/flows.js'
+import type { ListenerFields } from './schema/listeners.js'
+import type { PolicyFields } from './schema/policies.js'
+import type { Port } from './schema/ports.js'
+import type { BackendFields, RouteFields, RuleFields } from './schema/routes.js'
 import type { EndpointFields, ForwardFields, ServiceFields, WorkloadFields } from './schema/services.js'
 
 /** One value, or a list of them. */
@@ -31,15 +34,22 @@ export type Backend<S extends string = string, H extends string = string> = (
   | { service: S; handler?: never; originalDestination?: never }
   | { handler: H; service?: never; originalDestination?: never }
   | { originalDestination: boolean; service?: never; handler?: never }
-) & { weight?: number }
+) &
+  BackendFields
 
-/** What is done to a request on its way. */
-export type Filter<K extends string = string> = (HookFields & { hook: K }) | RequestHeaderModifier
+/** What is done to a request on its way, and to its response. */
+export type Filter<K extends string = string> =
+  | (HookFields & { hook: K })
+  | RequestHeaderModifier
+  | ResponseHeaderModifier
+  | RequestRedirect
+  | URLRewrite
+  | DirectResponse
 
 /** Requests and where they go, as a rule of the Gateway API's HTTPRoute. */
 export type Rule<S extends string = string, H extends string = string, K extends string = string> = RuleFields & {
   filters?: readonly Filter<K>[]
-  backendRefs: readonly Backend<S, H>[]
+  backendRefs?: readonly Backend<S, H>[]
 }
 
 /** An L3 route: packets to `to` leave by the port `on`, to the neighbour `via` or to their destination itself. */
@@ -54,7 +64,7 @@ export type Service<W extends string = string> = ServiceFields & { endpoints: re
 /** Connections that flatproxy terminates. */
 export type Listener<P extends string = string> = ListenerFields & { on?: P }
 
-/** Requests by host name, path and method, as HTTPRoute of the Gateway API. */
+/** Requests by host name, path, method, headers and query, as HTTPRoute of the Gateway API. */
 export type Route<
   S extends string = string,
   L extends string = string,
@@ -87,7 +97,7 @@ export interface Shape<
   readonly services?: { readonly [_ in S]: Service<NoInfer<W>> }
   /** Connections that flatproxy terminates, by name. */
   readonly listeners?: { readonly [_ in L]: Listener<NoInfer<P>> }
-  /** Requests by host name, path and method. */
+  /** Requests by host name, path, method, headers and query. */
   readonly routes?: readonly Route<NoInfer<S>, NoInfer<L>, H, K>[]
   /** Which flows may pass. */
   readonly policies?: readonly Policy<NoInfer<W>>[]

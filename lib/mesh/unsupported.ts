@@ -1,24 +1,22 @@
 import type { Problem } from './problem.js'
-import { isTcpRoute } from './rules/listeners.js'
+import { isTcpRoute } from './rules/tcp-routes.js'
 import { own } from './tree.js'
-import type { Mesh } from './types.js'
+import type { Mesh, Route, Rule } from './types.js'
+
+type Refuse = (path: Problem['path'], what: string, expected: string) => void
 
 /**
  * What a valid mesh asks for that is not built yet; `start` and `apply` refuse it with `ERR_FLATPROXY_UNSUPPORTED`.
  */
 export function unsupported(mesh: Mesh): Problem[] {
   const problems: Problem[] = []
-  const refuse = (path: Problem['path'], what: string, expected: string) =>
+  const refuse: Refuse = (path, what, expected) =>
     problems.push({ path, message: `${what} not supported yet`, expected })
   for (const [name, { protocol }] of Object.entries(mesh.listeners ?? {}))
-    if (protocol !== 'tcp') refuse(['listeners', name, 'protocol'], `${protocol} is`, "'tcp'")
-  for (const [index, route] of (mesh.routes ?? []).entries())
-    if (!isTcpRoute(route, mesh.listeners))
-      refuse(['routes', index], 'routes of requests are', 'routes from listeners of protocol tcp')
+    if (protocol !== 'tcp' && protocol !== 'http')
+      refuse(['listeners', name, 'protocol'], `${protocol} is`, "'http' or 'tcp'")
+  refuseRoutes(mesh, refuse)
   for (const index of (mesh.policies ?? []).keys()) refuse(['policies', index], 'policies are', 'no policies')
-  for (const [name, { balance }] of Object.entries(mesh.services ?? {}))
-    if (balance === 'ringHash')
-      refuse(['services', name, 'balance'], "'ringHash' is", "'maglev', 'roundRobin' or 'leastRequest'")
   if (!hooksHost(mesh))
     for (const name of Object.keys(mesh.workloads ?? {}))
       if (own(mesh.workloads, name)?.on === 'host')
@@ -28,6 +26,34 @@ export function unsupported(mesh: Mesh): Problem[] {
           "a port, or an iface port with take: 'all'",
         )
   return problems
+}
+
+function refuseRoutes({ routes = [], listeners, services }: Mesh, refuse: Refuse): void {
+  const reached = new Set<string>()
+  routes.forEach((route: Route, index) => {
+    if (isTcpRoute(route, listeners)) return
+    route.rules.forEach((rule, at) => refuseRule(rule, ['routes', index, 'rules', at], refuse, reached))
+  })
+  // Requests of many clients share a connection to an endpoint, which can speak for none of them.
+  for (const name of reached) {
+    const { sourceAddress, proxyProtocol } = own(services, name) ?? {}
+    if (sourceAddress === 'client')
+      refuse(['services', name, 'sourceAddress'], "'client' for the requests of http routes is", "'own'")
+    if (proxyProtocol !== undefined)
+      refuse(['services', name, 'proxyProtocol'], 'PROXY headers for the requests of http routes are', 'none')
+  }
+}
+
+function refuseRule({ filters, backendRefs }: Rule, path: Problem['path'], refuse: Refuse, reached: Set<string>): void {
+  filters?.forEach(({ type }, index) => {
+    if (type === 'Hook') refuse([...path, 'filters', index], 'hooks are', 'other filters')
+  })
+  backendRefs?.forEach((backend, index) => {
+    const at = [...path, 'backendRefs', index]
+    if (backend.service !== undefined) reached.add(backend.service)
+    else if (backend.handler !== undefined) refuse([...at, 'handler'], 'handlers are', 'a service')
+    else refuse([...at, 'originalDestination'], 'the original destination of requests is', 'a service')
+  })
 }
 
 /** Whether the node's own stack is reached: an `iface` port that takes all hooks its egress as well. */

@@ -1,5 +1,5 @@
 import type { WideMesh } from './schema/mesh.js'
-import { isPlainObject } from './tree.js'
+import { isPlainObject, kept } from './tree.js'
 
 /** The parts of a mesh that are objects from names, with what their entries are. */
 type Sections = {
@@ -83,6 +83,11 @@ export class MeshView {
     const list: unknown = this.mesh[part]
     if (!Array.isArray(list)) return
     for (const [index, item] of list.entries()) if (this.sound(item)) yield [index, item as Lists[L][number]]
+  }
+
+  /** Whether an item of a list is, by identity, in the same place in `before`. */
+  kept(part: keyof Lists, index: number): boolean {
+    return kept((this.mesh[part] ?? []) as readonly unknown[], this.before?.[part], index)
   }
 
   /** Whether a value is an object, and nothing is wrong with what it holds directly. */

@@ -1,7 +1,7 @@
 import { parseDuration } from './duration.js'
 import { describe, type Node } from './describe.js'
 import { formats, type Format } from './formats.js'
-import { choose, format } from './kit.js'
+import { choose, format, keys } from './kit.js'
 import { meant, quote, show } from './names.js'
 import type { Problems } from './problem.js'
 import type { Steps } from './steps.js'
@@ -66,6 +66,7 @@ class Walker {
     if (value === before && typeof value === 'object' && value !== null) return
     const choice = schema[choose]
     if (choice === 'list') this.visit({ ...job, schema: schema.anyOf![Array.isArray(value) ? 1 : 0]! })
+    else if (choice === 'object') this.visit({ ...job, schema: schema.anyOf![isPlainObject(value) ? 1 : 0]! })
     else if (choice) this.variant(job, 'tag' in choice ? [choice.tag] : choice.keys, 'tag' in choice)
     else if (schema[format] === 'duration') this.duration(job)
     else if (schema.type === 'object') this.object(job)
@@ -118,7 +119,8 @@ class Walker {
   }
 
   private badName(job: Job, key: string): void {
-    this.problems.add(this.child(job, key).path, `${quote(key)} is not a name`, formats.name.expected)
+    const { expected } = formats[job.schema[keys] ?? 'name']
+    this.problem({ ...job, place: this.child(job, key) }, `${quote(key)} is not a name`, undefined, expected)
   }
 
   private missing(job: Job, key: string): void {
@@ -134,6 +136,7 @@ class Walker {
     }
     const before = Array.isArray(job.before) ? job.before : undefined
     if (value.length < (schema.minItems ?? 0)) this.problem(job, 'the list is empty')
+    if (value.length > (schema.maxItems ?? Infinity)) return this.problem(job, `a list of ${value.length}`)
     for (let index = value.length; index-- > 0;) {
       if (typeof value[index] === 'object' && kept(value, before, index)) continue
       this.jobs.push({ schema: schema.items!, value: value[index], before: undefined, place: this.child(job, index) })
@@ -181,7 +184,8 @@ class Walker {
     if (typeof value !== 'string')
       return this.wrongType(job, typeof value === 'number' ? 'write it in quotes' : undefined)
     if (schema.enum) {
-      if (!schema.enum.includes(value)) this.problem(job, `unknown value ${quote(value)}`, meant(value, schema.enum))
+      if (!schema.enum.includes(value))
+        this.problem(job, `unknown value ${quote(value)}`, meant(value, schema.enum.map(String)))
       return
     }
     const name = schema[format]
@@ -198,6 +202,7 @@ class Walker {
       const digits = typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value))
       return this.wrongType(job, digits ? `write it without quotes: ${Number(value)}` : undefined)
     }
+    if (schema.enum) return schema.enum.includes(value) ? undefined : this.wrongType(job)
     if (schema.type === 'integer' && !Number.isSafeInteger(value))
       return this.problem(job, `${value} is not a whole number`)
     if (!(value >= schema.minimum! && value <= schema.maximum!)) this.problem(job, `${value} is out of range`)

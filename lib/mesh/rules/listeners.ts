@@ -1,16 +1,12 @@
-import { formatPrefix, parsePrefix } from '../address.js'
 import { limits } from '../limits.js'
 import { quote } from '../names.js'
 import type { Path, Problems } from '../problem.js'
 import { canonical } from '../resolve.js'
-import type { WideMesh } from '../schema/mesh.js'
 import type { Steps } from '../steps.js'
-import { own } from '../tree.js'
 import { listOf, type MeshView } from '../view.js'
 import { sameVirtualAddresses } from './addresses.js'
 import { checkPortName } from './forward.js'
-
-type Route = NonNullable<WideMesh['routes']>[number]
+import { addressKey, checkSharing, isHost, placeOf, takesRequests, type Place, type WideListener } from './sharing.js'
 
 /** Listeners: how many, that their ports exist, and that nothing else takes what comes to their addresses. */
 export function* checkListeners(view: MeshView, problems: Problems): Steps<void> {
@@ -21,25 +17,67 @@ export function* checkListeners(view: MeshView, problems: Problems): Steps<void>
   if (count === 0) return
   const services = yield* virtualAddresses(view)
   const owners = new Map<string, { name: string; on: string | undefined }[]>()
+  const places = new Map<string, Place>()
   for (const [name, listener] of view.entries('listeners')) {
     if (listener.on !== undefined) checkPortName(view, problems, ['listeners', name, 'on'], listener.on)
-    for (const [index, text] of listOf(listener.address).entries()) {
-      const path = ['listeners', name, 'address', ...(Array.isArray(listener.address) ? [index] : [])]
-      const key = `${isHost(text) ? canonical(text) : formatPrefix(parsePrefix(text)!)} ${listener.port}`
-      if (!isHost(text)) checkReach(view, problems, path, listener.on)
-      const service = services.get(key)
-      if (service !== undefined) problems.add(path, taken('service', service, key), 'an address and port of its own')
-      const others = owners.get(key) ?? []
-      const other = others.find(({ on }) => on === undefined || listener.on === undefined || on === listener.on)
-      if (other) problems.add(path, taken('listener', other.name, key), 'an address and port of its own')
-      owners.set(key, [...others, { name, on: listener.on }])
+    if (!takesRequests(listener)) refuseHttp(problems, name, listener)
+    const place = placeOf(listener)
+    const same = takesRequests(listener) ? places.get(place) : undefined
+    if (same) checkSharing(view, problems, same, name)
+    else {
+      places.set(place, { name, listener, hosts: new Map([[listener.hostname, name]]) })
+      checkAddresses(view, problems, name, listener, services, owners)
     }
     yield
   }
 }
 
-/** Whether a listener's address is a host's, which it listens on; not: a prefix, of which it intercepts. */
-export const isHost = (address: string): boolean => !address.includes('/')
+/** Host names and settings of HTTP are for requests. */
+function refuseHttp(problems: Problems, name: string, listener: WideListener): void {
+  for (const key of ['hostname', 'http'] as const)
+    if (listener[key] !== undefined)
+      problems.add(
+        ['listeners', name, key],
+        `a listener of protocol ${listener.protocol} takes no requests`,
+        `no ${key}`,
+        'leave it out, or use protocol http',
+      )
+}
+
+/** Nothing else takes what comes to a listener's addresses. */
+function checkAddresses(
+  view: MeshView,
+  problems: Problems,
+  name: string,
+  { address, port, on }: WideListener,
+  services: ReadonlyMap<string, string>,
+  owners: Map<string, { name: string; on: string | undefined }[]>,
+): void {
+  for (const [index, text] of listOf(address).entries()) {
+    const path = ['listeners', name, 'address', ...(Array.isArray(address) ? [index] : [])]
+    const key = `${addressKey(text)} ${port}`
+    if (!isHost(text)) checkReach(view, problems, path, on)
+    const service = services.get(key)
+    if (service !== undefined) problems.add(path, taken('service', service, key), 'an address and port of its own')
+    const others = owners.get(key) ?? []
+    const other = others.find((one) => one.on === undefined || on === undefined || on === one.on)
+    if (other)
+      problems.add(
+        path,
+        taken('listener', other.name, key),
+        'an address and port of its own',
+        sharesPart(view, name, other.name)
+          ? 'http listeners that differ in their host names share all of their addresses, and `on`'
+          : undefined,
+      )
+    owners.set(key, [...others, { name, on }])
+  }
+}
+
+function sharesPart(view: MeshView, ...names: string[]): boolean {
+  const listeners = names.map((name) => view.section('listeners')![name]!)
+  return listeners.every(takesRequests) && new Set(listeners.map(({ hostname }) => hostname)).size === names.length
+}
 
 /** What passes through is seen by ports that take all. */
 function checkReach(view: MeshView, problems: Problems, path: Path, on: string | undefined): void {
@@ -67,72 +105,4 @@ function* virtualAddresses(view: MeshView): Steps<Map<string, string>> {
     if (protocol === 'tcp') for (const text of listOf(address)) owners.set(`${canonical(text)} ${port}`, name)
   }
   return owners
-}
-
-/** Whether a route carries whole TCP connections: it is from listeners of that protocol. */
-export function isTcpRoute({ listeners = [] }: Route, known: WideMesh['listeners']): boolean {
-  return listeners.some((name) => own(known, name)?.protocol === 'tcp')
-}
-
-/** TCP routes: what they say makes sense of connections, and each listener has one. */
-export function* checkTcpRoutes(view: MeshView, problems: Problems): Steps<void> {
-  if (view.unchanged('routes', 'listeners', 'services')) return
-  const known = view.section('listeners')
-  const taken = new Map<string, string>()
-  for (const [index, route] of view.items('routes')) {
-    if (!isTcpRoute(route, known)) continue
-    const path = ['routes', index]
-    for (const [at, name] of route.listeners!.entries()) {
-      const place = [...path, 'listeners', at]
-      const listener = own(known, name)
-      if (listener !== undefined && listener.protocol !== 'tcp')
-        problems.add(place, `${quote(name)} speaks ${listener.protocol}, others tcp`, 'listeners of one protocol')
-      const other = taken.get(name)
-      if (other === undefined) taken.set(name, route.name)
-      else problems.add(place, `route ${quote(other)} has its connections already`, 'one route for a tcp listener')
-    }
-    checkTcpRoute(view, problems, path, route)
-    yield
-  }
-}
-
-function checkTcpRoute(view: MeshView, problems: Problems, path: Path, route: Route): void {
-  const refuse = (at: Path, what: string) =>
-    problems.add([...path, ...at], `a tcp route has no ${what}`, `no ${what}`, `leave it out, or use an http listener`)
-  if (route.hostnames !== undefined) refuse(['hostnames'], 'host names')
-  if (route.rules.length !== 1)
-    problems.add([...path, 'rules'], `${route.rules.length} rules of a tcp route`, 'exactly one rule')
-  const [rule] = route.rules
-  if (rule === undefined || !view.sound(rule)) return
-  if (rule.matches !== undefined) refuse(['rules', 0, 'matches'], 'matches')
-  if (rule.filters !== undefined) refuse(['rules', 0, 'filters'], 'filters')
-  for (const key of ['request', 'backendRequest'] as const)
-    if (rule.timeouts?.[key] !== undefined) refuse(['rules', 0, 'timeouts', key], 'requests')
-  for (const [which, backend] of rule.backendRefs.entries()) {
-    if (!view.sound(backend)) continue
-    const at = [...path, 'rules', 0, 'backendRefs', which]
-    if ('originalDestination' in backend) checkOriginal(view, problems, [...at, 'originalDestination'], route, backend)
-    else if ('handler' in backend) problems.add([...at, 'handler'], 'a handler cannot answer a tcp route', 'a service')
-    else if (own(view.section('services'), backend.service)?.protocol === 'udp')
-      problems.add([...at, 'service'], `service ${quote(backend.service)} is UDP`, 'a service of protocol tcp')
-  }
-}
-
-/** The original destination of what a listener has been addressed by itself would be the listener. */
-function checkOriginal(
-  view: MeshView,
-  problems: Problems,
-  path: Path,
-  route: Route,
-  { originalDestination }: { originalDestination: boolean },
-): void {
-  if (!originalDestination) problems.add(path, 'false says nothing', 'true', 'leave the backend out')
-  for (const name of route.listeners!) {
-    const listener = own(view.section('listeners'), name)
-    if (listener === undefined || !view.sound(listener)) continue
-    if (listOf(listener.address).some(isHost))
-      problems.add(path, `listener ${quote(name)} listens on addresses of its own`, 'listeners that intercept prefixes')
-    if (listener.proxyProtocol !== undefined)
-      problems.add(path, `listener ${quote(name)} takes PROXY headers`, 'listeners without proxyProtocol')
-  }
 }

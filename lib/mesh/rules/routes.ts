@@ -17,7 +17,7 @@ export function* checkRoutes(view: MeshView, problems: Problems): Steps<void> {
       checkName(view, problems, 'listeners', [...path, 'listeners', at], name)
     for (const [at, rule] of route.rules.entries()) {
       if (!view.sound(rule)) continue
-      for (const [which, backend] of rule.backendRefs.entries())
+      for (const [which, backend] of (rule.backendRefs ?? []).entries())
         if (view.sound(backend) && 'service' in backend)
           checkName(
             view,

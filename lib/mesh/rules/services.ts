@@ -56,6 +56,7 @@ class ServiceCheck {
       if (!view.sound(target.source) || !this.answers(index, target, resolved)) doubtful = true
     }
     this.health()
+    this.requests()
     yield* this.twins(resolved.targets, fresh)
     if (!doubtful && (fresh.length > 0 || resolved.targets.length !== old?.targets.length)) this.families(resolved)
   }
@@ -96,6 +97,21 @@ class ServiceCheck {
         [...path, 'timeout'],
         `${timeout} ms is longer than the interval of ${interval} ms`,
         'at most the interval',
+      )
+  }
+
+  /** What is about requests. */
+  private requests(): void {
+    const { balance = 'maglev', hashOn, protocol } = this.service
+    if (protocol === 'udp')
+      for (const key of ['hashOn', 'sessionAffinity', 'http'] as const)
+        if (this.service[key] !== undefined)
+          this.problems.add([...this.path, key], 'a UDP service has no requests', `no ${key}`, 'leave it out')
+    if (hashOn !== undefined && balance !== 'maglev' && balance !== 'ringHash')
+      this.problems.add(
+        [...this.path, 'hashOn'],
+        `${quote(balance)} hashes nothing`,
+        "'hashOn' with balance 'maglev' or 'ringHash'",
       )
   }
 

@@ -1,7 +1,9 @@
 import { list, named, object, optional, type Static } from '../kit.js'
 import { flows } from './flows.js'
+import { listener } from './listeners.js'
+import { policy } from './policies.js'
 import { port } from './ports.js'
-import { listener, policy, route } from './routes.js'
+import { route } from './routes.js'
 import { forward, service, workload } from './services.js'
 
 /** The schema of a mesh, as TypeBox has it: the source of the static types, of the run-time check and of JSON Schema. */
@@ -14,7 +16,7 @@ export const mesh = object(
     workloads: optional(named(workload, { description: 'What is behind the ports, by name.' })),
     services: optional(named(service, { description: 'Virtual addresses and their endpoints, by name.' })),
     listeners: optional(named(listener, { description: 'Connections that flatproxy terminates, by name.' })),
-    routes: optional(list(route, { description: 'Requests by host name, path and method.' })),
+    routes: optional(list(route, { description: 'Requests by host name, path, method, headers and query.' })),
     policies: optional(list(policy, { description: 'Which flows may pass.' })),
     flows: optional(flows),
   },

@@ -4,94 +4,111 @@ import {
   either,
   list,
   object,
-  oneOrMany,
   optional,
-  tagged,
-  literal,
   text,
-  texts,
   whole,
   word,
   type Static,
+  type TSchema,
 } from '../kit.js'
 import { Type } from '@sinclair/typebox'
+import { backendFilter, filter } from './filters.js'
 
 const hour = 3_600_000
 
-const most = (description: string) => whole({ minimum: 1, maximum: 4_294_967_295, description })
-
-const proxyProtocol = object(
-  { trusted: list(text('prefix'), { description: 'The clients that are believed; all others are reset.' }) },
-  {
-    description:
-      'Clients begin with a PROXY header, version 1 or 2, that says for whom they speak (as HAProxy and cloud load ' +
-      'balancers send it).',
-  },
-)
-
-const listenerFields = {
-  address: oneOrMany(text('destination'), {
-    description:
-      'The addresses that it listens on. Of a prefix it intercepts, from whoever is behind a port, what passes through to ' +
-      'any address in it; of several the longest.',
+const path = object({
+  type: word(['Exact', 'PathPrefix', 'RegularExpression'], {
+    description: 'As in the Gateway API; expressions are those of RE2.',
   }),
-  port: whole({ minimum: 1, maximum: 65_535, description: 'The transport port that it listens on.' }),
-  protocol: word(['http', 'https', 'tcp', 'tls'], { description: 'What it speaks.' }),
-  maxConnections: optional(most('Connections at once, at most; more are reset. Default: no limit.')),
-  maxConnectionsPerClient: optional(most('The same of one client address. Default: no limit.')),
-  proxyProtocol: optional(proxyProtocol),
-}
-export const listener = object(
-  { ...listenerFields, on: optional(text('name', { description: 'The port. Default: any.' })) },
-  { description: 'Connections that flatproxy terminates.' },
+  value: text('line', { maxLength: 1_024, description: 'The path, prefix or expression.' }),
+})
+const kindOfMatch = optional(
+  word(['Exact', 'RegularExpression'], {
+    default: 'Exact',
+    description: 'Whether the value is meant as it is, or as an expression (of RE2) that the whole value has to match.',
+  }),
+)
+const headerMatch = object({
+  type: kindOfMatch,
+  name: text('token', { description: 'The name, in upper or lower case.' }),
+  value: text('line', { description: 'The value. Of a header that comes several times: all values, joined by `, `.' }),
+})
+const queryMatch = object({
+  type: kindOfMatch,
+  name: text('line', { maxLength: 256, description: 'The name, decoded.' }),
+  value: text('line', {
+    maxLength: 1_024,
+    description: 'The value, decoded. Of a name that comes several times: the first.',
+  }),
+})
+/** Matches of headers, or of query parameters. The limit is that of the Gateway API. */
+const some = <T extends TSchema>(item: T, description: string) => optional(list(item, { maxItems: 16, description }))
+const match = object(
+  {
+    path: optional(path),
+    method: optional(Type.String({ pattern: '^[A-Z]{1,32}$', description: "The method, such as 'GET'." })),
+    headers: some(headerMatch, 'Headers that the request has: all of these, at most 16.'),
+    queryParams: some(queryMatch, 'Query parameters that the request has: all of these, at most 16.'),
+  },
+  { description: 'What a request has to be: all of it.' },
 )
 
-const match = object({
-  path: optional(
-    object({
-      type: word(['Exact', 'PathPrefix', 'RegularExpression'], { description: 'As in the Gateway API.' }),
-      value: Type.String({ minLength: 1, maxLength: 1024, description: 'The path, prefix or expression.' }),
+const backendFields = {
+  weight: optional(
+    whole({
+      minimum: 0,
+      maximum: 1_000_000,
+      default: 1,
+      description: 'Its share relative to the others; 0: none.',
     }),
   ),
-  method: optional(Type.String({ pattern: '^[A-Z]{1,32}$', description: "The method, such as 'GET'." })),
-})
-
-const weight = whole({
-  minimum: 0,
-  maximum: 1_000_000,
-  default: 1,
-  description: 'Its share relative to the others; 0: none.',
-})
+  filters: optional(
+    list(backendFilter, { description: 'Changes of headers, for requests that go there and their responses.' }),
+  ),
+}
 const backend = either(
   ['service', 'handler', 'originalDestination'],
   [
-    object({ service: text('name', { description: 'A service of this mesh.' }), weight: optional(weight) }),
-    object({ handler: text('name', { description: 'A handler that `start` is given.' }), weight: optional(weight) }),
+    object({ service: text('name', { description: 'A service of this mesh.' }), ...backendFields }),
+    object({ handler: text('name', { description: 'A handler that `start` is given.' }), ...backendFields }),
     object({
       originalDestination: boolean({
         description: 'true: whom the client has addressed, from its own address. For listeners that intercept.',
       }),
-      weight: optional(weight),
+      ...backendFields,
     }),
   ],
   { description: 'Where requests go.' },
 )
 
-const hookFields = {
-  type: literal('Hook'),
-  timeout: duration({ minimum: 1, maximum: hour, description: 'For its answer.' }),
-  onTimeout: word(['deny', 'continue'], { description: 'What happens to the request then.' }),
-}
-const headerModifier = object({
-  type: literal('RequestHeaderModifier'),
-  set: optional(texts({ description: 'Headers that are replaced.' })),
-  add: optional(texts({ description: 'Headers that are added to.' })),
-  remove: optional(list(Type.String({ minLength: 1 }), { description: 'Headers that are removed.' })),
-})
-const filter = tagged('type', [
-  object({ ...hookFields, hook: text('name', { description: 'A hook that `start` is given.' }) }),
-  headerModifier,
-])
+const retry = object(
+  {
+    attempts: optional(
+      whole({ minimum: 0, maximum: 10, default: 1, description: 'How often, beside the first time.' }),
+    ),
+    codes: optional(
+      list(whole({ minimum: 400, maximum: 599, description: 'A status.' }), {
+        default: [],
+        description: 'Statuses of responses after which it is tried again, 400 to 599.',
+      }),
+    ),
+    backoff: optional(
+      duration({
+        minimum: 1,
+        maximum: 60_000,
+        default: '25ms',
+        description: 'Before the first of them; it doubles from one to the next, and is varied at random.',
+      }),
+    ),
+    on: optional(
+      list(word(['connectFailure', 'reset']), {
+        default: ['connectFailure', 'reset'],
+        description: 'No connection came up; or it ended before the first byte of a response.',
+      }),
+    ),
+  },
+  { description: 'When a request is sent again: to another endpoint, if there is one. Default: never.' },
+)
 
 const ruleFields = {
   matches: optional(list(match, { description: 'Requests that the rule is for: any of these. Default: all.' })),
@@ -117,11 +134,18 @@ const ruleFields = {
       ),
     }),
   ),
+  retry: optional(retry),
 }
 export const rule = object({
   ...ruleFields,
-  filters: optional(list(filter, { description: 'What is done to a request on its way, in order.' })),
-  backendRefs: list(backend, { description: 'Where requests go, by weight.' }),
+  filters: optional(
+    list(filter, { description: 'What is done to a request on its way, and to its response. Each kind once.' }),
+  ),
+  backendRefs: optional(
+    list(backend, {
+      description: 'Where requests go, by weight. Left out when a redirect or a direct response answers.',
+    }),
+  ),
 })
 
 const routeFields = {
@@ -131,7 +155,9 @@ const routeFields = {
 export const route = object(
   {
     ...routeFields,
-    listeners: optional(list(text('name'), { description: 'Listeners that the route is for. Default: any.' })),
+    listeners: optional(
+      list(text('name'), { description: 'Listeners that the route is for. Default: all of protocol http.' }),
+    ),
     rules: list(rule),
   },
   {
@@ -141,52 +167,11 @@ export const route = object(
   },
 )
 
-const peer = either(
-  ['workload', 'labels', 'identity', 'cidr'],
-  [
-    object({ workload: text('name', { description: 'One workload.' }) }),
-    object({ labels: texts({ description: 'Workloads that have all these labels.' }) }),
-    object({ identity: text('spiffe', { description: 'A SPIFFE ID.' }) }),
-    object({
-      cidr: oneOrMany(text('prefix'), { description: 'Addresses.' }),
-      except: optional(list(text('prefix'), { description: 'Parts of `cidr` that are left out.' })),
-    }),
-  ],
-  { description: 'One side of a flow.' },
-)
-const policyPort = object({
-  protocol: optional(Type.String({ pattern: '^[a-z0-9]{1,16}$', description: "'tcp', 'udp', 'icmp'. Default: any." })),
-  port: optional(whole({ minimum: 1, maximum: 65_535, description: 'The transport port, or the first of a range.' })),
-  endPort: optional(whole({ minimum: 1, maximum: 65_535, description: 'The last port of a range.' })),
-})
-const policyFields = {
-  name: text('name', { description: 'The name of the policy, unique among policies.' }),
-  direction: optional(
-    word(['ingress', 'egress'], { default: 'ingress', description: 'Seen from `to`, or from `from`.' }),
-  ),
-  ports: optional(list(policyPort, { description: 'Default: all.' })),
-  action: word(['allow', 'deny', 'reject', 'log'], { description: 'What is done with the flows that it selects.' }),
-}
-export const policy = object(
-  {
-    ...policyFields,
-    to: optional(oneOrMany(peer, { description: 'Who receives. Default: anyone.' })),
-    from: optional(oneOrMany(peer, { description: 'Who sends. Default: anyone.' })),
-  },
-  { description: 'Which flows may pass, as NetworkPolicy.' },
-)
-
-/** What a listener says beside its port. */
-export type ListenerFields = Static<ReturnType<typeof object<typeof listenerFields>>>
 /** What a request has to be for a rule to be about it, as in the Gateway API. */
 export type Match = Static<typeof match>
-/** What a filter that calls a hook says beside its name. */
-export type HookFields = Static<ReturnType<typeof object<typeof hookFields>>>
-/** Changes the headers of a request, as in the Gateway API. */
-export type RequestHeaderModifier = Static<typeof headerModifier>
 /** What a rule says beside its filters and backends. */
 export type RuleFields = Static<ReturnType<typeof object<typeof ruleFields>>>
 /** What a route says beside its listeners and rules. */
 export type RouteFields = Static<ReturnType<typeof object<typeof routeFields>>>
-/** What a policy says beside its peers. */
-export type PolicyFields = Static<ReturnType<typeof object<typeof policyFields>>>
+/** What a backend says beside what it is. */
+export type BackendFields = Static<ReturnType<typeof object<typeof backendFields>>>

@@ -11,6 +11,7 @@ import {
   texts,
   whole,
   word,
+  wordOr,
   type Static,
 } from '../kit.js'
 
@@ -82,6 +83,81 @@ export const healthCheck = object(
   { description: 'Probes every endpoint with a TCP SYN. All values have defaults: `{}` switches it on.' },
 )
 
+const hashOn = wordOr(
+  word(['source']),
+  either(
+    ['header', 'cookie'],
+    [
+      object({ header: text('token', { description: 'The header that is hashed.' }) }),
+      object({ cookie: text('token', { description: 'The cookie that is hashed.' }) }),
+    ],
+  ),
+  {
+    description:
+      "What of a request is hashed, where `balance` is 'maglev' or 'ringHash': the client's address, or the value of a " +
+      'header or cookie (without it, the address). Default: the address.',
+  },
+)
+const sessionAffinity = object(
+  {
+    cookie: text('token', { description: 'The name of the cookie.' }),
+    ttl: optional(
+      duration({
+        minimum: 1_000,
+        maximum: 365 * 24 * 3_600_000,
+        description: "How long it lives, to the second. Default: the client's session.",
+      }),
+    ),
+  },
+  { description: "Requests of one client go to one endpoint, which a cookie of flatproxy's own names." },
+)
+export const pool = object(
+  {
+    maxPending: optional(
+      whole({
+        minimum: 1,
+        maximum: 1_048_576,
+        default: 1_024,
+        description: 'Requests of a lane that wait for a connection, at most; 503 above it.',
+      }),
+    ),
+    idleTimeout: optional(
+      duration({
+        minimum: 10,
+        maximum: 24 * 3_600_000,
+        default: '60s',
+        description: 'A connection without a request is closed after it.',
+      }),
+    ),
+    maxRequests: optional(
+      whole({
+        minimum: 1,
+        maximum: 4_294_967_295,
+        description: 'Requests of one connection; then it is closed. Default: no limit.',
+      }),
+    ),
+    eject: optional(
+      object(
+        {
+          failures: optional(
+            whole({
+              minimum: 1,
+              maximum: 1_000,
+              default: 5,
+              description: 'In a row: no connection, a reset, a timeout, or a status from 500 on.',
+            }),
+          ),
+          for: optional(
+            duration({ minimum: 100, maximum: 3_600_000, default: '30s', description: 'How long it is passed over.' }),
+          ),
+        },
+        { default: {}, description: 'When an endpoint that fails requests is passed over.' },
+      ),
+    ),
+  },
+  { description: 'Connections that are kept to endpoints for the requests of http listeners.' },
+)
+
 export const serviceFields = {
   address: optional(oneOrMany(text('address'), { description: 'The virtual addresses.' })),
   port: number('The transport port of the virtual addresses.'),
@@ -91,9 +167,12 @@ export const serviceFields = {
       default: 'maglev',
       description:
         "How a new flow finds its endpoint. 'maglev': by a hash that changes little when endpoints do. 'roundRobin': in " +
-        "turn. 'leastRequest': the one with the fewest open flows.",
+        "turn. 'leastRequest': the one with the fewest open flows. 'ringHash': by a hash that hardly changes when endpoints do.",
     }),
   ),
+  hashOn: optional(hashOn),
+  sessionAffinity: optional(sessionAffinity),
+  http: optional(pool),
   affinity: optional(word(['source'], { description: "'source': flows of one client address go to one endpoint." })),
   healthCheck: optional(healthCheck),
   maxConnections: optional(
@@ -130,3 +209,5 @@ export type EndpointFields = Static<ReturnType<typeof object<typeof endpointFiel
 export type ServiceFields = Static<ReturnType<typeof object<typeof serviceFields>>>
 /** Active health checking of a service's endpoints. */
 export type HealthCheck = Static<typeof healthCheck>
+/** Connections that are kept to a service's endpoints for requests. */
+export type Pool = Static<typeof pool>
