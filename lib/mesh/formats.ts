@@ -85,7 +85,7 @@ export const formats = {
   },
   // RFC 9110 section 5.6.2: names of fields, methods, pseudonyms; RFC 6265 section 4.1.1: names of cookies.
   token: {
-    expected: "1 to 256 letters, digits, and any of '!#$%&*+-.^_`|~' and the apostrophe",
+    expected: "1 to 256 letters, digits and characters of !#$%&'*+-.^_`|~",
     pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$",
   },
   fieldValue: {

@@ -1,21 +1,24 @@
 import type { Problem } from './problem.js'
 import { isTcpRoute } from './rules/tcp-routes.js'
 import { own } from './tree.js'
-import type { Mesh, Route, Rule } from './types.js'
+import type { Mesh, Route, Rule, Service } from './types.js'
 
+/** Told with the path, what is not supported, and what is. */
 type Refuse = (path: Problem['path'], what: string, expected: string) => void
 
 /**
  * What a valid mesh asks for that is not built yet; `start` and `apply` refuse it with `ERR_FLATPROXY_UNSUPPORTED`.
+ *
+ * @param before an earlier mesh of which nothing was refused: routes that are the same by identity are passed over
  */
-export function unsupported(mesh: Mesh): Problem[] {
+export function unsupported(mesh: Mesh, before?: Mesh): Problem[] {
   const problems: Problem[] = []
   const refuse: Refuse = (path, what, expected) =>
     problems.push({ path, message: `${what} not supported yet`, expected })
   for (const [name, { protocol }] of Object.entries(mesh.listeners ?? {}))
     if (protocol !== 'tcp' && protocol !== 'http')
       refuse(['listeners', name, 'protocol'], `${protocol} is`, "'http' or 'tcp'")
-  refuseRoutes(mesh, refuse)
+  refuseRoutes(mesh, before, refuse)
   for (const index of (mesh.policies ?? []).keys()) refuse(['policies', index], 'policies are', 'no policies')
   if (!hooksHost(mesh))
     for (const name of Object.keys(mesh.workloads ?? {}))
@@ -28,15 +31,21 @@ export function unsupported(mesh: Mesh): Problem[] {
   return problems
 }
 
-function refuseRoutes({ routes = [], listeners, services }: Mesh, refuse: Refuse): void {
+function refuseRoutes(mesh: Mesh, before: Mesh | undefined, refuse: Refuse): void {
+  const { routes = [], listeners, services = {} } = mesh
+  // Requests of many clients share a connection to an endpoint, which can speak for none of them.
+  const personal = Object.keys(services).filter((name) => speaksForClients(services[name]!))
+  if (personal.length === 0 && before && mesh.routes === before.routes && listeners === before.listeners) return
   const reached = new Set<string>()
   routes.forEach((route: Route, index) => {
     if (isTcpRoute(route, listeners)) return
-    route.rules.forEach((rule, at) => refuseRule(rule, ['routes', index, 'rules', at], refuse, reached))
+    route.rules.forEach((rule, at) =>
+      refuseRule(rule, (path, ...rest) => refuse(['routes', index, 'rules', at, ...path], ...rest), reached),
+    )
   })
-  // Requests of many clients share a connection to an endpoint, which can speak for none of them.
-  for (const name of reached) {
-    const { sourceAddress, proxyProtocol } = own(services, name) ?? {}
+  for (const name of personal) {
+    if (!reached.has(name)) continue
+    const { sourceAddress, proxyProtocol } = services[name]!
     if (sourceAddress === 'client')
       refuse(['services', name, 'sourceAddress'], "'client' for the requests of http routes is", "'own'")
     if (proxyProtocol !== undefined)
@@ -44,15 +53,18 @@ function refuseRoutes({ routes = [], listeners, services }: Mesh, refuse: Refuse
   }
 }
 
-function refuseRule({ filters, backendRefs }: Rule, path: Problem['path'], refuse: Refuse, reached: Set<string>): void {
-  filters?.forEach(({ type }, index) => {
-    if (type === 'Hook') refuse([...path, 'filters', index], 'hooks are', 'other filters')
+function speaksForClients({ sourceAddress, proxyProtocol }: Service): boolean {
+  return sourceAddress === 'client' || proxyProtocol !== undefined
+}
+
+function refuseRule({ filters = [], backendRefs = [] }: Rule, refuse: Refuse, reached: Set<string>): void {
+  filters.forEach(({ type }, index) => {
+    if (type === 'Hook') refuse(['filters', index], 'hooks are', 'other filters')
   })
-  backendRefs?.forEach((backend, index) => {
-    const at = [...path, 'backendRefs', index]
+  backendRefs.forEach((backend, index) => {
     if (backend.service !== undefined) reached.add(backend.service)
-    else if (backend.handler !== undefined) refuse([...at, 'handler'], 'handlers are', 'a service')
-    else refuse([...at, 'originalDestination'], 'the original destination of requests is', 'a service')
+    else if (backend.handler !== undefined) refuse(['backendRefs', index, 'handler'], 'handlers are', 'a service')
+    else refuse(['backendRefs', index, 'originalDestination'], 'the original destination of requests is', 'a service')
   })
 }
 

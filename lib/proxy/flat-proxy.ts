@@ -286,7 +286,7 @@ export class FlatProxy implements View {
     const before = this.planner.mesh
     const problems = await checkMeshSliced(mesh, before, options)
     if (problems.length > 0) throw new MeshError(problems)
-    const refused = unsupported(mesh)
+    const refused = unsupported(mesh, before)
     if (before && flowCapacityOf(mesh) !== flowCapacityOf(before))
       refused.push({
         path: ['flows', 'capacity'],

@@ -75,8 +75,26 @@ const full = {
       ],
     },
     dns: { address: '10.96.0.10', port: 80, protocol: 'udp', endpoints: [] },
+    api: {
+      port: 80,
+      balance: 'ringHash',
+      hashOn: { cookie: 'user' },
+      sessionAffinity: { cookie: 'sid', ttl: '1h' },
+      http: { maxPending: 10, maxRequests: 1000, eject: { failures: 3 } },
+      endpoints: [],
+    },
+    web: { port: 80, hashOn: 'source', endpoints: [] },
   },
-  listeners: { web: { on: 'up', address: '192.0.2.1', port: 443, protocol: 'https' } },
+  listeners: {
+    web: {
+      on: 'up',
+      address: '192.0.2.1',
+      port: 443,
+      protocol: 'https',
+      hostname: '*.example',
+      http: { maxHeaderBytes: 4096, idleTimeout: '30s', via: 'edge', trustedForwarded: ['10.0.0.0/8'] },
+    },
+  },
   routes: [
     {
       name: 'r',
@@ -84,14 +102,29 @@ const full = {
       hostnames: ['*.example'],
       rules: [
         {
-          matches: [{ path: { type: 'Exact', value: '/' }, method: 'GET' }],
+          matches: [
+            { path: { type: 'Exact', value: '/' }, method: 'GET' },
+            {
+              path: { type: 'RegularExpression', value: '/v[0-9]+' },
+              headers: [{ name: 'X-Version', value: '2' }],
+              queryParams: [{ type: 'RegularExpression', name: 'q[]', value: '.*' }],
+            },
+          ],
           filters: [
             { type: 'Hook', hook: 'auth', timeout: 5, onTimeout: 'deny' },
-            { type: 'RequestHeaderModifier', set: { a: 'b' }, remove: ['c'] },
+            { type: 'RequestHeaderModifier', set: { a: 'b' }, add: { B: '' }, remove: ['c'] },
+            { type: 'ResponseHeaderModifier', remove: ['server'] },
+            { type: 'URLRewrite', hostname: 'shop', path: { type: 'ReplaceFullPath', replaceFullPath: '/' } },
           ],
-          backendRefs: [{ service: 'prod/shop', weight: 3 }, { handler: 'h' }],
-          timeouts: { request: '1s' },
+          backendRefs: [
+            { service: 'prod/shop', weight: 3, filters: [{ type: 'RequestHeaderModifier', add: { x: 'y' } }] },
+            { handler: 'h' },
+          ],
+          timeouts: { request: '1s', backendRequest: 900 },
+          retry: { attempts: 2, codes: [503], backoff: '10ms', on: ['reset'] },
         },
+        { filters: [{ type: 'RequestRedirect', scheme: 'https', port: 8443, statusCode: 308 }] },
+        { filters: [{ type: 'DirectResponse', status: 404, headers: { 'x-a': 'b' }, body: 'no' }], backendRefs: [] },
       ],
     },
   ],
@@ -121,7 +154,13 @@ describe('a valid mesh', () => {
     const mesh = structuredClone(full) as unknown as Mesh
     assert.deepEqual(
       unsupported(mesh).map(({ path }) => path.join('.')),
-      ['listeners.web.protocol', 'routes.0', 'policies.0', 'workloads.node.on'],
+      [
+        'listeners.web.protocol',
+        'routes.0.rules.0.filters.0',
+        'routes.0.rules.0.backendRefs.1.handler',
+        'policies.0',
+        'workloads.node.on',
+      ],
     )
     const tcp = {
       ports,
@@ -130,10 +169,28 @@ describe('a valid mesh', () => {
       routes: [{ name: 'r', listeners: ['door'], rules: [{ backendRefs: [{ service: 's' }] }] }],
     } as unknown as Mesh
     assert.deepEqual(unsupported(tcp), [])
-    const ring = { ports, services: { s: { ...service, balance: 'ringHash' } } } as unknown as Mesh
+    const http = {
+      ports,
+      services: {
+        s: { ...service, balance: 'ringHash', sourceAddress: 'client', proxyProtocol: 'v2' },
+        tcp: { port: 80, sourceAddress: 'client', endpoints: [] },
+      },
+      listeners: { web: { address: '0.0.0.0/0', port: 80, protocol: 'http' } },
+      routes: [
+        { name: 'r', rules: [{ backendRefs: [{ service: 's' }, { service: 's' }] }] },
+        { name: 'q', rules: [{ backendRefs: [{ service: 's' }, { originalDestination: true }] }] },
+      ],
+    } as unknown as Mesh
     assert.deepEqual(
-      unsupported(ring).map(({ path, message }) => [path.join('.'), message]),
-      [['services.s.balance', "'ringHash' is not supported yet"]],
+      unsupported(http).map(({ path, message }) => [path.join('.'), message]),
+      [
+        [
+          'routes.1.rules.0.backendRefs.1.originalDestination',
+          'the original destination of requests is not supported yet',
+        ],
+        ['services.s.sourceAddress', "'client' for the requests of http routes is not supported yet"],
+        ['services.s.proxyProtocol', 'PROXY headers for the requests of http routes are not supported yet'],
+      ],
     )
     const host = defineMesh({
       ports: { a: { type: 'iface', interface: 'eth0' } },

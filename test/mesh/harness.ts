@@ -18,6 +18,12 @@ export interface Service {
   name: string
   endpoints: Endpoint[]
 }
+export interface HttpRoute {
+  name: string
+  listeners: { id: number; hostname: string | null }[]
+  hostnames: string[]
+  rules: Record<'matches' | 'filters' | 'backends' | 'timeouts' | 'retry', unknown>[]
+}
 export interface Plan {
   generation: number
   base: number | null
@@ -27,6 +33,7 @@ export interface Plan {
   workloads: unknown[] | null
   services: { set: Service[]; removed: number[] }
   listeners: { id: number; name: string; backends: unknown[] }[] | null
+  httpRoutes: HttpRoute[] | null
 }
 
 export const read = ({ chunks }: Planned) => JSON.parse(Buffer.concat(chunks).toString()) as Plan

@@ -39,6 +39,8 @@ describe('the listeners of a plan', () => {
         backends: [{ service: 0, weight: 3 }],
         relay: { connectTimeout: 5_000, idleTimeout: 300_000, maxConnections: 100, maxConnectionsPerClient: 0 },
         trusted: ['198.51.100.0/24'],
+        protocol: 'tcp',
+        http: null,
       },
       {
         id: 1,
@@ -49,6 +51,8 @@ describe('the listeners of a plan', () => {
         backends: [],
         relay: { connectTimeout: 5_000, idleTimeout: 3_600_000, maxConnections: 0, maxConnectionsPerClient: 0 },
         trusted: null,
+        protocol: 'tcp',
+        http: null,
       },
     ])
   })

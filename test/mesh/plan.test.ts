@@ -8,6 +8,15 @@ import { IdPool, NamedIds } from '#lib/mesh/ids.js'
 import { Planner } from '#lib/mesh/plan.js'
 import { Harness, mesh, read, type Plan } from './harness.js'
 
+const pool = {
+  maxPending: 1_024,
+  idleTimeout: 60_000,
+  maxRequests: 0,
+  affinityCookie: null,
+  hash: null,
+  eject: { failures: 5, for: 30_000 },
+}
+
 describe('a first plan', () => {
   it('is whole, with everything resolved', async () => {
     const plan = await new Harness().apply(mesh())
@@ -89,6 +98,7 @@ describe('a first plan', () => {
             healthCheck: { interval: 5000, timeout: 1000, healthy: 2, unhealthy: 3, jitter: 0.1 },
             maxConnections: 0,
             proxyProtocol: 'none',
+            http: pool,
             endpoints: [
               { id: 0, address: '10.0.0.11', port: 8080, weight: 1, drain: false, name: 'w' },
               { id: 1, address: 'fd00::11', port: 8080, weight: 1, drain: false, name: 'w' },
@@ -106,12 +116,14 @@ describe('a first plan', () => {
             healthCheck: null,
             maxConnections: 0,
             proxyProtocol: 'none',
+            http: pool,
             endpoints: [{ id: 3, address: '10.0.0.11', port: 53, weight: 1, drain: true, name: 'w' }],
           },
         ],
         removed: [],
       },
       listeners: [],
+      httpRoutes: [],
     })
   })
 

@@ -6,7 +6,7 @@ interface Node {
   description?: string
   default?: unknown
   const?: string
-  enum?: string[]
+  enum?: (string | number)[]
   minimum?: number
   maximum?: number
   pattern?: string
@@ -28,6 +28,7 @@ function kind(node: Node): string {
   if (node.enum) return node.enum.map(code).join(', ')
   if (node.anyOf?.[0]?.type === 'number' && node.anyOf[1]?.type === 'string')
     return `duration${range(node.anyOf[0])} ms`
+  if (node.anyOf?.[0]?.enum) return `${kind(node.anyOf[0])}, or an object`
   if (node.anyOf?.[1]?.type === 'array') return `${kind(node.anyOf[0]!)}, or a list`
   if (node.anyOf) return 'object'
   if (node.type === 'array') return `list of ${kind(node.items!)}`
@@ -60,6 +61,9 @@ export function rowsOf(node: Node): string[] {
 const root = meshSchema as Node
 const named = (key: string) => Object.values(root.properties![key]!.patternProperties!)[0]!
 
+const rule = root.properties!['routes']!.items!.properties!['rules']!.items!
+const backends = rule.properties!['backendRefs']!.items!.anyOf!
+
 /** The objects of a mesh by their heading in docs/mesh.md. */
 export const meshObjects: Readonly<Record<string, Node>> = {
   'The whole': root,
@@ -74,7 +78,27 @@ export const meshObjects: Readonly<Record<string, Node>> = {
   'Health check': named('services').properties!['healthCheck']!,
   Listener: named('listeners'),
   'PROXY protocol': named('listeners').properties!['proxyProtocol']!,
-  'Timeouts of a rule': root.properties!['routes']!.items!.properties!['rules']!.items!.properties!['timeouts']!,
+  'HTTP of a listener': named('listeners').properties!['http']!,
+  'HTTP of a service': named('services').properties!['http']!,
+  Ejection: named('services').properties!['http']!.properties!['eject']!,
+  'Session affinity': named('services').properties!['sessionAffinity']!,
+  Route: root.properties!['routes']!.items!,
+  Rule: rule,
+  Match: rule.properties!['matches']!.items!,
+  'Match of a path': rule.properties!['matches']!.items!.properties!['path']!,
+  'Match of a header': rule.properties!['matches']!.items!.properties!['headers']!.items!,
+  'Match of a query parameter': rule.properties!['matches']!.items!.properties!['queryParams']!.items!,
+  ...Object.fromEntries(
+    rule.properties!['filters']!.items!.anyOf!.map((filter) => [
+      `Filter ${code(filter.properties!['type']!.const)}`,
+      filter,
+    ]),
+  ),
+  Backend: {
+    properties: Object.assign({}, ...backends.map(({ properties }) => properties)) as Record<string, Node>,
+  },
+  Retry: rule.properties!['retry']!,
+  'Timeouts of a rule': rule.properties!['timeouts']!,
   Flows: root.properties!['flows']!,
   Timeouts: root.properties!['flows']!.properties!['timeouts']!,
 }

@@ -35,7 +35,7 @@ export const httpSettings = object(
       word(['none', 'forwarded', 'x-forwarded'], {
         default: 'none',
         description:
-          "Which fields tell endpoints of the client: none, Forwarded (RFC 7239), or X-Forwarded-For, '-Host' and '-Proto'.",
+          'Which fields tell endpoints of the client: none, Forwarded (RFC 7239), or X-Forwarded-For, -Host and -Proto.',
       }),
     ),
     trustedForwarded: optional(

@@ -16,12 +16,16 @@ import { backendFilter, filter } from './filters.js'
 
 const hour = 3_600_000
 
-const path = object({
-  type: word(['Exact', 'PathPrefix', 'RegularExpression'], {
-    description: 'As in the Gateway API; expressions are those of RE2.',
-  }),
-  value: text('line', { maxLength: 1_024, description: 'The path, prefix or expression.' }),
-})
+const path = object(
+  {
+    type: word(['Exact', 'PathPrefix', 'RegularExpression'], {
+      description:
+        'The whole path; its first elements; or an expression (of RE2) that the whole path has to match. Case counts.',
+    }),
+    value: text('line', { maxLength: 1_024, description: 'The path, prefix or expression.' }),
+  },
+  { description: "The path of the request. Default: PathPrefix '/'." },
+)
 const kindOfMatch = optional(
   word(['Exact', 'RegularExpression'], {
     default: 'Exact',
@@ -84,7 +88,7 @@ const backend = either(
 const retry = object(
   {
     attempts: optional(
-      whole({ minimum: 0, maximum: 10, default: 1, description: 'How often, beside the first time.' }),
+      whole({ minimum: 0, maximum: 10, default: 1, description: 'How often it is sent again, at most.' }),
     ),
     codes: optional(
       list(whole({ minimum: 400, maximum: 599, description: 'A status.' }), {
@@ -103,7 +107,8 @@ const retry = object(
     on: optional(
       list(word(['connectFailure', 'reset']), {
         default: ['connectFailure', 'reset'],
-        description: 'No connection came up; or it ended before the first byte of a response.',
+        description:
+          'After what else: no connection came up; it ended before the first byte of a response. Default: both.',
       }),
     ),
   },
@@ -113,26 +118,29 @@ const retry = object(
 const ruleFields = {
   matches: optional(list(match, { description: 'Requests that the rule is for: any of these. Default: all.' })),
   timeouts: optional(
-    object({
-      request: optional(duration({ minimum: 0, maximum: hour, description: 'For the whole exchange. 0: no limit.' })),
-      backendRequest: optional(duration({ minimum: 0, maximum: hour, description: 'For one try. 0: no limit.' })),
-      connect: optional(
-        duration({
-          minimum: 1,
-          maximum: hour,
-          default: 5_000,
-          description: 'For an endpoint to take a connection, and for a PROXY header to come.',
-        }),
-      ),
-      idle: optional(
-        duration({
-          minimum: 1,
-          maximum: 24 * hour,
-          default: hour,
-          description: 'TCP: a connection that carries nothing for so long, either way, is reset.',
-        }),
-      ),
-    }),
+    object(
+      {
+        request: optional(duration({ minimum: 0, maximum: hour, description: 'For the whole exchange. 0: no limit.' })),
+        backendRequest: optional(duration({ minimum: 0, maximum: hour, description: 'For one try. 0: no limit.' })),
+        connect: optional(
+          duration({
+            minimum: 1,
+            maximum: hour,
+            default: 5_000,
+            description: 'Of tcp: for an endpoint to take a connection, and for a PROXY header to come.',
+          }),
+        ),
+        idle: optional(
+          duration({
+            minimum: 1,
+            maximum: 24 * hour,
+            default: hour,
+            description: 'Of tcp: a connection that carries nothing for so long, either way, is reset.',
+          }),
+        ),
+      },
+      { description: 'How long things may take.' },
+    ),
   ),
   retry: optional(retry),
 }

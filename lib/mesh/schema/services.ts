@@ -118,7 +118,7 @@ export const pool = object(
         minimum: 1,
         maximum: 1_048_576,
         default: 1_024,
-        description: 'Requests of a lane that wait for a connection, at most; 503 above it.',
+        description: 'Requests that wait for a connection to one endpoint, at most; 503 above it.',
       }),
     ),
     idleTimeout: optional(
@@ -167,14 +167,14 @@ export const serviceFields = {
       default: 'maglev',
       description:
         "How a new flow finds its endpoint. 'maglev': by a hash that changes little when endpoints do. 'roundRobin': in " +
-        "turn. 'leastRequest': the one with the fewest open flows. 'ringHash': by a hash that hardly changes when endpoints do.",
+        "turn. 'leastRequest': the one with the fewest open flows. 'ringHash': by a hash ring, which moves the fewest and spreads them less evenly.",
     }),
   ),
   hashOn: optional(hashOn),
-  sessionAffinity: optional(sessionAffinity),
-  http: optional(pool),
   affinity: optional(word(['source'], { description: "'source': flows of one client address go to one endpoint." })),
+  sessionAffinity: optional(sessionAffinity),
   healthCheck: optional(healthCheck),
+  http: optional(pool),
   maxConnections: optional(
     whole({
       minimum: 1,

@@ -14,7 +14,7 @@ const base = defineMesh({
       healthCheck: { interval: '5s' },
       endpoints: [{ workload: 'w', port: 80 }],
     },
-    t: { port: 1, endpoints: [] },
+    t: { port: 1, hashOn: { cookie: 'c' }, sessionAffinity: { cookie: 'd', ttl: '1h' }, http: {}, endpoints: [] },
   },
   routes: [
     {
@@ -23,6 +23,13 @@ const base = defineMesh({
         {
           backendRefs: [{ handler: 'h' }, { service: 's' }],
           filters: [{ type: 'Hook', hook: 'k', timeout: 1, onTimeout: 'deny' }],
+        },
+        {
+          matches: [{ headers: [{ name: 'x-a', value: '1' }], queryParams: [{ type: 'Exact', name: 'q', value: '' }] }],
+          filters: [
+            { type: 'RequestRedirect', path: { type: 'ReplaceFullPath', replaceFullPath: '/' }, statusCode: 308 },
+          ],
+          retry: { attempts: 2, codes: [503], on: ['reset'] },
         },
       ],
     },
@@ -59,5 +66,24 @@ defineMesh({ ports, services: { s: { port: 1, endpoints: [], adress: '10.0.0.1' 
 defineMesh({ ports, flows: { timeouts: { tcp: '1s' } } })
 // @ts-expect-error undefined is not absent
 defineMesh({ ports, flows: { capacity: undefined } })
+defineMesh({
+  ports,
+  // @ts-expect-error a path of another type
+  routes: [
+    {
+      name: 'r',
+      rules: [{ filters: [{ type: 'URLRewrite', path: { type: 'ReplaceFullPath', replacePrefixMatch: '/' } }] }],
+    },
+  ],
+})
+// @ts-expect-error a redirect by another status
+defineMesh({ ports, routes: [{ name: 'r', rules: [{ filters: [{ type: 'RequestRedirect', statusCode: 304 }] }] }] })
+// @ts-expect-error a rewrite for one backend
+defineMesh({
+  ports,
+  routes: [{ name: 'r', rules: [{ backendRefs: [{ handler: 'h', filters: [{ type: 'URLRewrite' }] }] }] }],
+})
+// @ts-expect-error an unknown setting of HTTP
+defineMesh({ ports, listeners: { l: { address: '10.0.0.1', port: 1, protocol: 'http', http: { timeout: 1 } } } })
 // @ts-expect-error no endpoints
 defineMesh({ ports, services: { s: { port: 1 } } })
