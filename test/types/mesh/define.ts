@@ -1,5 +1,16 @@
 // What defineMesh infers, and what must not compile.
-import { defineMesh, type Change, type Endpoint, type Mesh, type Port, type Problem, UnsupportedError } from 'flatproxy'
+import {
+  defineMesh,
+  UnsupportedError,
+  type Backend,
+  type Change,
+  type Endpoint,
+  type Filter,
+  type Listener,
+  type Mesh,
+  type Port,
+  type Problem,
+} from 'flatproxy'
 
 const ports = { a: { type: 'memory' }, b: { type: 'fault', port: { type: 'memory' }, seed: 1, drop: 0.01 } } as const
 const base = defineMesh({
@@ -66,24 +77,13 @@ defineMesh({ ports, services: { s: { port: 1, endpoints: [], adress: '10.0.0.1' 
 defineMesh({ ports, flows: { timeouts: { tcp: '1s' } } })
 // @ts-expect-error undefined is not absent
 defineMesh({ ports, flows: { capacity: undefined } })
-defineMesh({
-  ports,
-  // @ts-expect-error a path of another type
-  routes: [
-    {
-      name: 'r',
-      rules: [{ filters: [{ type: 'URLRewrite', path: { type: 'ReplaceFullPath', replacePrefixMatch: '/' } }] }],
-    },
-  ],
-})
 // @ts-expect-error a redirect by another status
-defineMesh({ ports, routes: [{ name: 'r', rules: [{ filters: [{ type: 'RequestRedirect', statusCode: 304 }] }] }] })
+export const redirect: Filter = { type: 'RequestRedirect', statusCode: 304 }
+// @ts-expect-error a path change without its path
+export const rewrite: Filter = { type: 'URLRewrite', path: { type: 'ReplaceFullPath' } }
 // @ts-expect-error a rewrite for one backend
-defineMesh({
-  ports,
-  routes: [{ name: 'r', rules: [{ backendRefs: [{ handler: 'h', filters: [{ type: 'URLRewrite' }] }] }] }],
-})
+export const backend: Backend = { service: 's', filters: [{ type: 'URLRewrite' }] }
 // @ts-expect-error an unknown setting of HTTP
-defineMesh({ ports, listeners: { l: { address: '10.0.0.1', port: 1, protocol: 'http', http: { timeout: 1 } } } })
+export const http: Listener = { address: '10.0.0.1', port: 1, protocol: 'http', http: { timeout: 1 } }
 // @ts-expect-error no endpoints
 defineMesh({ ports, services: { s: { port: 1 } } })
