@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { limits, parseMesh } from 'flatproxy'
+import { fromKubernetes } from 'flatproxy/kubernetes'
 import { exitCodes } from '#lib/cli/exit.js'
 import { meshObjects, tableOf } from './support/mesh-rows.js'
 
@@ -17,6 +18,8 @@ const documents = [
 const text = (path: string) => readFileSync(path, 'utf8')
 const blocks = (document: string, language: string) =>
   [...text(document).matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, 'gm'))].map(([, block]) => block!)
+
+const isKubernetes = (block: string) => block.startsWith('apiVersion:')
 
 describe('the documents', () => {
   it('name files that exist', () => {
@@ -32,9 +35,26 @@ describe('the documents', () => {
   })
 
   it('show meshes that are sound', () => {
-    const meshes = documents.flatMap((document) => blocks(document, 'yaml').map((block) => ({ document, block })))
+    const meshes = documents.flatMap((document) =>
+      blocks(document, 'yaml').flatMap((block) => (isKubernetes(block) ? [] : { document, block })),
+    )
     assert.ok(meshes.length >= 3)
     for (const { document, block } of meshes) assert.doesNotThrow(() => parseMesh(block, document))
+  })
+})
+
+describe('docs/kubernetes.md', () => {
+  it('shows objects that are imported whole', async () => {
+    const [objects] = blocks('docs/kubernetes.md', 'yaml').filter(isKubernetes)
+    const folder = mkdtempSync(join(tmpdir(), 'flatproxy-kubernetes-'))
+    try {
+      writeFileSync(join(folder, 'shop.yaml'), objects!)
+      const { mesh } = await fromKubernetes(join(folder, '*.yaml'))
+      const [shown] = blocks('docs/kubernetes.md', 'yaml').filter((block) => !isKubernetes(block))
+      assert.deepEqual(mesh, parseMesh(shown!))
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })
 

@@ -1,0 +1,1 @@
+export { fromKubernetes, type Imported, type ImportOptions, type Unsupported } from './kubernetes/import.js'
