@@ -108,21 +108,20 @@ export function loadAddon(): Addon {
   return (loaded ??= load())
 }
 
-let regexes: Addon['checkRegex'] | null
+let missing = false
 
 /**
  * Why an expression is none of RE2's; `undefined`: it is one, or the addon, which has RE2, is not here. The first
  * expression loads it.
  */
 export function checkRegex(text: string): string | undefined {
-  if (regexes === undefined) {
-    try {
-      regexes = loadAddon().checkRegex ?? null
-    } catch {
-      regexes = null
-    }
+  if (missing) return undefined
+  try {
+    return loadAddon().checkRegex?.(text) ?? undefined
+  } catch {
+    missing = true
+    return undefined
   }
-  return regexes?.(text) ?? undefined
 }
 
 function load(): Addon {

@@ -8,6 +8,8 @@ export const limits = {
   services: 65_535,
   /** Listeners of a mesh. */
   listeners: 4_096,
+  /** Routes of a mesh. */
+  routes: 65_535,
   /** Endpoints of all services together; one with an IPv4 and an IPv6 address counts twice. */
   endpoints: 1_048_575,
   /** Workloads of a mesh. */

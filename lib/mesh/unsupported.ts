@@ -1,24 +1,32 @@
 import type { Problem } from './problem.js'
 import { isTcpRoute } from './rules/tcp-routes.js'
+import { runSync, type Steps } from './steps.js'
 import { own } from './tree.js'
-import type { Mesh, Route, Rule, Service } from './types.js'
+import type { Mesh, Rule, Service } from './types.js'
 
 /** Told with the path, what is not supported, and what is. */
 type Refuse = (path: Problem['path'], what: string, expected: string) => void
 
 /**
  * What a valid mesh asks for that is not built yet; `start` and `apply` refuse it with `ERR_FLATPROXY_UNSUPPORTED`.
+ */
+export function unsupported(mesh: Mesh): Problem[] {
+  return runSync(unsupportedSteps(mesh, undefined))
+}
+
+/**
+ * {@link unsupported} in steps.
  *
  * @param before an earlier mesh of which nothing was refused: routes that are the same by identity are passed over
  */
-export function unsupported(mesh: Mesh, before?: Mesh): Problem[] {
+export function* unsupportedSteps(mesh: Mesh, before: Mesh | undefined): Steps<Problem[]> {
   const problems: Problem[] = []
   const refuse: Refuse = (path, what, expected) =>
     problems.push({ path, message: `${what} not supported yet`, expected })
   for (const [name, { protocol }] of Object.entries(mesh.listeners ?? {}))
     if (protocol !== 'tcp' && protocol !== 'http')
       refuse(['listeners', name, 'protocol'], `${protocol} is`, "'http' or 'tcp'")
-  refuseRoutes(mesh, before, refuse)
+  yield* refuseRoutes(mesh, before, refuse)
   for (const index of (mesh.policies ?? []).keys()) refuse(['policies', index], 'policies are', 'no policies')
   if (!hooksHost(mesh))
     for (const name of Object.keys(mesh.workloads ?? {}))
@@ -31,18 +39,19 @@ export function unsupported(mesh: Mesh, before?: Mesh): Problem[] {
   return problems
 }
 
-function refuseRoutes(mesh: Mesh, before: Mesh | undefined, refuse: Refuse): void {
+function* refuseRoutes(mesh: Mesh, before: Mesh | undefined, refuse: Refuse): Steps<void> {
   const { routes = [], listeners, services = {} } = mesh
   // Requests of many clients share a connection to an endpoint, which can speak for none of them.
   const personal = Object.keys(services).filter((name) => speaksForClients(services[name]!))
   if (personal.length === 0 && before && mesh.routes === before.routes && listeners === before.listeners) return
   const reached = new Set<string>()
-  routes.forEach((route: Route, index) => {
-    if (isTcpRoute(route, listeners)) return
+  for (const [index, route] of routes.entries()) {
+    if (index % 64 === 63) yield
+    if (isTcpRoute(route, listeners)) continue
     route.rules.forEach((rule, at) =>
       refuseRule(rule, (path, ...rest) => refuse(['routes', index, 'rules', at, ...path], ...rest), reached),
     )
-  })
+  }
   for (const name of personal) {
     if (!reached.has(name)) continue
     const { sourceAddress, proxyProtocol } = services[name]!

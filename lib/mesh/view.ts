@@ -85,9 +85,15 @@ export class MeshView {
     for (const [index, item] of list.entries()) if (this.sound(item)) yield [index, item as Lists[L][number]]
   }
 
+  /** How many items a list has, sound or not. */
+  count(part: keyof Lists): number {
+    const list: unknown = this.mesh[part]
+    return Array.isArray(list) ? list.length : 0
+  }
+
   /** Whether an item of a list is, by identity, in the same place in `before`. */
   kept(part: keyof Lists, index: number): boolean {
-    return kept((this.mesh[part] ?? []) as readonly unknown[], this.before?.[part], index)
+    return kept(this.mesh[part] ?? [], this.before?.[part], index)
   }
 
   /** Whether a value is an object, and nothing is wrong with what it holds directly. */

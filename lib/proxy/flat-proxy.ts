@@ -26,7 +26,7 @@ import { flows as flowsSchema } from '../mesh/schema/flows.js'
 import { settle } from '../mesh/settle.js'
 import { runSliced } from '../mesh/steps.js'
 import type { Mesh } from '../mesh/types.js'
-import { unsupported } from '../mesh/unsupported.js'
+import { unsupportedSteps } from '../mesh/unsupported.js'
 import { loadAddon } from '../native.js'
 import { closed, Engine } from './engine.js'
 import { releaseCores, takeCores } from './lanes.js'
@@ -286,7 +286,7 @@ export class FlatProxy implements View {
     const before = this.planner.mesh
     const problems = await checkMeshSliced(mesh, before, options)
     if (problems.length > 0) throw new MeshError(problems)
-    const refused = unsupported(mesh, before)
+    const refused = await runSliced(unsupportedSteps(mesh, before), options)
     if (before && flowCapacityOf(mesh) !== flowCapacityOf(before))
       refused.push({
         path: ['flows', 'capacity'],

@@ -1,4 +1,5 @@
 import { contains, parsePrefix } from '../address.js'
+import { limits } from '../limits.js'
 import { listNames, meant, quote } from '../names.js'
 import type { Path, Problems } from '../problem.js'
 import type { WideMesh } from '../schema/mesh.js'
@@ -10,6 +11,8 @@ type Policy = NonNullable<WideMesh['policies']>[number]
 /** Routes: no name stands twice; their listeners and services exist. */
 export function* checkRoutes(view: MeshView, problems: Problems): Steps<void> {
   if (view.unchanged('routes') && view.sameNames('listeners') && view.sameNames('services')) return
+  const count = view.count('routes')
+  if (count > limits.routes) problems.add(['routes'], `${count} routes`, `at most ${limits.routes} routes`)
   checkUnique(view, problems, 'routes')
   for (const [index, route] of view.items('routes')) {
     const path = ['routes', index]
