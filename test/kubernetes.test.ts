@@ -157,6 +157,8 @@ describe('what a mesh cannot say', () => {
       '21 : Endpoints e: objects of kind Endpoints (v1) are not imported',
       '27 : no object of Kubernetes: it has no kind',
       '29 : Service: it has no name',
+      '33 : HTTPRoute empty: spec is missing',
+      '40 spec.listeners[0]: Gateway half: port is missing',
     ])
   })
 

@@ -12,7 +12,7 @@ export function importGrants(objects: Objects): Granted {
   const allowed = new Set<string>()
   for (const { root, namespace } of objects.of('ReferenceGrant')) {
     root.ignore('status')
-    const spec = root.get('spec')
+    const spec = root.must('spec')
     const sources = (spec?.list('from') ?? []).flatMap((from) => {
       const [group, kind, source] = [from.text('group'), from.text('kind'), from.text('namespace')]
       return group === 'gateway.networking.k8s.io' && kind === 'HTTPRoute' && source !== undefined ? source : []

@@ -49,6 +49,13 @@ export class Field {
     return this.child(key, own(this.value, key))
   }
 
+  /** A member that has to be there; what lacks it is refused. */
+  must(key: string): Field | undefined {
+    const field = this.get(key)
+    if (field === undefined) this.refuse(`${key} is missing`)
+    return field
+  }
+
   /** The items of a list; none when there is no list. */
   list(key: string): Field[] {
     const field = this.get(key)
@@ -74,9 +81,7 @@ export class Field {
 
   /** A text that has to be there; what lacks it is refused. */
   need(key: string): string | undefined {
-    const text = this.text(key)
-    if (text === undefined && !this.get(key)) this.refuse(`${key} is missing`)
-    return text
+    return this.must(key) && this.text(key)
   }
 
   /** The texts of a list. */

@@ -34,13 +34,13 @@ export function importGateways(objects: Objects): Gateways {
 
 /** The addresses that are asked for, or else those that were given. */
 function addressesOf({ root }: K8sObject): string[] {
-  const spec = root.get('spec')
+  const spec = root.must('spec')
   spec?.ignore('gatewayClassName')
   const asked = readAddresses(spec)
   const status = root.get('status')
   status?.ignore('conditions', 'listeners', 'attachedListenerSets')
-  const given = readAddresses(status)
-  const addresses = asked.length > 0 ? asked : given
+  if (asked.length > 0) status?.ignore('addresses')
+  const addresses = asked.length > 0 ? asked : readAddresses(status)
   if (addresses.length === 0)
     (spec ?? root).get('listeners')?.refuse('the Gateway has no IP address, in spec or status')
   const infrastructure = spec?.get('infrastructure')
@@ -64,7 +64,7 @@ function readListener(
   addresses: readonly string[],
 ): GatewayListener | undefined {
   const section = source.need('name')
-  const [port, protocol] = [source.number('port'), source.need('protocol')]
+  const [port, protocol] = [source.must('port') && source.number('port'), source.need('protocol')]
   const hostname = source.text('hostname') || undefined
   if (section === undefined || port === undefined || protocol === undefined) return undefined
   const allows = readAllowed(objects, namespace, source.get('allowedRoutes'))

@@ -29,7 +29,7 @@ const order = <T extends number | string>(a: T, b: T): number => (a < b ? -1 : a
 
 function readRoute({ root, namespace }: K8sObject, name: string, around: Around): Route | undefined {
   root.ignore('status')
-  const spec = root.get('spec')
+  const spec = root.must('spec')
   if (!spec) return undefined
   const hostnames = spec.texts('hostnames')
   const listeners = attach(spec, namespace, hostnames, around.gateways)

@@ -63,7 +63,7 @@ function readSlice({ root }: K8sObject): SliceEndpoints {
 
 function readService({ root }: K8sObject, owner: string, slices: readonly SliceEndpoints[]): ServicePort[] {
   root.ignore('status')
-  const spec = root.get('spec')
+  const spec = root.must('spec')
   if (!spec) return []
   const type = spec.text('type') ?? 'ClusterIP'
   spec.ignore('selector', 'ipFamilies', 'ipFamilyPolicy', 'publishNotReadyAddresses', 'sessionAffinityConfig')
