@@ -54,8 +54,6 @@ export const recordBytes = 96
 export interface Addon {
   /** The version of DPDK. */
   dpdkVersion(): string
-  /** Why RE2 does not take a regular expression; `null`: it does. */
-  checkRegex?(text: string): string | null
   /** Removes what a dead process left on an interface: a block, filters, pins. Gives how many there were. */
   unblock(name: string): number
   /** Why a text is no regular expression of an HTTP route (RE2's syntax); null: it is one. */
@@ -117,7 +115,7 @@ let missing = false
 export function checkRegex(text: string): string | undefined {
   if (missing) return undefined
   try {
-    return loadAddon().checkRegex?.(text) ?? undefined
+    return loadAddon().checkRegex(text) ?? undefined
   } catch {
     missing = true
     return undefined

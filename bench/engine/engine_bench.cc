@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "http_rows.h"
 #include "packet/frame.h"
 #include "rig.h"
 #include "route_rows.h"
@@ -211,7 +212,7 @@ int main(int argc, char** argv) {
   int rounds = 5;
   std::string rows =
       "forward,flow-10k,flow-1m,flow-new,flow-bytes,tcp-connect,tcp-large,tcp-small,tcp-ping,tcp-flood,tcp-flood-kept,"
-      "tcp-idle-bytes,tcp-idle-cost,route-10k";
+      "tcp-idle-bytes,tcp-idle-cost,route-10k,request-keepalive,request-connect,body-large,http-idle-bytes";
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--rounds") == 0) rounds = std::max(1, std::atoi(argv[i + 1]));
     if (std::strcmp(argv[i], "--rows") == 0) rows = argv[i + 1];
@@ -234,5 +235,9 @@ int main(int argc, char** argv) {
   if (wanted("tcp-idle-bytes")) tcp_idle_bytes(rounds);
   if (wanted("tcp-idle-cost")) tcp_idle_cost(rounds);
   if (wanted("route-10k")) route_match(rounds);
+  if (wanted("request-keepalive")) request_keepalive(rounds);
+  if (wanted("request-connect")) request_connect(rounds);
+  if (wanted("body-large")) body_large(rounds);
+  if (wanted("http-idle-bytes")) http_idle_bytes(rounds);
   return 0;
 }

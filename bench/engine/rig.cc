@@ -12,15 +12,14 @@ namespace {
 constexpr wire::Mac kLeftMac{{2, 0, 0, 0, 0, 1}}, kRightMac{{2, 0, 0, 0, 0, 2}};
 constexpr wire::Mac kClientMac{{2, 0, 0, 0, 1, 1}}, kServerMac{{2, 0, 0, 0, 1, 2}};
 
-std::string plan_text(const std::string& services, uint32_t flows, bool track_all, const std::string& listeners) {
+std::string plan_text(const Rig::Parts& parts, uint32_t flows, bool track_all) {
   std::string text = R"({"generation":1,"base":null,"ports":[
     {"id":0,"name":"left","own":["192.0.2.1/24"],"config":{"type":"memory"}},
     {"id":1,"name":"right","own":["198.51.100.1/24"],"config":{"type":"memory"}}],
     "routes":[{"to":"192.0.2.0/24","port":0},{"to":"198.51.100.0/24","port":1},{"to":"10.0.0.0/8","port":0,"via":"192.0.2.2"}],
     "workloads":[],"services":{"set":)";
-  text += services;
-  text += R"(,"removed":[]},"listeners":)" + listeners + R"(,"httpRoutes":[],"flows":{"capacity":)" +
-          std::to_string(flows) + R"(,"midstream":"adopt","track":")";
+  text += parts.services + R"(,"removed":[]},"listeners":)" + parts.listeners + R"(,"httpRoutes":)" +
+          parts.http_routes + R"(,"flows":{"capacity":)" + std::to_string(flows) + R"(,"midstream":"adopt","track":")";
   text += track_all ? "all" : "services";
   text += R"(","timeouts":{"tcpSynSent":30000,"tcpSynReceived":30000,"tcpEstablished":7440000,"tcpFinWait":120000,
     "tcpCloseWait":60000,"tcpLastAck":30000,"tcpTimeWait":120000,"tcpClose":10000,"udp":30000,"udpAssured":180000,
@@ -50,7 +49,7 @@ void send_arp(MemoryPort& port, Buffers& buffers, ArpOperation operation, const 
 
 }  // namespace
 
-Rig::Rig(const std::string& services, uint32_t flows, bool track_all, const std::string& listeners) {
+Rig::Rig(const Parts& parts, const Lane::Capacity& capacity, bool track_all) {
   const MemoryOptions options{.ring_size = 4096, .same_thread = true};
   const auto open = [&](uint16_t id, const std::string& name, const std::string&) -> std::shared_ptr<Port> {
     PortInfo info;
@@ -62,9 +61,9 @@ Rig::Rig(const std::string& services, uint32_t flows, bool track_all, const std:
     (id == 0 ? left_ : right_) = port;
     return port;
   };
-  snapshot_ = build_snapshot(plan_text(services, flows, track_all, listeners), nullptr, open);
-  shared_ = std::make_unique<LaneShared>(1, flows, hash_key(1), [] { return uint64_t{4}; });
-  lane_ = std::make_unique<Lane>(0, *shared_, Lane::Capacity{flows});
+  snapshot_ = build_snapshot(plan_text(parts, capacity.flows, track_all), nullptr, open);
+  shared_ = std::make_unique<LaneShared>(1, capacity.flows, hash_key(1), [] { return uint64_t{4}; });
+  lane_ = std::make_unique<Lane>(0, *shared_, capacity);
   lane_->adopt(*snapshot_, now_);
   teach_neighbors();
 }

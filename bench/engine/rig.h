@@ -16,9 +16,14 @@ namespace flatproxy::bench {
 /// Outside is a generator of 64-byte frames that takes them back when they come out.
 class Rig {
  public:
-  /// @param services JSON of the plan's services  @param flows capacity of the flow table  @param listeners JSON as
-  /// well
-  Rig(const std::string& services, uint32_t flows, bool track_all, const std::string& listeners = "[]");
+  /// JSON of the plan.
+  struct Parts {
+    std::string services = "[]";
+    std::string listeners = "[]";
+    std::string http_routes = "[]";
+  };
+  Rig(const Parts& parts, const Lane::Capacity& capacity, bool track_all);
+  Rig(const std::string& services, uint32_t flows, bool track_all) : Rig(Parts{services}, {flows}, track_all) {}
 
   Lane& lane() { return *lane_; }
   MemoryPort& left() { return *left_; }

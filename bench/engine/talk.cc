@@ -21,15 +21,40 @@ std::string service() {
   return text + "]}]";
 }
 
-constexpr const char* kListener = R"([{"id":0,"name":"door","addresses":["203.0.113.2"],"port":81,"on":null,
-  "protocol":"tcp","http":null,"backends":[{"service":0,"weight":1}],"trusted":null,"relay":{"connectTimeout":5000,"idleTimeout":3600000,
-  "maxConnections":0,"maxConnectionsPerClient":0}}])";
+std::string listener(Talk::Protocol protocol) {
+  const bool http = protocol == Talk::Protocol::http;
+  std::string text = R"([{"id":0,"name":"door","addresses":["203.0.113.2"],"port":81,"on":null,"trusted":null,
+    "relay":{"connectTimeout":5000,"idleTimeout":3600000,"maxConnections":0,"maxConnectionsPerClient":0},)";
+  text += http ? R"("protocol":"http","backends":[],"http":{"maxHeaderBytes":16384,"maxHeaders":100,"maxUriBytes":8192,
+    "maxRequests":0,"headerTimeout":10000,"bodyTimeout":60000,"idleTimeout":3600000,"tunnelTimeout":3600000,"via":null,
+    "forwarded":"none","trustedForwarded":[],"dotSegments":"normalize","encodedSlashes":"keep","doubleSlashes":"keep"}}])"
+               : R"("protocol":"tcp","backends":[{"service":0,"weight":1}],"http":null}])";
+  return text;
+}
+
+constexpr const char* kRoutes = R"([{"name":"shop","listeners":[{"id":0,"hostname":null}],"hostnames":["shop.example"],
+  "rules":[{"matches":[{"path":{"type":"PathPrefix","value":"/"},"method":null,"headers":[],"queryParams":[]}],
+  "filters":[],"backends":[{"service":0,"weight":1,"filters":[]}],"timeouts":{"request":0,"backendRequest":0},
+  "retry":null}]}])";
+
+constexpr std::string_view kResponse =
+    "HTTP/1.1 200 OK\r\n"
+    "Server: nginx/1.22.1\r\n"
+    "Date: Sat, 28 Nov 2026 14:00:00 GMT\r\n"
+    "Content-Type: text/plain\r\n"
+    "Content-Length: 6\r\n"
+    "Connection: keep-alive\r\n"
+    "\r\n"
+    "small\n";
 
 constexpr uint32_t kPorts = 60'000;  // of one client
 
 }  // namespace
 
-Talk::Talk() : rig_(service(), 1024, false, kListener), server_next_(kEndpoints << 16) {}
+Talk::Talk(Protocol protocol, uint32_t connections)
+    : protocol_(protocol),
+      rig_({service(), listener(protocol), protocol == Protocol::http ? kRoutes : "[]"}, {1024, connections}, false),
+      server_next_(kEndpoints << 16) {}
 
 void Talk::say_from(bool left, const TcpWords& words) {
   const auto clock = static_cast<uint32_t>(rig_.now() / 1'000'000);
@@ -46,24 +71,36 @@ TcpWords Talk::syn(uint32_t number) const {
   return words;
 }
 
-void Talk::serve(const TcpWords& in, bool echoes) {
+void Talk::serve(const TcpWords& in, bool echoes) { answer(in, echoes ? in.payload : 0, nullptr); }
+
+void Talk::serve_http(const TcpWords& in) {
+  answer(in, in.payload > 0 ? static_cast<uint32_t>(kResponse.size()) : 0, kResponse.data());
+}
+
+void Talk::answer(const TcpWords& in, uint32_t payload, const char* content) {
   if (in.has(wire::kRst)) return;
   if (in.length() == 0) return;
   const uint32_t endpoint = (in.destination_port - kFirstPort) * kServers + in.destination % kServers;
   uint32_t& next = server_next_[endpoint << 16 | in.source_port];
   if (in.has(wire::kSyn)) next = 1000;
-  TcpWords out = in.answer(in.flags & (wire::kSyn | wire::kFin), echoes ? in.payload : 0);
+  TcpWords out = in.answer(in.flags & (wire::kSyn | wire::kFin), payload);
+  out.content = content;
   out.sequence = next;
   next += out.length();
   say_from(false, out);
 }
 
-Streams::Streams(Talk& talk, uint32_t connections) : talk_(talk) {
+Streams::Streams(Talk& talk, uint32_t connections, std::string_view head) : talk_(talk) {
   open(talk, connections, [&](const TcpWords& in) { streams_[in.destination_port] = {in, in.acknowledgment}; });
   for (auto& [port, stream] : streams_) {
     stream.last.sequence += 1;
     stream.last.flags = wire::kAck;
     stream.last.window = 255;
+    if (head.empty()) continue;
+    TcpWords out = stream.last.answer(wire::kPsh, static_cast<uint32_t>(head.size()));
+    out.content = head.data();
+    stream.next += out.payload;
+    talk.say_from(true, out);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -19,7 +20,9 @@ constexpr uint32_t kListenerAddress = 0xcb007102;  // 203.0.113.2
 /// A rig whose clock is the real one, with a listener, and clients and servers that hear and say.
 class Talk {
  public:
-  Talk();
+  enum class Protocol { tcp, http };
+  /// @param connections capacity of the lane
+  explicit Talk(Protocol protocol = Protocol::tcp, uint32_t connections = Lane::Capacity{}.connections);
 
   void say_from(bool left, const TcpWords& words);
   /// The SYN of one of many clients. @param number below kNumbers
@@ -34,11 +37,18 @@ class Talk {
   }
   /// A server: takes connections, echoes what it gets if asked to, closes when the other side has.
   void serve(const TcpWords& in, bool echoes);
+  /// A server of HTTP, which takes each segment with a payload for a request.
+  void serve_http(const TcpWords& in);
   Rig& rig() { return rig_; }
   const RelayCounters& counters() { return rig_.lane().counters().listeners[0]; }
   const tcp::Stack& stack() { return rig_.lane().tcp().stack(); }
+  /// Connections of clients that the lane has done its part for.
+  uint64_t opened() { return protocol_ == Protocol::http ? counters().taken.read() : counters().relayed.read(); }
 
  private:
+  void answer(const TcpWords& in, uint32_t payload, const char* content);
+
+  Protocol protocol_;
   Rig rig_;
   std::vector<uint32_t> server_next_;  // sequence numbers
 };
@@ -60,10 +70,9 @@ void open(Talk& talk, uint32_t connections, Opened&& opened) {
     };
     talk.turn(client, server);
   }
-  for (const double end = seconds() + 3; seconds() < end && talk.counters().relayed.read() < connections;)
-    talk.turn(nobody, server);
-  if (there != connections || talk.counters().relayed.read() != connections)
-    fail(talk.rig(), "connections that opened", connections, talk.counters().relayed.read());
+  for (const double end = seconds() + 3; seconds() < end && talk.opened() < connections;) talk.turn(nobody, server);
+  if (there != connections || talk.opened() != connections)
+    fail(talk.rig(), "connections that opened", connections, talk.opened());
 }
 
 /// Clients that send large frames for as long as the window lets them.
@@ -71,7 +80,8 @@ class Streams {
  public:
   static constexpr uint32_t kFrame = 43 * 1448;  ///< bytes
 
-  Streams(Talk& talk, uint32_t connections);
+  /// @param head what each begins with
+  Streams(Talk& talk, uint32_t connections, std::string_view head = {});
   /// Sends up to `frames` on each.
   void send(uint32_t frames);
   /// What a client hears.

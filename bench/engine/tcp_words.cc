@@ -1,6 +1,7 @@
 #include "tcp_words.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "packet/frame.h"
 #include "rig.h"
@@ -19,9 +20,10 @@ wire::Address v4(uint32_t host_order) {
   return wire::Address::from_v4(&network_order);
 }
 
-bool add_payload(Segment* frame, uint32_t bytes, Buffers& buffers) {
+bool add_payload(Segment* frame, uint32_t bytes, const char* content, Buffers& buffers) {
   frame->frame_length += bytes;
   if (bytes <= kMss) {
+    if (content != nullptr) std::memcpy(frame->data + frame->length, content, bytes);
     frame->length += bytes;
     return true;
   }
@@ -97,7 +99,7 @@ Segment* say(const TcpWords& words, bool from_left, uint32_t clock, Buffers& buf
   frame->length = frame->frame_length = kL4 + tcp.size();
   frame->l4_offset = kL4;
   frame->flags = kChecksumValid;
-  if (add_payload(frame, words.payload, buffers)) return frame;
+  if (add_payload(frame, words.payload, words.content, buffers)) return frame;
   release(frame);
   return nullptr;
 }

@@ -16,8 +16,9 @@ struct TcpWords {
   uint32_t acknowledgment = 0;
   uint8_t flags = 0;
   uint16_t window = 0;
-  uint32_t payload = 0;    ///< bytes
-  uint32_t timestamp = 0;  ///< heard: the sender's; said: the one that is echoed
+  uint32_t payload = 0;           ///< bytes
+  const char* content = nullptr;  ///< said: the payload's; whatever there is, without
+  uint32_t timestamp = 0;         ///< heard: the sender's; said: the one that is echoed
 
   bool has(uint8_t flag) const { return (flags & flag) != 0; }
   /// How far it moves the sequence number on.

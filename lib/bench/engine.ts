@@ -12,7 +12,7 @@ export const engineCases: readonly string[] = [
   ...['forward', 'flow-10k', 'flow-1m', 'flow-new', 'flow-bytes'],
   ...['tcp-connect', 'tcp-large', 'tcp-small', 'tcp-ping'],
   ...['tcp-flood', 'tcp-flood-kept', 'tcp-idle-bytes', 'tcp-idle-cost'],
-  'route-10k',
+  ...['route-10k', 'request-keepalive', 'request-connect', 'body-large', 'http-idle-bytes'],
 ]
 
 const program = join(packageRoot, 'build/bench/engine_bench')

@@ -35,7 +35,7 @@ void HttpRelay::dispatch(Exchange& e) {
   const Service* service = policy_.service(e.backend->service);
   const Endpoint* endpoint = service != nullptr ? choose_endpoint(e, *service) : nullptr;
   if (endpoint == nullptr) return fail(e, 503, Outcome::no_endpoint);
-  Session& s = session_of(e);
+  HttpSession& s = session_of(e);
   e.pool = pools_.find(endpoint->id, endpoint->address, endpoint->port, pool_settings(*service, settings_of(s).relay));
   e.endpoint = endpoint->id;
   policy_.request_begins(e.endpoint);
@@ -48,7 +48,7 @@ void HttpRelay::dispatch(Exchange& e) {
 }
 
 const Endpoint* HttpRelay::choose_endpoint(const Exchange& e, const Service& service) {
-  const Session& s = session_of(e);
+  const HttpSession& s = session_of(e);
   uint64_t hash = mix(address_hash(s.client.ends.source, kBalanceKey) + s.client.ends.source_port);
   const Endpoint* endpoint = nullptr;
   for (int i = 0; i < kChoices; ++i) {
@@ -99,7 +99,7 @@ void HttpRelay::give_link(Exchange& e, Link& link) {
 
 void HttpRelay::send_request(Exchange& e, Link& link) {
   const http::RequestHead& head = head_of(e);
-  const Session& s = session_of(e);
+  const HttpSession& s = session_of(e);
   const HttpSettings& settings = settings_of(s).http;
   http::HeadWriter out(buffers_);
   write_request(out, head,

@@ -33,8 +33,8 @@ enum class Outcome : uint8_t {
 constexpr uint32_t kOutcomes = static_cast<uint32_t>(Outcome::no_buffers) + 1;
 
 /// A client's connection. While it has no exchange it is all that there is of it.
-struct Session : ConnectionOwner {
-  Session() : ConnectionOwner(Kind::http_client) {}
+struct HttpSession : ConnectionOwner {
+  HttpSession() : ConnectionOwner(Kind::http_client) {}
   static constexpr uint32_t kNone = ~0u;
 
   enum class Stage : uint8_t {
@@ -60,7 +60,7 @@ struct Session : ConnectionOwner {
   tcp::WheelNode timer;
 };
 /// With its connection, an idle client holds 1,024 bytes at most.
-static_assert(sizeof(Session) + 512 <= 1024);
+static_assert(sizeof(HttpSession) + 512 <= 1024);
 
 /// One request and its response.
 struct Exchange {

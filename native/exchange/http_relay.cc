@@ -27,7 +27,8 @@ HttpRelay::HttpRelay(tcp::Stack& stack, Buffers& buffers, HttpPolicy& policy, Re
 
 HttpRelay::~HttpRelay() {
   for (uint32_t i = 0; i < sessions_.limit(); ++i) {
-    if (sessions_.holds(i) && sessions_[i].exchange != Session::kNone) exchanges_[sessions_[i].exchange].head.clear();
+    if (sessions_.holds(i) && sessions_[i].exchange != HttpSession::kNone)
+      exchanges_[sessions_[i].exchange].head.clear();
   }
 }
 
@@ -56,7 +57,7 @@ void HttpRelay::take(tcp::Connection& c) {
     counters.over_limit.add(1);
     return stack_.abort(c);
   }
-  Session& s = *sessions_.make();
+  HttpSession& s = *sessions_.make();
   s.connection = &c;
   s.peer = c.tuple.destination;
   s.client = {c.listener, ends_of(c), c.path[0]};
@@ -67,7 +68,7 @@ void HttpRelay::take(tcp::Connection& c) {
   policy_.tell_client(FlowEventKind::opened, s.index);
   arm(s);
   if (!settings_of(s).relay.expects_proxy_header) {
-    s.stage = Session::Stage::request;
+    s.stage = HttpSession::Stage::request;
     return read_requests(s);
   }
   if (policy_.trusts(c.listener, c.tuple.destination)) return read_proxy_header(s);
@@ -88,17 +89,17 @@ void HttpRelay::happen(tcp::Connection& c) {
   const uint8_t events = std::exchange(c.events, uint8_t{0});
   auto& owner = *static_cast<ConnectionOwner*>(c.owner);
   if (owner.kind == ConnectionOwner::Kind::http_endpoint) return link_happened(static_cast<Link&>(owner), events);
-  client_happened(static_cast<Session&>(owner), events);
+  client_happened(static_cast<HttpSession&>(owner), events);
 }
 
-void HttpRelay::client_happened(Session& s, uint8_t events) {
+void HttpRelay::client_happened(HttpSession& s, uint8_t events) {
   if ((events & tcp::kEnded) != 0) return client_ended(s);
   switch (s.stage) {
-    case Session::Stage::proxy_header:
+    case HttpSession::Stage::proxy_header:
       return read_proxy_header(s);
-    case Session::Stage::request:
+    case HttpSession::Stage::request:
       return read_requests(s);
-    case Session::Stage::exchange: {
+    case HttpSession::Stage::exchange: {
       Exchange& e = exchanges_[s.exchange];
       const uint32_t index = s.index;
       move_request(e);
@@ -106,7 +107,7 @@ void HttpRelay::client_happened(Session& s, uint8_t events) {
       if (sessions_[index].exchange == e.index && e.stage >= Exchange::Stage::answering) move_response(e);
       return;
     }
-    case Session::Stage::lingering:
+    case HttpSession::Stage::lingering:
       s.connection->received.clear();
       stack_.taken(*s.connection);
       if (s.connection->peer_closed()) end_session(s, false);
@@ -114,7 +115,7 @@ void HttpRelay::client_happened(Session& s, uint8_t events) {
   }
 }
 
-void HttpRelay::read_proxy_header(Session& s) {
+void HttpRelay::read_proxy_header(HttpSession& s) {
   switch (take_proxy_header(stack_, *s.connection, s.client.ends)) {
     case wire::ProxyParse::incomplete:
       return;
@@ -122,22 +123,22 @@ void HttpRelay::read_proxy_header(Session& s) {
       counters_of(s).bad_proxy_header.add(1);
       return end_session(s, true);
     case wire::ProxyParse::complete:
-      s.stage = Session::Stage::request;
+      s.stage = HttpSession::Stage::request;
       return read_requests(s);
   }
 }
 
 /// Nobody is there for a response any more.
-void HttpRelay::client_ended(Session& s) {
+void HttpRelay::client_ended(HttpSession& s) {
   if (s.connection->end == tcp::End::reset) counters_of(s).resets.add(1);
-  if (s.exchange != Session::kNone) return cut(exchanges_[s.exchange], Outcome::client_gone);
+  if (s.exchange != HttpSession::kNone) return cut(exchanges_[s.exchange], Outcome::client_gone);
   end_session(s, false);
 }
 
 /// No more is sent. What the client still sends is dropped for a while: an answer to it would be a reset, which might
 /// overtake what the client has not read yet.
-void HttpRelay::linger(Session& s) {
-  s.stage = Session::Stage::lingering;
+void HttpRelay::linger(HttpSession& s) {
+  s.stage = HttpSession::Stage::lingering;
   s.active_at = now_ms();
   stack_.shut_down(*s.connection);
   arm(s);
@@ -146,7 +147,7 @@ void HttpRelay::linger(Session& s) {
   if (s.connection->peer_closed() || s.connection->state == tcp::State::closed) end_session(s, false);
 }
 
-void HttpRelay::end_session(Session& s, bool reset) {
+void HttpRelay::end_session(HttpSession& s, bool reset) {
   policy_.tell_client(FlowEventKind::closed, s.index);
   if (reset) {
     stack_.abort(*s.connection);
@@ -163,7 +164,7 @@ void HttpRelay::end_session(Session& s, bool reset) {
 
 bool HttpRelay::record(uint32_t index, FlowRecord& to) const {
   if (!sessions_.holds(index)) return false;
-  const Session& s = sessions_[index];
+  const HttpSession& s = sessions_[index];
   const wire::ProxyHeader& ends = s.client.ends;
   const auto family = static_cast<uint8_t>(ends.source.is_v4() ? 4 : 6);
   to = {};
@@ -172,7 +173,7 @@ bool HttpRelay::record(uint32_t index, FlowRecord& to) const {
   to.last_seen = s.active_at;
   to.bytes[kOriginal] = s.bytes[0];
   to.bytes[kReply] = s.bytes[1];
-  to.state = s.stage == Session::Stage::lingering ? FlowState::tcp_fin_wait : FlowState::tcp_established;
+  to.state = s.stage == HttpSession::Stage::lingering ? FlowState::tcp_fin_wait : FlowState::tcp_established;
   to.assured = true;
   to.terminated = true;
   return true;
@@ -185,8 +186,8 @@ void HttpRelay::drain_some() {
   const uint32_t end = std::min(sessions_.limit(), drain_next_ + kSlice);
   for (uint32_t i = drain_next_; i < end; ++i) {
     if (!sessions_.holds(i)) continue;
-    Session& s = sessions_[i];
-    if (s.stage == Session::Stage::request && s.connection->received.empty()) linger(s);
+    HttpSession& s = sessions_[i];
+    if (s.stage == HttpSession::Stage::request && s.connection->received.empty()) linger(s);
   }
   drain_next_ = end == sessions_.limit() ? 0 : end;
 }
@@ -196,8 +197,8 @@ uint32_t HttpRelay::reset_from(uint32_t index) {
   const uint32_t end = std::min(sessions_.limit(), index + kSlice);
   for (; index < end; ++index) {
     if (!sessions_.holds(index)) continue;
-    Session& s = sessions_[index];
-    if (s.exchange != Session::kNone) {
+    HttpSession& s = sessions_[index];
+    if (s.exchange != HttpSession::kNone) {
       cut(exchanges_[s.exchange], Outcome::draining);
     } else {
       end_session(s, true);
@@ -216,25 +217,25 @@ void HttpRelay::advance() {
   });
 }
 
-Nanoseconds HttpRelay::deadline_of(const Session& s) const {
+Nanoseconds HttpRelay::deadline_of(const HttpSession& s) const {
   const Nanoseconds active = Nanoseconds{s.active_at} * tcp::kMillisecond;
   const ListenerState& settings = settings_of(s);
   switch (s.stage) {
-    case Session::Stage::proxy_header:
+    case HttpSession::Stage::proxy_header:
       return active + settings.relay.connect_timeout;
-    case Session::Stage::request:
+    case HttpSession::Stage::request:
       if (s.head_begun > 0 || s.requests == 0) return active + settings.http.header_timeout;
       if (s.connection->to_send.bytes() > 0) return active + settings.http.body_timeout;
       return active + settings.http.idle_timeout;
-    case Session::Stage::exchange:
+    case HttpSession::Stage::exchange:
       return exchange_deadline(s);
-    case Session::Stage::lingering:
+    case HttpSession::Stage::lingering:
       return active + kLinger;
   }
   return kNever;
 }
 
-Nanoseconds HttpRelay::exchange_deadline(const Session& s) const {
+Nanoseconds HttpRelay::exchange_deadline(const HttpSession& s) const {
   const Exchange& e = exchanges_[s.exchange];
   const HttpSettings& http = settings_of(s).http;
   const Nanoseconds active = Nanoseconds{s.active_at} * tcp::kMillisecond;
@@ -244,28 +245,28 @@ Nanoseconds HttpRelay::exchange_deadline(const Session& s) const {
 }
 
 /// A timer that is set early fires for nothing, and is set again.
-void HttpRelay::arm(Session& s) {
+void HttpRelay::arm(HttpSession& s) {
   const Nanoseconds deadline = deadline_of(s);
   if (!wheel_.fires_by(s.index, deadline)) wheel_.set(s.index, deadline);
 }
 
-void HttpRelay::fire(Session& s) {
+void HttpRelay::fire(HttpSession& s) {
   if (now_ < deadline_of(s)) return arm(s);
   switch (s.stage) {
-    case Session::Stage::proxy_header:
+    case HttpSession::Stage::proxy_header:
       counters_of(s).bad_proxy_header.add(1);
       return end_session(s, true);
-    case Session::Stage::request:
+    case HttpSession::Stage::request:
       return fire_idle(s);
-    case Session::Stage::exchange:
+    case HttpSession::Stage::exchange:
       return fire_exchange(s, exchanges_[s.exchange]);
-    case Session::Stage::lingering:
+    case HttpSession::Stage::lingering:
       return end_session(s, true);
   }
 }
 
 /// Between requests.
-void HttpRelay::fire_idle(Session& s) {
+void HttpRelay::fire_idle(HttpSession& s) {
   if (s.head_begun > 0) return refuse_late(s);
   const bool unsent = s.connection->to_send.bytes() > 0;
   if (unsent && s.connection->una != s.acknowledged) {
@@ -278,7 +279,7 @@ void HttpRelay::fire_idle(Session& s) {
   end_session(s, unsent);
 }
 
-void HttpRelay::fire_exchange(Session& s, Exchange& e) {
+void HttpRelay::fire_exchange(HttpSession& s, Exchange& e) {
   if (e.stage == Exchange::Stage::backing_off && now_ >= e.retry_at && now_ < e.request_deadline) {
     e.retry_at = kNever;
     dispatch(e);

@@ -99,49 +99,49 @@ class HttpRelay {
     HttpSettings http;
   };
   struct Nodes {
-    Session* sessions;
+    HttpSession* sessions;
     tcp::WheelNode& operator()(uint32_t index) const { return sessions[index].timer; }
   };
 
   // http_relay.cc: clients' connections, and time.
-  const ListenerState& settings_of(const Session& s) const { return listeners_[s.client.listener]; }
-  RelayCounters& counters_of(const Session& s) const { return counters_[s.client.listener]; }
-  Session& session_of(const Exchange& e) const { return sessions_[e.session]; }
+  const ListenerState& settings_of(const HttpSession& s) const { return listeners_[s.client.listener]; }
+  RelayCounters& counters_of(const HttpSession& s) const { return counters_[s.client.listener]; }
+  HttpSession& session_of(const Exchange& e) const { return sessions_[e.session]; }
   Link* link_of(const Exchange& e) { return e.link != Exchange::kNone ? &pools_.link(e.link) : nullptr; }
-  void count_up(Session& s, uint64_t bytes) {
+  void count_up(HttpSession& s, uint64_t bytes) {
     s.bytes[0] += bytes;
     counters_of(s).bytes_up.add(bytes);
   }
-  void count_down(Session& s, uint64_t bytes) {
+  void count_down(HttpSession& s, uint64_t bytes) {
     s.bytes[1] += bytes;
     s.active_at = now_ms();
     counters_of(s).bytes_down.add(bytes);
   }
   uint32_t now_ms() const { return static_cast<uint32_t>(now_ / tcp::kMillisecond); }
   bool take_share(const tcp::Connection& c);
-  void client_happened(Session& s, uint8_t events);
-  void read_proxy_header(Session& s);
-  void client_ended(Session& s);
-  void linger(Session& s);
-  void end_session(Session& s, bool reset);
-  Nanoseconds deadline_of(const Session& s) const;
-  Nanoseconds exchange_deadline(const Session& s) const;
-  void arm(Session& s);
-  void fire(Session& s);
-  void fire_idle(Session& s);
-  void fire_exchange(Session& s, Exchange& e);
+  void client_happened(HttpSession& s, uint8_t events);
+  void read_proxy_header(HttpSession& s);
+  void client_ended(HttpSession& s);
+  void linger(HttpSession& s);
+  void end_session(HttpSession& s, bool reset);
+  Nanoseconds deadline_of(const HttpSession& s) const;
+  Nanoseconds exchange_deadline(const HttpSession& s) const;
+  void arm(HttpSession& s);
+  void fire(HttpSession& s);
+  void fire_idle(HttpSession& s);
+  void fire_exchange(HttpSession& s, Exchange& e);
 
   // http_requests.cc: from the client.
-  void read_requests(Session& s);
-  bool read_request(Session& s);
-  void wait_for_head(Session& s);
-  void refuse(Session& s, http::ParseError error);
-  void refuse_late(Session& s);
-  void start(Session& s, Exchange& e);
-  void begin(Session& s);
-  bool take_path(const Session& s);
+  void read_requests(HttpSession& s);
+  bool read_request(HttpSession& s);
+  void wait_for_head(HttpSession& s);
+  void refuse(HttpSession& s, http::ParseError error);
+  void refuse_late(HttpSession& s);
+  void start(HttpSession& s, Exchange& e);
+  void begin(HttpSession& s);
+  bool take_path(const HttpSession& s);
   const http::RequestHead& head_of(const Exchange& e);
-  bool find_rule(const Session& s, Exchange& e);
+  bool find_rule(const HttpSession& s, Exchange& e);
   bool choose_backend(Exchange& e);
   void move_request(Exchange& e);
   void refuse_body(Exchange& e, http::ParseError error);
@@ -187,7 +187,7 @@ class HttpRelay {
   HttpPolicy& policy_;
   RelayLimits& limits_;
   RelayCounters* counters_;
-  Slab<Session> sessions_;
+  Slab<HttpSession> sessions_;
   Slab<Exchange> exchanges_;
   upstream::Pools pools_;
   tcp::TimerWheel<Nodes> wheel_;

@@ -37,14 +37,14 @@ http::HeadLimits limits_of(const HttpSettings& settings) {
 }  // namespace
 
 /// Requests that stand one behind the other are answered one after the other (RFC 9112 section 9.3.2).
-void HttpRelay::read_requests(Session& s) {
+void HttpRelay::read_requests(HttpSession& s) {
   const uint32_t index = s.index;
-  while (sessions_.holds(index) && s.stage == Session::Stage::request && read_request(s)) {
+  while (sessions_.holds(index) && s.stage == HttpSession::Stage::request && read_request(s)) {
   }
 }
 
 /// False: there is no whole head.
-bool HttpRelay::read_request(Session& s) {
+bool HttpRelay::read_request(HttpSession& s) {
   tcp::ByteQueue& received = s.connection->received;
   if (received.empty() || (s.head_begun > 0 && !s.progress.is_due(received, settings_of(s).http.max_header_bytes))) {
     if (!s.connection->peer_closed()) return wait_for_head(s), false;
@@ -72,7 +72,7 @@ bool HttpRelay::read_request(Session& s) {
 }
 
 /// The time for a head counts from its first byte.
-void HttpRelay::wait_for_head(Session& s) {
+void HttpRelay::wait_for_head(HttpSession& s) {
   const bool begun = !s.connection->received.empty();
   if (begun && s.head_begun == 0) {
     s.head_begun = true;
@@ -82,14 +82,14 @@ void HttpRelay::wait_for_head(Session& s) {
 }
 
 /// A head that did not come whole in time.
-void HttpRelay::refuse_late(Session& s) {
+void HttpRelay::refuse_late(HttpSession& s) {
   Exchange* e = exchanges_.make();
   if (e == nullptr) return end_session(s, true);
   start(s, *e);
   fail(*e, 408, Outcome::bad_request);
 }
 
-void HttpRelay::refuse(Session& s, ParseError error) {
+void HttpRelay::refuse(HttpSession& s, ParseError error) {
   Exchange* e = exchanges_.make();
   if (e == nullptr) return end_session(s, true);
   start(s, *e);
@@ -97,8 +97,8 @@ void HttpRelay::refuse(Session& s, ParseError error) {
 }
 
 /// An exchange that knows nothing of its request yet: it ends its connection.
-void HttpRelay::start(Session& s, Exchange& e) {
-  s.stage = Session::Stage::exchange;
+void HttpRelay::start(HttpSession& s, Exchange& e) {
+  s.stage = HttpSession::Stage::exchange;
   s.exchange = e.index;
   ++s.requests;
   e.session = s.index;
@@ -107,7 +107,7 @@ void HttpRelay::start(Session& s, Exchange& e) {
 }
 
 /// A request that is well-formed.
-void HttpRelay::begin(Session& s) {
+void HttpRelay::begin(HttpSession& s) {
   const RequestHead& head = *request_;
   Exchange* made = exchanges_.make();
   if (made == nullptr) return end_session(s, true);
@@ -136,7 +136,7 @@ void HttpRelay::begin(Session& s) {
 }
 
 /// Brings the path of the request that was parsed last into its one form. False: it is to be refused.
-bool HttpRelay::take_path(const Session& s) {
+bool HttpRelay::take_path(const HttpSession& s) {
   const HttpSettings& settings = settings_of(s).http;
   path_ = request_->path;
   if (path_.empty() || path_.front() != '/') return true;
@@ -147,7 +147,7 @@ bool HttpRelay::take_path(const Session& s) {
 /// The head of an exchange's request and its path, parsed again if another one was since.
 const RequestHead& HttpRelay::head_of(const Exchange& e) {
   if (parsed_ == e.index) return *request_;
-  const Session& s = session_of(e);
+  const HttpSession& s = session_of(e);
   const http::HeadLimits limits = limits_of(settings_of(s).http);
   http::parse_request(source_.front(e.head, limits.bytes), limits, *request_);
   take_path(s);
@@ -155,7 +155,7 @@ const RequestHead& HttpRelay::head_of(const Exchange& e) {
   return *request_;
 }
 
-bool HttpRelay::find_rule(const Session& s, Exchange& e) {
+bool HttpRelay::find_rule(const HttpSession& s, Exchange& e) {
   if (routes_.table() == nullptr) return false;
   // What is asked of the server as a whole, and a tunnel, have no path: they are for whoever takes every path.
   const std::string_view path = !path_.empty() && path_.front() == '/' ? path_ : "/";
@@ -189,7 +189,7 @@ bool HttpRelay::choose_backend(Exchange& e) {
 
 /// Sends on what is there of a request's body.
 void HttpRelay::move_request(Exchange& e) {
-  Session& s = session_of(e);
+  HttpSession& s = session_of(e);
   tcp::Connection& client = *s.connection;
   if (e.stage == Exchange::Stage::asking || e.stage == Exchange::Stage::answering) {
     Link& link = *link_of(e);

@@ -102,7 +102,7 @@ bool HttpRelay::answer(Exchange& e, Link& link) {
   const auto& retry = e.rule->retry;
   const bool unwanted = retry && std::find(retry->codes.begin(), retry->codes.end(), head.status) != retry->codes.end();
   if (try_again(e, unwanted)) return false;
-  Session& s = session_of(e);
+  HttpSession& s = session_of(e);
   const bool plain = e.version == http::Version::http10 && head.body.kind == http::BodyKind::chunked;
   const bool until_close = plain || head.body.kind == http::BodyKind::until_close;
   const bool tunnel = head.status == 101 || (e.asked.method == http::Method::connect && head.status / 100 == 2);
@@ -134,7 +134,7 @@ void HttpRelay::drop_head(Link& link, size_t size) {
 void HttpRelay::move_response(Exchange& e) {
   Link& link = *link_of(e);
   if (e.stage == Exchange::Stage::tunnel) return move_tunnel(e, link);
-  Session& s = session_of(e);
+  HttpSession& s = session_of(e);
   tcp::ByteQueue& received = link.connection->received;
   if (!received.empty() && !e.response.done() && stack_.may_send(*s.connection)) {
     tcp::ByteQueue out;
@@ -171,7 +171,7 @@ void HttpRelay::endpoint_is_silent(Exchange& e, Link& link) {
 
 /// What one side says the other gets, whatever it is (RFC 9110 sections 7.8 and 9.3.6).
 void HttpRelay::move_tunnel(Exchange& e, Link& link) {
-  Session& s = session_of(e);
+  HttpSession& s = session_of(e);
   const bool up = pass(*s.connection, *link.connection, s.bytes[0]);
   const bool down = pass(*link.connection, *s.connection, s.bytes[1]);
   if (up || down) s.active_at = now_ms();
@@ -210,7 +210,7 @@ void HttpRelay::fail(Exchange& e, uint16_t status, Outcome why) {
 
 /// An answer of our own.
 void HttpRelay::write_answer(Exchange& e, uint16_t status, std::string_view fields, std::string_view body) {
-  Session& s = session_of(e);
+  HttpSession& s = session_of(e);
   let_link_go(e, After::reset);
   e.status = status;
   e.keep_alive = e.keep_alive && e.request.done();
@@ -228,13 +228,13 @@ void HttpRelay::write_answer(Exchange& e, uint16_t status, std::string_view fiel
   const bool goes_on = e.keep_alive && sent;
   end_exchange(e);
   if (!goes_on) return linger(s);
-  s.stage = Session::Stage::request;
+  s.stage = HttpSession::Stage::request;
   arm(s);
 }
 
 /// All of the response has come.
 void HttpRelay::finish(Exchange& e) {
-  Session& s = session_of(e);
+  HttpSession& s = session_of(e);
   Link& link = *link_of(e);
   const uint32_t most = pools_.pool_of(link).settings.max_requests;
   const bool reusable = e.link_keeps && e.request.done() && e.stage != Exchange::Stage::tunnel &&
@@ -245,26 +245,26 @@ void HttpRelay::finish(Exchange& e) {
   let_link_go(e, reusable ? After::keep : After::close);
   end_exchange(e);
   if (!goes_on) return linger(s);
-  s.stage = Session::Stage::request;
+  s.stage = HttpSession::Stage::request;
   arm(s);
   read_requests(s);
 }
 
 /// A response that cannot be completed: the client is told by a reset.
 void HttpRelay::cut(Exchange& e, Outcome why) {
-  Session& s = session_of(e);
+  HttpSession& s = session_of(e);
   e.outcome = why;
   end_exchange(e);
   end_session(s, true);
 }
 
 void HttpRelay::end_exchange(Exchange& e) {
-  Session& s = session_of(e);
+  HttpSession& s = session_of(e);
   let_link_go(e, After::reset);
   if (e.retrying) --retrying_;
   routes_.let_go(e.hold);
   if (parsed_ == e.index) parsed_ = Exchange::kNone;
-  s.exchange = Session::kNone;
+  s.exchange = HttpSession::kNone;
   s.active_at = now_ms();
   exchanges_.destroy(e);
 }

@@ -1,0 +1,155 @@
+// Requests through listeners of protocol http, with real clients and servers: curl, wrk, Node, nginx.
+// timeout: 300 s
+import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
+import { after, before, describe, it } from 'node:test'
+import type { Mesh } from '#lib/index.js'
+import { bodyHash } from './body.js'
+import { ifacePort, meshOf, tapPort } from './mesh.js'
+import * as town from './town.js'
+
+const port = 82
+const lonely = 8099
+
+/** Beside what {@link meshOf} has: a listener for requests in front of the web server, and of a port where nobody is. */
+function meshWithRequests(mesh: Mesh): Mesh {
+  const address = Object.values(town.virtual)
+  const path = (value: string) => ({ path: { type: 'PathPrefix', value } as const })
+  return {
+    ...mesh,
+    services: {
+      ...mesh.services,
+      lonely: { port: 80, endpoints: [{ workload: 'server', port: lonely }] },
+      both: {
+        port: 80,
+        balance: 'roundRobin',
+        endpoints: [
+          { workload: 'server', port: lonely },
+          { workload: 'server', port: town.serverPort },
+        ],
+      },
+    },
+    listeners: { ...mesh.listeners, requests: { address, port, protocol: 'http' } },
+    routes: [
+      ...mesh.routes!,
+      {
+        name: 'shop',
+        listeners: ['requests'],
+        hostnames: ['shop.example', '*.shop.example'],
+        rules: [
+          {
+            matches: [path('/old')],
+            filters: [
+              {
+                type: 'RequestRedirect',
+                path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/new' },
+                statusCode: 301,
+              },
+            ],
+          },
+          { matches: [path('/hello')], filters: [{ type: 'DirectResponse', status: 200, body: 'hello' }] },
+          { matches: [path('/lonely')], backendRefs: [{ service: 'lonely' }] },
+          {
+            matches: [path('/both')],
+            filters: [{ type: 'URLRewrite', path: { type: 'ReplaceFullPath', replaceFullPath: '/small' } }],
+            backendRefs: [{ service: 'both' }],
+            retry: { attempts: 3, backoff: '1ms' },
+          },
+          {
+            filters: [{ type: 'ResponseHeaderModifier', set: { 'x-by': 'flatproxy' } }],
+            backendRefs: [{ service: 'web' }],
+          },
+        ],
+      },
+    ],
+  }
+}
+
+const urlOf = (family: town.Family, path: string) => `http://${town.urlHost(town.virtual[family])}:${port}${path}`
+const curlAs = (host: string, family: town.Family, path: string, ...words: string[]) =>
+  town.run('client', 'curl', '-sS', '--max-time', '20', '-H', `Host: ${host}`, ...words, urlOf(family, path))
+const curl = (...words: [family: town.Family, path: string, ...rest: string[]]) => curlAs('shop.example', ...words)
+
+const kinds: readonly { name: string; veths: boolean; mesh: Mesh }[] = [
+  { name: 'tap ports', veths: false, mesh: meshWithRequests(meshOf(tapPort)) },
+  { name: 'iface ports', veths: true, mesh: meshWithRequests(meshOf(ifacePort('matched'))) },
+]
+
+describe('requests', { skip: town.cannotRun }, () => {
+  before(async () => {
+    town.openTown()
+    await town.startServer(town.serverPort)
+  })
+  after(town.closeTown)
+
+  for (const { name, veths, mesh } of kinds)
+    describe(`on ${name}`, () => {
+      let proxy: ChildProcess
+      before(async () => {
+        if (veths) town.layVeths()
+        proxy = await town.startProxy(mesh)
+      })
+      after(async () => {
+        await town.stop(proxy)
+        if (veths) town.removeVeths()
+      })
+
+      for (const family of town.families) {
+        it(`a body of 20 MB comes whole, ${family}`, async () => {
+          const bytes = 20_000_000
+          const printed = await town.run(
+            'client',
+            'sh',
+            '-c',
+            `curl -sS --max-time 30 -H 'Host: shop.example' '${urlOf(family, `/body/${bytes}`)}' | sha256sum`,
+          )
+          assert.equal(printed.split(' ')[0], bodyHash(bytes))
+        })
+        it(`connections are kept for many requests, ${family}`, async () => {
+          const printed = await curl(
+            family,
+            '/small',
+            ...Array.from({ length: 20 }, () => urlOf(family, '/small')),
+            '-w',
+            '%{num_connects} ',
+          )
+          assert.equal(printed.match(/1 /g)!.length, 1, printed)
+          assert.equal(printed.match(/0 /g)!.length, 20, printed)
+        })
+      }
+      it('a response is changed as its rule says', async () => {
+        assert.match(
+          await curl('v4', '/small', '-i'),
+          /^HTTP\/1\.1 200 OK\r\n(?:[^]*\r\n)?x-by: flatproxy\r\n[^]*\r\nsmall$/,
+        )
+      })
+      it('a redirect keeps what it does not change', async () => {
+        const answer = await curl('v4', '/old/a?b=c', '-i')
+        assert.match(
+          answer,
+          /^HTTP\/1\.1 301 Moved Permanently\r\nLocation: http:\/\/shop\.example:82\/new\/a\?b=c\r\n/,
+        )
+      })
+      it('a direct response needs no endpoint', async () => {
+        assert.equal(await curl('v4', '/hello'), 'hello')
+      })
+      it('a host that no route has is answered with 404', async () => {
+        assert.match(await curlAs('other.example', 'v4', '/small', '-i'), /^HTTP\/1\.1 404 /)
+      })
+      it('an endpoint that refuses is answered for with 503', async () => {
+        assert.match(await curl('v4', '/lonely', '-i'), /^HTTP\/1\.1 503 /)
+      })
+      it('a request that one endpoint refuses another one answers', async () => {
+        for (let i = 0; i < 10; ++i) assert.equal(await curl('v4', '/both'), 'small')
+      })
+      it('a body that is sent comes whole', async () => {
+        const printed = await town.run(
+          'client',
+          'sh',
+          '-c',
+          `head -c 3000000 /dev/zero | curl -sS --max-time 20 -H 'Host: shop.example' -H 'Transfer-Encoding: chunked' --data-binary @- '${urlOf('v4', '/count')}'`,
+        )
+        assert.equal(printed, '3000000')
+      })
+    })
+})
