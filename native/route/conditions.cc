@@ -1,9 +1,21 @@
 #include "route/conditions.h"
 
 #include <algorithm>
-#include <optional>
+#include <utility>
 
 namespace flatproxy::route {
+
+std::optional<std::string_view> Conditions::Place::value_in(const Request& request, Scratch& scratch) const {
+  switch (part) {
+    case Part::method:
+      return request.head.method_name;
+    case Part::field:
+      return field_value(request.head.fields, name, scratch);
+    case Part::parameter:
+      return query_value(request.query, name, scratch);
+  }
+  return std::nullopt;
+}
 
 struct Conditions::Wanted {
   Candidate candidate;
@@ -70,36 +82,36 @@ void Conditions::add_shape(std::span<const Wanted> members) {
 
   Shape shape{members.front().candidate.rank, states_++, range};
   for (const auto& [values, of_values] : by_values) {
-    const auto reached = static_cast<uint32_t>(ranges_.size());
-    ranges_.push_back({static_cast<uint32_t>(choices_.size()), 0});
-    for (const Wanted* wanted : of_values) {
-      choices_.push_back({wanted->candidate, static_cast<uint32_t>(value_regexes_.size()),
-                          static_cast<uint32_t>(wanted->regexes.size())});
-      value_regexes_.insert(value_regexes_.end(), wanted->regexes.begin(), wanted->regexes.end());
-      ++ranges_.back().count;
-      if (wanted->regexes.empty()) break;  // nothing behind it is ever reached
-    }
-    if (values.empty()) shape.state = reached;
-    uint32_t state = shape.state;
-    for (size_t i = 0; i < values.size(); ++i) {
-      const bool last = i + 1 == values.size();
-      const uint32_t next = values_.add(state, values[i], last ? reached : states_);
-      if (!last && next == states_) ++states_;
-      state = next;
-    }
+    const uint32_t choices = add_choices(of_values);
+    if (values.empty()) shape.state = choices;
+    lead(shape.state, values, choices);
   }
   shapes_.push_back(shape);
 }
 
-namespace {
-
-std::optional<std::string_view> value_at(bool is_field, const std::string& name, const Request& request,
-                                         Scratch& scratch) {
-  if (is_field) return field_value(request.head.fields, name, scratch);
-  return query_value(request.query, name, scratch);
+/// Adds those that ask for the same values; gives the index of their range.
+uint32_t Conditions::add_choices(std::span<const Wanted* const> members) {
+  Range range{static_cast<uint32_t>(choices_.size()), 0};
+  for (const Wanted* wanted : members) {
+    choices_.push_back({wanted->candidate, static_cast<uint32_t>(value_regexes_.size()),
+                        static_cast<uint32_t>(wanted->regexes.size())});
+    value_regexes_.insert(value_regexes_.end(), wanted->regexes.begin(), wanted->regexes.end());
+    ++range.count;
+    if (wanted->regexes.empty()) break;  // nothing behind it is ever reached
+  }
+  ranges_.push_back(range);
+  return static_cast<uint32_t>(ranges_.size() - 1);
 }
 
-}  // namespace
+/// Makes values lead from a state to a range of choices.
+void Conditions::lead(uint32_t state, std::span<const std::string> values, uint32_t range) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    const bool last = i + 1 == values.size();
+    const uint32_t next = values_.add(state, values[i], last ? range : states_);
+    if (!last && next == states_) ++states_;
+    state = next;
+  }
+}
 
 Candidate Conditions::find(uint32_t set, const Request& request) const {
   const Set& its = sets_[set];
@@ -123,8 +135,7 @@ Candidate Conditions::find(uint32_t set, const Request& request) const {
 const Conditions::Range* Conditions::choices(const Shape& shape, const Request& request, Scratch& scratch) const {
   uint32_t state = shape.state;
   for (const Place& place : std::span(places_).subspan(shape.places.first, shape.places.count)) {
-    std::optional<std::string_view> value = request.head.method_name;
-    if (place.part != Part::method) value = value_at(place.part == Part::field, place.name, request, scratch);
+    const auto value = place.value_in(request, scratch);
     if (!value) return nullptr;
     state = values_.find(state, *value);
     if (state == TextIndex::kNone) return nullptr;
@@ -135,7 +146,7 @@ const Conditions::Range* Conditions::choices(const Shape& shape, const Request& 
 bool Conditions::meets_regexes(const Choice& choice, const Request& request, Scratch& scratch) const {
   const auto wanted = std::span(value_regexes_).subspan(choice.first_regex, choice.regexes);
   return std::all_of(wanted.begin(), wanted.end(), [&](const ValueRegex& each) {
-    const auto value = value_at(each.place.part == Part::field, each.place.name, request, scratch);
+    const auto value = each.place.value_in(request, scratch);
     return value && regexes_[each.regex].matches(*value);
   });
 }

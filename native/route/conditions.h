@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/http_route.h"
@@ -48,6 +50,7 @@ class Conditions {
     Part part;
     std::string name;
     auto operator<=>(const Place&) const = default;
+    std::optional<std::string_view> value_in(const Request& request, Scratch& scratch) const;
   };
   struct ValueRegex {
     Place place;
@@ -78,6 +81,8 @@ class Conditions {
   Wanted wanted_of(const Member& member);
   uint32_t regex(const std::string& pattern);
   void add_shape(std::span<const Wanted> members);
+  uint32_t add_choices(std::span<const Wanted* const> members);
+  void lead(uint32_t state, std::span<const std::string> values, uint32_t range);
   /// The choices of a shape that ask for the request's values, or nullptr.
   const Range* choices(const Shape& shape, const Request& request, Scratch& scratch) const;
   bool meets_regexes(const Choice& choice, const Request& request, Scratch& scratch) const;
