@@ -41,6 +41,11 @@ export type Base = keyof typeof works
 
 /** How many routes `routes-1k` has. */
 export const routeCount = 1000
+/** What the paths of {@link routeCount} routes begin with. */
+export const routePrefixes: readonly string[] = Array.from(
+  { length: routeCount },
+  (_, index) => `/route-${String(index).padStart(4, '0')}/`,
+)
 
 /** The 10 MB of `10MB`, in bytes. */
 export const bodyBytes = 10 * 1024 * 1024

@@ -26,7 +26,11 @@ export function* unsupportedSteps(mesh: Mesh, before: Mesh | undefined): Steps<P
   for (const [name, { protocol }] of Object.entries(mesh.listeners ?? {}))
     if (protocol !== 'tcp' && protocol !== 'http')
       refuse(['listeners', name, 'protocol'], `${protocol} is`, "'http' or 'tcp'")
+  refuseJoined(mesh, refuse)
   yield* refuseRoutes(mesh, before, refuse)
+  for (const [name, { sessionAffinity }] of Object.entries(mesh.services ?? {}))
+    if (sessionAffinity !== undefined)
+      refuse(['services', name, 'sessionAffinity'], 'session affinity is', "'hashOn', or none")
   for (const index of (mesh.policies ?? []).keys()) refuse(['policies', index], 'policies are', 'no policies')
   if (!hooksHost(mesh))
     for (const name of Object.keys(mesh.workloads ?? {}))
@@ -60,6 +64,19 @@ function* refuseRoutes(mesh: Mesh, before: Mesh | undefined, refuse: Refuse): St
     if (proxyProtocol !== undefined)
       refuse(['services', name, 'proxyProtocol'], 'PROXY headers for the requests of http routes are', 'none')
   }
+}
+
+/** Between joined ports we speak in the name of each client, and connections to endpoints are shared. */
+function refuseJoined({ ports, listeners = {} }: Mesh, refuse: Refuse): void {
+  const joined = new Set<string>()
+  for (const [name, outer] of Object.entries(ports)) {
+    const port = outer.type === 'fault' ? outer.port : outer
+    if (port.joined !== undefined) joined.add(name).add(port.joined)
+  }
+  if (joined.size === 0) return
+  for (const [name, { protocol, on }] of Object.entries(listeners))
+    if (protocol === 'http' && (on === undefined || joined.has(on)))
+      refuse(['listeners', name], 'requests that come by joined ports are', "'on' another port, or protocol 'tcp'")
 }
 
 function speaksForClients({ sourceAddress, proxyProtocol }: Service): boolean {

@@ -5,7 +5,10 @@
 #include "exchange/http_forward.h"
 #include "exchange/http_relay.h"
 #include "exchange/relay_connection.h"
+#include "http/cookie.h"
 #include "packet/flow_hash.h"
+#include "route/request.h"
+#include "route/text_index.h"
 
 namespace flatproxy {
 namespace {
@@ -47,9 +50,24 @@ void HttpRelay::dispatch(Exchange& e) {
   wait_for_link(e, *service, *endpoint);
 }
 
+/// What the service's hash is of: a value that the request has, else its client.
+uint64_t HttpRelay::balance_hash(const Exchange& e, const Service& service) {
+  const wire::ProxyHeader& ends = session_of(e).client.ends;
+  using Hash = HttpPoolSettings::Hash;
+  std::optional<std::string_view> value;
+  route::Scratch scratch;
+  if (service.http.hash == Hash::header) {
+    value = route::field_value(head_of(e).fields, service.http.hash_name, scratch);
+  } else if (service.http.hash == Hash::cookie) {
+    value = http::cookie_value(head_of(e).fields, service.http.hash_name);
+  }
+  if (value) return route::hash_text(0, *value);
+  return mix(address_hash(ends.source, kBalanceKey) + (service.source_affinity ? 0 : ends.source_port));
+}
+
 const Endpoint* HttpRelay::choose_endpoint(const Exchange& e, const Service& service) {
   const HttpSession& s = session_of(e);
-  uint64_t hash = mix(address_hash(s.client.ends.source, kBalanceKey) + s.client.ends.source_port);
+  uint64_t hash = balance_hash(e, service);
   const Endpoint* endpoint = nullptr;
   for (int i = 0; i < kChoices; ++i) {
     const uint32_t index = policy_.pick(service, hash, s.client);

@@ -48,8 +48,8 @@ class HttpPolicy {
 /// endpoints, and brings the responses back. Bodies move as they lie, from one connection's receive queue to the
 /// other's send queue, when there is room.
 ///
-/// A request goes forward through: take() -> read_request() -> begin() -> dispatch() -> send_request() ->
-/// move_request(); its response through: read_response() -> answer() -> move_response() -> finish().
+/// A request goes forward through take(), read_request(), begin(), dispatch(), send_request() and move_request(), its
+/// response through read_response(), answer(), move_response() and finish().
 class HttpRelay {
  public:
   /// @param capacity clients' connections, and connections to endpoints, at most  @param counters by listener
@@ -150,6 +150,7 @@ class HttpRelay {
 
   // http_dispatch.cc: to an endpoint.
   void dispatch(Exchange& e);
+  uint64_t balance_hash(const Exchange& e, const Service& service);
   const Endpoint* choose_endpoint(const Exchange& e, const Service& service);
   void wait_for_link(Exchange& e, const Service& service, const Endpoint& endpoint);
   bool open_link(const Exchange& e, const Service& service, const Endpoint& endpoint);
@@ -167,7 +168,6 @@ class HttpRelay {
 
   // http_responses.cc: from the endpoint.
   void link_happened(Link& link, uint8_t events);
-  bool link_opened(Link& link);
   void read_response(Exchange& e, Link& link);
   bool pass_interim(Exchange& e, Link& link);
   bool answer(Exchange& e, Link& link);

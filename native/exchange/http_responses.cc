@@ -25,7 +25,9 @@ void HttpRelay::link_happened(Link& link, uint8_t events) {
   if (!link.open) {
     if (ended) return link_failed(link);
     if ((events & tcp::kOpened) == 0) return;
-    if (!link_opened(link)) return;
+    pools_.opened(link);
+    pools_.pool_of(link).failures = 0;
+    free_link(link);
   }
   if (link.user == upstream::kNone) {
     // Nobody has asked for what an idle connection says.
@@ -39,21 +41,6 @@ void HttpRelay::link_happened(Link& link, uint8_t events) {
   if (!exchanges_.holds(user) || e.link != link.index) return;
   if (e.stage == Exchange::Stage::asking) return read_response(e, link);
   move_response(e);
-}
-
-/// False: it has gone again.
-bool HttpRelay::link_opened(Link& link) {
-  pools_.opened(link);
-  pools_.pool_of(link).failures = 0;
-  // Many clients share it: we speak for ourselves.
-  const auto& tuple = link.connection->tuple;
-  const wire::ProxyHeader ends{false, tuple.source, tuple.destination, tuple.source_port, tuple.destination_port};
-  if (link.target.proxy_header != 0 && !send_proxy_header(stack_, *link.connection, ends, link.target.proxy_header)) {
-    close_link(link, Pools::How::reset);
-    return false;
-  }
-  free_link(link);
-  return true;
 }
 
 void HttpRelay::read_response(Exchange& e, Link& link) {

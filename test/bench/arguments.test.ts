@@ -112,8 +112,9 @@ describe('the choice of a run', () => {
 
 describe('what a peer carries', () => {
   it('is told of flatproxy with the reason', () => {
-    for (const name of ['l4-small', 'tcp-small']) assert.equal(refusedByFlatProxy(caseNamed(name)), undefined)
-    for (const name of ['small', 'tls-small', 'handler'])
+    for (const name of ['l4-small', 'tcp-small', 'small', 'routes-1k'])
+      assert.equal(refusedByFlatProxy(caseNamed(name)), undefined)
+    for (const name of ['tls-small', 'handler'])
       assert.match(refusedByFlatProxy(caseNamed(name)) ?? 'carried', /flatproxy has no .* yet/)
   })
 

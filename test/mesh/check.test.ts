@@ -192,6 +192,19 @@ describe('a valid mesh', () => {
         ['services.s.proxyProtocol', 'PROXY headers for the requests of http routes are not supported yet'],
       ],
     )
+    const inline = {
+      ports: { a: { type: 'tap', joined: 'b' }, b: { type: 'tap' }, c: { type: 'tap' } },
+      services: { s: { ...service, sessionAffinity: { cookie: 'sid' } } },
+      listeners: {
+        any: { address: '192.0.2.1', port: 80, protocol: 'http' },
+        there: { on: 'b', address: '192.0.2.1', port: 81, protocol: 'http' },
+        elsewhere: { on: 'c', address: '192.0.2.1', port: 82, protocol: 'http' },
+      },
+    } as unknown as Mesh
+    assert.deepEqual(
+      unsupported(inline).map(({ path }) => path.join('.')),
+      ['listeners.any', 'listeners.there', 'services.s.sessionAffinity'],
+    )
     const host = defineMesh({
       ports: { a: { type: 'iface', interface: 'eth0' } },
       workloads: { n: { on: 'host', addresses: [] } },

@@ -244,6 +244,31 @@ TEST_F(HttpRelayTest, HasNoAnswerWithoutARoute) {
   expect_nothing_left();
 }
 
+TEST_F(HttpRelayTest, HashesWhatTheServiceSays) {
+  using Hash = HttpPoolSettings::Hash;
+  policy.shop.http.hash_name = "user";
+  make();
+  tcp::Connection& client = open_client();
+  const auto hash_of = [&](const std::string& fields) {
+    send(ask(client, "GET / HTTP/1.1\r\nHost: shop\r\n" + fields + "\r\n"), kOk);
+    read(client);
+    return policy.hashes.back();
+  };
+  const uint64_t of_client = hash_of("");
+  EXPECT_EQ(hash_of("User: a\r\n"), of_client);
+  policy.shop.http.hash = Hash::header;
+  EXPECT_EQ(hash_of(""), of_client);
+  const uint64_t of_a = hash_of("User: a\r\n");
+  EXPECT_NE(of_a, of_client);
+  EXPECT_EQ(hash_of("X: y\r\nUSER:  a\r\n"), of_a);
+  EXPECT_NE(hash_of("User: b\r\n"), of_a);
+  policy.shop.http.hash = Hash::cookie;
+  EXPECT_EQ(hash_of("User: a\r\n"), of_client);
+  EXPECT_EQ(hash_of("Cookie: user2=b; user=a; user=c\r\n"), of_a);
+  EXPECT_EQ(hash_of("Cookie: x=user=b\r\nCookie: user=a\r\n"), of_a);
+  expect_nothing_left();
+}
+
 TEST_F(HttpRelayTest, TakesAHeadInAnyPieces) {
   make();
   tcp::Connection& client = open_client();

@@ -3,21 +3,24 @@ import { source } from '../town/files.js'
 import { address, joinSides } from '../town/links.js'
 import { ip, Running } from '../town/programs.js'
 import { cores, ports, type Town } from '../town/town.js'
-import type { Case } from '../cases.js'
+import { routePrefixes, type Case } from '../cases.js'
 import { vethEnds, type Opened, type Peer, type Site } from './peer.js'
 
 const gateway = '169.254.1.1'
 const virtual = { address: '10.96.77.1', port: 80 }
-/** The same server behind a listener: connections end at the proxy. */
-const listener = { address: virtual.address, port: 81 }
+/** The same server behind listeners: connections end at the proxy, or requests do. */
+const listeners = {
+  tcp: { address: virtual.address, port: 81 },
+  http: { address: virtual.address, port: 82 },
+  routes: { address: virtual.address, port: 83 },
+}
 const names = ['client', 'server'] as const
 const owns = { client: '10.77.1.2', server: '10.77.2.2' }
 
 /** What flatproxy can carry by now, and why not the rest. A feature that lands is a line that goes. */
 export function refusedByFlatProxy({ kind, base }: Case): string | undefined {
   if (base === 'handler') return 'flatproxy has no handlers yet'
-  const missing = { http: 'HTTP routes', tls: 'TLS', tcp: undefined, l4: undefined }[kind]
-  return missing && `flatproxy has no ${missing} yet`
+  return kind === 'tls' ? 'flatproxy has no TLS yet' : undefined
 }
 
 type PortOf = (name: (typeof names)[number]) => Mesh['ports'][string]
@@ -26,8 +29,20 @@ const meshOf = (portOf: PortOf): Mesh => ({
   ports: Object.fromEntries(names.map((name) => [name, portOf(name)])),
   workloads: Object.fromEntries(names.map((name) => [name, { on: name, addresses: [owns[name]] }])),
   services: { web: { ...virtual, endpoints: [{ workload: 'server', port: ports.server }] } },
-  listeners: { web: { ...listener, protocol: 'tcp' } },
-  routes: [{ name: 'web', listeners: ['web'], rules: [{ backendRefs: [{ service: 'web' }] }] }],
+  listeners: {
+    tcp: { ...listeners.tcp, protocol: 'tcp' },
+    http: { ...listeners.http, protocol: 'http' },
+    routes: { ...listeners.routes, protocol: 'http' },
+  },
+  routes: [
+    { name: 'tcp', listeners: ['tcp'], rules: [{ backendRefs: [{ service: 'web' }] }] },
+    { name: 'http', listeners: ['http'], rules: [{ backendRefs: [{ service: 'web' }] }] },
+    ...routePrefixes.map((value, index) => ({
+      name: `route-${index}`,
+      listeners: ['routes'],
+      rules: [{ matches: [{ path: { type: 'PathPrefix' as const, value } }], backendRefs: [{ service: 'web' }] }],
+    })),
+  ],
 })
 
 /** As its users run it: a process of Node with one lane on the proxy's core. */
@@ -36,7 +51,11 @@ async function start({ town, undo, environment }: Site, mesh: Mesh, devices: Ope
   const program = new Running(command, { netns: town.proxy, core: cores.proxy, environment })
   undo.push(() => program.stop())
   await program.ready()
-  return { target: ({ kind }) => ({ ...(kind === 'tcp' ? listener : virtual), tls: false }), program, devices }
+  const target = ({ kind, base }: Case) => {
+    if (base === 'routes-1k') return listeners.routes
+    return kind === 'tcp' || kind === 'http' ? listeners[kind] : virtual
+  }
+  return { target: (work) => ({ ...target(work), tls: false }), program, devices }
 }
 
 const netnsOf = (town: Town, name: (typeof names)[number]) => town[name]

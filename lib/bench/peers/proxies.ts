@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { routeCount } from '../cases.js'
+import { routePrefixes } from '../cases.js'
 import { configure, findProgram, source, versionOf } from '../town/files.js'
 import { Running } from '../town/programs.js'
 import { cores } from '../town/town.js'
@@ -12,8 +12,7 @@ import { listenerAt, only, vethEnds, type Opened, type Peer, type Site } from '.
 const listen = '10.77.1.1'
 const server = '10.77.2.2'
 
-const routes = Array.from({ length: routeCount }, (_, index) => `/route-${String(index).padStart(4, '0')}/`)
-const lines = (lineOf: (prefix: string) => string) => routes.map(lineOf).join('\n')
+const lines = (lineOf: (prefix: string) => string) => routePrefixes.map(lineOf).join('\n')
 
 const carriesAll = only('http', 'tls', 'tcp', 'l4')
 
@@ -125,7 +124,13 @@ function nodeProxy(name: string, file: string, module: string): Peer {
     open(site) {
       joinAsRouter(site)
       const { folder } = site.town
-      const options = { listen, server, routes, key: join(folder, 'key.pem'), cert: join(folder, 'cert.pem') }
+      const options = {
+        listen,
+        server,
+        routes: routePrefixes,
+        key: join(folder, 'key.pem'),
+        cert: join(folder, 'cert.pem'),
+      }
       return start(site, [process.execPath, source(`peers/${file}`), JSON.stringify(options)], true)
     },
   }

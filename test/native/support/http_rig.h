@@ -22,7 +22,8 @@ struct HttpRig : ::testing::Test {
   /// One service, whose endpoints are ports of the outside; they are picked in turn.
   struct Policy : HttpPolicy {
     const Service* service(uint32_t id) const override { return id == 0 ? &shop : nullptr; }
-    uint32_t pick(const Service&, uint64_t, const RelayClient&) override {
+    uint32_t pick(const Service&, uint64_t hash, const RelayClient&) override {
+      hashes.push_back(hash);
       return shop.endpoints.empty() ? Picker::kNone : turn++ % static_cast<uint32_t>(shop.endpoints.size());
     }
     std::optional<RelayTarget> way_to(const Service& service, const Endpoint& endpoint, const RelayClient&) override {
@@ -42,6 +43,7 @@ struct HttpRig : ::testing::Test {
     void tell_client(FlowEventKind kind, uint32_t) override { told += kind == FlowEventKind::opened ? 1 : -1; }
 
     Service shop{};
+    std::vector<uint64_t> hashes;
     uint32_t turn = 0;
     uint16_t next_port = 20'000;
     int open = 0;
