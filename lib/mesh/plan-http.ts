@@ -38,11 +38,14 @@ export function planHttpSettings(settings: unknown): object {
  */
 export function* writeHttpRoutes(mesh: WideMesh, ids: HttpIds, text: PlanText): Steps<void> {
   const attachments = attachmentsOf(mesh, ids)
+  const idle = new Set(attachments.keys())
   let separator = '['
   for (const route of mesh.routes ?? []) {
     if (isTcpRoute(route, mesh.listeners)) continue
     const { name, listeners, hostnames = [] } = route
-    const attached = listeners ? listeners.flatMap((one) => attachments.get(one) ?? []) : [...attachments.values()]
+    const names = listeners ?? [...attachments.keys()]
+    const attached = names.flatMap((one) => attachments.get(one) ?? [])
+    for (const one of names) idle.delete(one)
     const head = JSON.stringify({ name, listeners: attached, hostnames })
     text.add(`${separator}${head.slice(0, -1)},"rules":[`)
     separator = ','
@@ -52,6 +55,11 @@ export function* writeHttpRoutes(mesh: WideMesh, ids: HttpIds, text: PlanText): 
     }
     text.add(']}')
     yield
+  }
+  // A listener that no route is for has its host name all the same: its requests are no other listener's.
+  for (const name of idle) {
+    text.add(`${separator}${JSON.stringify({ name, listeners: [attachments.get(name)], hostnames: [], rules: [] })}`)
+    separator = ','
   }
   text.add(separator === '[' ? '[]' : ']')
 }

@@ -173,9 +173,12 @@ void HttpRelay::close_link(Link& link, Pools::How how) {
   const RelayTarget target = pools_.close(link, how);
   limits_.give_endpoint_back(target.endpoint);
   policy_.closed(target);
-  // Whoever has waited for this one looks for another.
-  if (pools_.pool(pool).opening >= pools_.pool(pool).waiting) return;
-  if (Exchange* e = next_waiting(pool)) {
+  // Those who have waited for it look for another: one of them, or all if there is none left.
+  bool first = true;
+  while (pools_.pool(pool).opening < pools_.pool(pool).waiting && (first || pools_.pool(pool).connections == 0)) {
+    Exchange* e = next_waiting(pool);
+    if (e == nullptr) return;
+    first = false;
     let_link_go(*e, After::reset);
     dispatch(*e);
   }
@@ -213,6 +216,7 @@ bool HttpRelay::try_again(Exchange& e, bool allowed) {
   if (!e.retrying && retrying_ >= most) return false;
   if (!e.retrying) ++retrying_;
   e.retrying = true;
+  http_counters_of(session_of(e)).retries.add(1);
   let_link_go(e, After::reset);
   const Nanoseconds base = std::min(e.rule->retry->backoff << std::min<uint32_t>(e.tries - 1u, 10), kMostBackOff);
   // Half of it at least, so that those who have failed together do not come back together.

@@ -8,14 +8,26 @@ uint32_t Pools::find(uint32_t endpoint, const wire::Address& address, uint16_t p
   if (endpoint >= by_endpoint_.size()) by_endpoint_.resize(endpoint + 1, kNone);
   uint32_t& at = by_endpoint_[endpoint];
   const bool known = at != kNone && pools_[at].port == port && pools_[at].address == address;
-  if (!known) {
-    // The connections of one that had the id before end when they have been idle for long enough.
-    at = static_cast<uint32_t>(pools_.size());
-    pools_.emplace_back().address = address;
-    pools_[at].port = port;
-  }
+  if (!known) at = make(endpoint, address, port, at);
   pools_[at].settings = settings;
   return at;
+}
+
+/// @param before the pool of one that had the id before: its connections end when they have been idle for long enough
+uint32_t Pools::make(uint32_t endpoint, const wire::Address& address, uint16_t port, uint32_t before) {
+  if (before != kNone && pools_[before].connections == 0 && pools_[before].waiting == 0) free_pools_.push_back(before);
+  auto index = static_cast<uint32_t>(pools_.size());
+  if (free_pools_.empty()) {
+    pools_.emplace_back();
+  } else {
+    index = free_pools_.back();
+    free_pools_.pop_back();
+    pools_[index] = {};
+  }
+  pools_[index].endpoint = endpoint;
+  pools_[index].address = address;
+  pools_[index].port = port;
+  return index;
 }
 
 Link* Pools::take_idle(uint32_t pool) {
@@ -83,6 +95,7 @@ RelayTarget Pools::close(Link& link, How how) {
   } else {
     stack_.close(*link.connection);
   }
+  if (is_left_over(p, link.pool)) free_pools_.push_back(link.pool);
   const RelayTarget target = link.target;
   links_.destroy(link);
   return target;

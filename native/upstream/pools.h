@@ -41,6 +41,7 @@ struct PoolSettings {
 
 /// A lane's connections to one endpoint, and those who wait for one of them.
 struct Pool {
+  uint32_t endpoint = kNone;  ///< id
   wire::Address address;
   uint16_t port = 0;
   PoolSettings settings;
@@ -122,12 +123,17 @@ class Pools {
     tcp::WheelNode& operator()(uint32_t index) const { return links[index].timer; }
   };
 
+  uint32_t make(uint32_t endpoint, const wire::Address& address, uint16_t port, uint32_t before);
   void take_out(Link& link);
+  bool is_left_over(const Pool& pool, uint32_t index) const {
+    return pool.connections == 0 && pool.waiting == 0 && by_endpoint_[pool.endpoint] != index;
+  }
 
   tcp::Stack& stack_;
   Slab<Link> links_;
   tcp::TimerWheel<Nodes> wheel_;
   std::vector<Pool> pools_;
+  std::vector<uint32_t> free_pools_;
   std::vector<uint32_t> by_endpoint_;  // indexes of pools, by endpoint id
   uint64_t next_ticket_ = 0;
   Nanoseconds now_ = 0;

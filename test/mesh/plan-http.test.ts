@@ -58,6 +58,19 @@ describe('the http listeners of a plan', () => {
     assert.deepEqual(listeners![1]!.backends, [])
   })
 
+  it('have their host names also without a route: nobody else answers for them', async () => {
+    const listeners = { any: web, shop: { ...web, hostname: 'shop.example' } }
+    const routes = [{ name: 'one', listeners: ['any'], rules: [{ backendRefs }] }]
+    const { httpRoutes } = await new Harness().apply({ ...mesh(), listeners, routes })
+    assert.deepEqual(
+      httpRoutes!.map(({ name, listeners, rules }) => [name, listeners, rules.length]),
+      [
+        ['one', [{ id: 0, hostname: null }], 1],
+        ['shop', [{ id: 0, hostname: 'shop.example' }], 0],
+      ],
+    )
+  })
+
   it('are one where they share address and port', async () => {
     const { door } = mesh().listeners
     const listeners = {

@@ -226,6 +226,23 @@ TEST_F(HttpRetryTest, QueuesRequestsBeyondTheConnectionsOfAnEndpoint) {
   expect_nothing_left();
 }
 
+TEST_F(HttpRetryTest, LetsNobodyWaitForAnEndpointThatIsGone) {
+  policy.shop.max_connections = 1;
+  relay_settings.connect_timeout = kSecond / 2;
+  make();
+  std::vector<tcp::Connection*> four;
+  for (int i = 0; i < 4; ++i) four.push_back(&open_client());
+  for (tcp::Connection* client : four) send(*client, kGet);
+  ASSERT_EQ(servers.size(), 1u);
+  stack(kOutside).unlisten(pair->side(kOutside).listener);
+  abort(*servers[0]);
+  run(3 * kSecond);
+  EXPECT_EQ(status_of(read(*four[0])), "HTTP/1.1 502");
+  for (int i = 1; i < 4; ++i) EXPECT_EQ(status_of(read(*four[i])), "HTTP/1.1 503") << i;
+  stack(kOutside).listen_as(pair->side(kOutside).listener, 16);
+  expect_nothing_left();
+}
+
 TEST_F(HttpRetryTest, PassesOverAnEndpointThatFails) {
   policy.shop.http.eject_failures = 3;
   make();
