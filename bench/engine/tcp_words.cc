@@ -40,6 +40,69 @@ bool add_payload(Segment* frame, uint32_t bytes, const char* content, Buffers& b
   return true;
 }
 
+constexpr uint32_t kL4 = wire::kEthernetSize + wire::kIpv4Size;
+constexpr uint32_t kTimestamps = kL4 + wire::kTcpSize + 4;  // of a frame without other options: where they stand
+constexpr uint32_t kHeaders = kTimestamps + 8;
+
+/// Writes Ethernet, IPv4 and TCP headers, whatever they are. Returns their size.
+uint32_t write_headers(uint8_t* to, const TcpWords& words, bool from_left, uint32_t clock) {
+  wire::Tcp tcp;
+  tcp.source_port = words.source_port;
+  tcp.destination_port = words.destination_port;
+  tcp.sequence = words.sequence;
+  tcp.acknowledgment = words.acknowledgment;
+  tcp.flags = words.flags;
+  tcp.window = 65535;
+  if (words.has(wire::kSyn)) {
+    tcp.options.mss = 1460;
+    tcp.options.sack_permitted = true;
+    tcp.options.window_scale = kWindowShift;
+  }
+  tcp.options.timestamps = {clock, words.timestamp};
+  write_macs(to, from_left);
+  wire::store16(to + 12, 0x0800);
+  wire::Ipv4 ip;
+  ip.total_length = static_cast<uint16_t>(wire::kIpv4Size + tcp.size() + words.payload);
+  ip.dont_fragment = true;
+  ip.ttl = 64;
+  ip.protocol = wire::protocol::kTcp;
+  ip.source = v4(words.source);
+  ip.destination = v4(words.destination);
+  ip.emit({to + wire::kEthernetSize, wire::kIpv4Size});
+  tcp.emit({to + kL4, tcp.size()});
+  return kL4 + tcp.size();
+}
+
+/// The same of a frame without a SYN: what differs is written over a copy of what does not.
+uint32_t write_usual_headers(uint8_t* to, const TcpWords& words, bool from_left, uint32_t clock) {
+  struct Usual {
+    Usual() {
+      for (const bool left : {false, true}) write_headers(bytes[left], {}, left, 0);
+    }
+    uint8_t bytes[2][kHeaders];
+  };
+  static const Usual usual;
+  std::memcpy(to, usual.bytes[from_left], kHeaders);
+  const uint32_t length = kHeaders - wire::kEthernetSize + words.payload;
+  wire::store16(to + 16, static_cast<uint16_t>(length));
+  wire::store32(to + 26, words.source);
+  wire::store32(to + 30, words.destination);
+  constexpr uint32_t kFixed = 0x4500 + 0x4000 + 0x4006;
+  uint32_t sum = kFixed + length + (words.source >> 16) + (words.source & 0xffff) + (words.destination >> 16) +
+                 (words.destination & 0xffff);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  wire::store16(to + 24, static_cast<uint16_t>(~sum));
+  wire::store16(to + kL4, words.source_port);
+  wire::store16(to + kL4 + 2, words.destination_port);
+  wire::store32(to + kL4 + wire::TcpView::kSequence, words.sequence);
+  wire::store32(to + kL4 + 8, words.acknowledgment);
+  to[kL4 + 13] = words.flags;
+  wire::store32(to + kTimestamps, clock);
+  wire::store32(to + kTimestamps + 4, words.timestamp);
+  return kHeaders;
+}
+
 }  // namespace
 
 uint32_t TcpWords::length() const { return payload + (has(wire::kSyn) ? 1 : 0) + (has(wire::kFin) ? 1 : 0); }
@@ -71,32 +134,9 @@ TcpWords hear(const Segment* frame) {
 Segment* say(const TcpWords& words, bool from_left, uint32_t clock, Buffers& buffers) {
   Segment* frame = buffers.small.allocate();
   if (frame == nullptr) return nullptr;
-  wire::Tcp tcp;
-  tcp.source_port = words.source_port;
-  tcp.destination_port = words.destination_port;
-  tcp.sequence = words.sequence;
-  tcp.acknowledgment = words.acknowledgment;
-  tcp.flags = words.flags;
-  tcp.window = 65535;
-  if (words.has(wire::kSyn)) {
-    tcp.options.mss = 1460;
-    tcp.options.sack_permitted = true;
-    tcp.options.window_scale = kWindowShift;
-  }
-  tcp.options.timestamps = {clock, words.timestamp};
-  constexpr uint32_t kL4 = wire::kEthernetSize + wire::kIpv4Size;
-  write_macs(frame->data, from_left);
-  wire::store16(frame->data + 12, 0x0800);
-  wire::Ipv4 ip;
-  ip.total_length = static_cast<uint16_t>(wire::kIpv4Size + tcp.size() + words.payload);
-  ip.dont_fragment = true;
-  ip.ttl = 64;
-  ip.protocol = wire::protocol::kTcp;
-  ip.source = v4(words.source);
-  ip.destination = v4(words.destination);
-  ip.emit({frame->data + wire::kEthernetSize, wire::kIpv4Size});
-  tcp.emit({frame->data + kL4, tcp.size()});
-  frame->length = frame->frame_length = kL4 + tcp.size();
+  frame->length = frame->frame_length = words.has(wire::kSyn)
+                                            ? write_headers(frame->data, words, from_left, clock)
+                                            : write_usual_headers(frame->data, words, from_left, clock);
   frame->l4_offset = kL4;
   frame->flags = kChecksumValid;
   if (add_payload(frame, words.payload, words.content, buffers)) return frame;
