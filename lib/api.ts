@@ -156,6 +156,22 @@ export interface ListenerStats {
   /** From clients to endpoints, and back: bytes of the streams. */
   bytesUp: number
   bytesDown: number
+  http: HttpStats
+}
+
+/** Counters of the requests of a listener of protocol http; zeros of one of another. */
+export interface HttpStats {
+  /** That have begun; those that are refused count. */
+  requests: number
+  activeRequests: number
+  /** Tries beside the first of a request. */
+  retries: number
+  /** Responses to clients. */
+  statuses: Record<'1xx' | '2xx' | '3xx' | '4xx' | '5xx', number>
+  /** How requests have ended, such as `completed`, `no_route`, `connect_failed`. Each counts once. */
+  outcomes: Record<string, number>
+  /** Messages of clients and servers that were refused, such as `several_hosts`, `length_and_encoding`. */
+  refused: Record<string, number>
 }
 
 /** Counters of flatproxy's own TCP: connections that end at this node, on either side. */

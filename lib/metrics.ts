@@ -1,4 +1,4 @@
-import type { ListenerStats, Stats, TcpStats } from './api.js'
+import type { HttpStats, ListenerStats, Stats, TcpStats } from './api.js'
 
 type Labels = Readonly<Record<string, string | number>>
 
@@ -29,6 +29,7 @@ function families(stats: Stats): Family[] {
     ...ofPorts(stats),
     ...ofServices(stats),
     ...ofListeners(stats),
+    ...ofRequests(stats),
     ...ofTcp(stats),
     ...ofReasons(stats),
     ...ofLanes(stats),
@@ -129,6 +130,46 @@ function ofListeners({ listeners }: Stats): Family[] {
       ends,
     ),
     counter('flatproxy_listener_relayed_bytes', 'Bytes of streams: up to endpoints, down to clients.', both, 'bytes'),
+  ]
+}
+
+function ofRequests({ listeners }: Stats): Family[] {
+  const each = samplesBy('listener', listeners)
+  const by = (label: string, read: (http: HttpStats) => Record<string, number>) =>
+    Object.entries(listeners).flatMap(([listener, { http }]) =>
+      Object.entries(read(http)).map(([value, count]) => [{ listener, [label]: value }, count] as const),
+    )
+  return [
+    counter(
+      'flatproxy_http_requests',
+      'Requests that came to a listener.',
+      each(({ http }) => http.requests),
+    ),
+    gauge(
+      'flatproxy_http_active_requests',
+      'Requests of a listener that have no end yet.',
+      each(({ http }) => http.activeRequests),
+    ),
+    counter(
+      'flatproxy_http_retries',
+      'Tries beside the first of a request.',
+      each(({ http }) => http.retries),
+    ),
+    counter(
+      'flatproxy_http_responses',
+      'Responses to clients, by class of status.',
+      by('class', ({ statuses }) => statuses),
+    ),
+    counter(
+      'flatproxy_http_outcomes',
+      'Requests that have ended, by how.',
+      by('outcome', ({ outcomes }) => outcomes),
+    ),
+    counter(
+      'flatproxy_http_refused',
+      'Messages of clients and servers that were refused, by why.',
+      by('error', ({ refused }) => refused),
+    ),
   ]
 }
 

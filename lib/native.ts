@@ -64,6 +64,9 @@ export interface Addon {
   readonly states: readonly string[]
   /** Names of the counters of a listener, and of TCP, in the order of {@link Addon.stats}. */
   readonly listenerCounters: readonly string[]
+  /** How exchanges end, and what messages are refused for, likewise. */
+  readonly httpOutcomes: readonly string[]
+  readonly httpRefusals: readonly string[]
   readonly tcpCounters: readonly string[]
   /** Opens the plan's ports and starts the lanes. */
   createEngine(

@@ -1,8 +1,10 @@
-import type { ListenerStats, ServiceStats, Stats, TcpStats } from '../api.js'
+import type { HttpStats, ListenerStats, ServiceStats, Stats, TcpStats } from '../api.js'
 import type { Addon } from '../native.js'
 
 /** How long the share of busy time looks back, at least, in milliseconds. */
 const busyWindow = 1_000
+
+const statusClasses = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
 
 /** Busy nanoseconds of the lanes at a time. */
 interface Sample {
@@ -23,7 +25,10 @@ export class StatsReader {
   private newer: Sample
 
   constructor(
-    private readonly addon: Pick<Addon, 'reasons' | 'tcpCounters' | 'listenerCounters'>,
+    private readonly addon: Pick<
+      Addon,
+      'reasons' | 'tcpCounters' | 'listenerCounters' | 'httpOutcomes' | 'httpRefusals'
+    >,
     private readonly cores: readonly number[],
   ) {
     this.older = this.newer = { at: performance.now(), busy: cores.map(() => 0) }
@@ -49,7 +54,18 @@ export class StatsReader {
       name,
       { packets: next(), bytes: next(), newFlows: next(), activeFlows: next() },
     ])
-    const listenerStats = names.listeners.map((name) => [name, nextOf(this.addon.listenerCounters)] as const)
+    const listenerStats = names.listeners.map((name) => {
+      const counters = nextOf(this.addon.listenerCounters)
+      const http: HttpStats = {
+        requests: next(),
+        activeRequests: next(),
+        retries: next(),
+        statuses: nextOf(statusClasses) as HttpStats['statuses'],
+        outcomes: nextOf(this.addon.httpOutcomes),
+        refused: nextOf(this.addon.httpRefusals),
+      }
+      return [name, { ...counters, http }] as const
+    })
     const shares = this.busyShares(lanes.map(({ busy }) => busy))
     return {
       at: Date.now(),

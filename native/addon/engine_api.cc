@@ -194,6 +194,8 @@ void export_engine(Napi::Env env, Napi::Object exports) {
   exports.Set("reasons", reasons(env));
   exports.Set("states", states(env));
   exports.Set("listenerCounters", listener_counter_names(env));
+  exports.Set("httpOutcomes", http_outcome_names(env));
+  exports.Set("httpRefusals", http_refusal_names(env));
   exports.Set("tcpCounters", tcp_counter_names(env));
 }
 

@@ -52,6 +52,8 @@ void add_service(Numbers& to, Engine& engine, uint32_t id) {
   to.add_sum(engine, [id](const LaneCounters& lane) { return lane.services[id].active_flows.read(); });
 }
 
+constexpr size_t kFirstRefusal = static_cast<size_t>(http::ParseError::incomplete) + 1;
+
 template <typename Counters>
 struct Named {
   const char* name;
@@ -109,7 +111,33 @@ void add_listener(Numbers& to, Engine& engine, uint32_t id) {
   }
 }
 
+void add_http(Numbers& to, Engine& engine, uint32_t id) {
+  const auto add = [&](auto read) {
+    to.add_sum(engine, [&](const LaneCounters& lane) { return read(lane.http[id]).read(); });
+  };
+  add([](const HttpCounters& http) -> const Counter& { return http.requests; });
+  add([](const HttpCounters& http) -> const Counter& { return http.active; });
+  add([](const HttpCounters& http) -> const Counter& { return http.retries; });
+  for (size_t i = 0; i < 5; ++i) add([i](const HttpCounters& http) -> const Counter& { return http.statuses[i]; });
+  for (size_t i = 0; i < http::kOutcomes; ++i)
+    add([i](const HttpCounters& http) -> const Counter& { return http.outcomes[i]; });
+  for (size_t i = kFirstRefusal; i < http::kParseErrors; ++i)
+    add([i](const HttpCounters& http) -> const Counter& { return http.refused[i]; });
+}
+
+template <typename Value>
+Napi::Array names_of(Napi::Env env, size_t first, size_t end) {
+  Napi::Array names = Napi::Array::New(env);
+  for (size_t i = first; i < end; ++i) names.Set(names.Length(), http::name_of(static_cast<Value>(i)));
+  return names;
+}
+
 }  // namespace
+
+Napi::Array http_outcome_names(Napi::Env env) { return names_of<http::Outcome>(env, 0, http::kOutcomes); }
+Napi::Array http_refusal_names(Napi::Env env) {
+  return names_of<http::ParseError>(env, kFirstRefusal, http::kParseErrors);
+}
 
 Napi::Array tcp_counter_names(Napi::Env env) {
   Napi::Array names = Napi::Array::New(env);
@@ -146,6 +174,7 @@ Napi::Float64Array stats_to_js(Napi::Env env, Engine& engine, const Napi::Uint32
   }
   for (size_t i = 0; i < listeners.ElementLength(); ++i) {
     add_listener(to, engine, id_below(listeners, i, kMaxListeners));
+    add_http(to, engine, listeners[i]);
   }
   return to.array(env);
 }

@@ -13,5 +13,8 @@ Napi::Float64Array stats_to_js(Napi::Env env, Engine& engine, const Napi::Uint32
 /// Names of the counters of TCP and of a listener, in their order.
 Napi::Array tcp_counter_names(Napi::Env env);
 Napi::Array listener_counter_names(Napi::Env env);
+/// Ends of exchanges, and what messages are refused for.
+Napi::Array http_outcome_names(Napi::Env env);
+Napi::Array http_refusal_names(Napi::Env env);
 
 }  // namespace flatproxy

@@ -14,12 +14,13 @@ constexpr Nanoseconds kLinger = 5 * tcp::kSecond;  // for a client to take its l
 }  // namespace
 
 HttpRelay::HttpRelay(tcp::Stack& stack, Buffers& buffers, HttpPolicy& policy, RelayLimits& limits, uint32_t capacity,
-                     RelayCounters* counters)
+                     RelayCounters* counters, HttpCounters* http_counters)
     : stack_(stack),
       buffers_(buffers),
       policy_(policy),
       limits_(limits),
       counters_(counters),
+      http_counters_(http_counters),
       sessions_(capacity),
       exchanges_(capacity),
       pools_(stack, capacity),

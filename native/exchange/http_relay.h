@@ -14,6 +14,7 @@
 #include "exchange/route_holds.h"
 #include "http/head_source.h"
 #include "http/request_parse.h"
+#include "stats/http_counters.h"
 #include "stats/relay_counters.h"
 #include "tcp/stack.h"
 #include "upstream/pools.h"
@@ -53,8 +54,9 @@ class HttpPolicy {
 class HttpRelay {
  public:
   /// @param capacity clients' connections, and connections to endpoints, at most  @param counters by listener
+  /// @param http_counters likewise
   HttpRelay(tcp::Stack& stack, Buffers& buffers, HttpPolicy& policy, RelayLimits& limits, uint32_t capacity,
-            RelayCounters* counters);
+            RelayCounters* counters, HttpCounters* http_counters);
   ~HttpRelay();
   HttpRelay(const HttpRelay&) = delete;
   HttpRelay& operator=(const HttpRelay&) = delete;
@@ -106,6 +108,7 @@ class HttpRelay {
   // http_relay.cc: clients' connections, and time.
   const ListenerState& settings_of(const HttpSession& s) const { return listeners_[s.client.listener]; }
   RelayCounters& counters_of(const HttpSession& s) const { return counters_[s.client.listener]; }
+  HttpCounters& http_counters_of(const HttpSession& s) const { return http_counters_[s.client.listener]; }
   HttpSession& session_of(const Exchange& e) const { return sessions_[e.session]; }
   Link* link_of(const Exchange& e) { return e.link != Exchange::kNone ? &pools_.link(e.link) : nullptr; }
   void count_up(HttpSession& s, uint64_t bytes) {
@@ -136,6 +139,9 @@ class HttpRelay {
   bool read_request(HttpSession& s);
   void wait_for_head(HttpSession& s);
   void refuse(HttpSession& s, http::ParseError error);
+  void count_refusal(const HttpSession& s, http::ParseError error) {
+    http_counters_of(s).refused[static_cast<size_t>(error)].add(1);
+  }
   void refuse_late(HttpSession& s);
   void start(HttpSession& s, Exchange& e);
   void begin(HttpSession& s);
@@ -180,6 +186,7 @@ class HttpRelay {
   void write_answer(Exchange& e, uint16_t status, std::string_view fields, std::string_view body);
   void finish(Exchange& e);
   void cut(Exchange& e, Outcome why);
+  static void count_end(const Exchange& e, HttpCounters& counters);
   void end_exchange(Exchange& e);
 
   tcp::Stack& stack_;
@@ -187,6 +194,7 @@ class HttpRelay {
   HttpPolicy& policy_;
   RelayLimits& limits_;
   RelayCounters* counters_;
+  HttpCounters* http_counters_;
   Slab<HttpSession> sessions_;
   Slab<Exchange> exchanges_;
   upstream::Pools pools_;

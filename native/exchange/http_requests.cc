@@ -93,6 +93,7 @@ void HttpRelay::refuse(HttpSession& s, ParseError error) {
   Exchange* e = exchanges_.make();
   if (e == nullptr) return end_session(s, true);
   start(s, *e);
+  count_refusal(s, error);
   fail(*e, http::status_of(error), Outcome::bad_request);
 }
 
@@ -101,6 +102,9 @@ void HttpRelay::start(HttpSession& s, Exchange& e) {
   s.stage = HttpSession::Stage::exchange;
   s.exchange = e.index;
   ++s.requests;
+  HttpCounters& counters = http_counters_of(s);
+  counters.requests.add(1);
+  counters.active.add(1);
   e.session = s.index;
   e.started_at = now_;
   e.hold = routes_.hold();
@@ -213,6 +217,7 @@ void HttpRelay::move_request(Exchange& e) {
 /// A body that breaks off. The endpoint gets no end of it.
 void HttpRelay::refuse_body(Exchange& e, ParseError error) {
   const Outcome why = error == ParseError::no_buffers ? Outcome::no_buffers : Outcome::bad_request;
+  count_refusal(session_of(e), error);
   if (e.stage == Exchange::Stage::answering) return cut(e, why);
   fail(e, http::status_of(error), why);
 }

@@ -13,7 +13,6 @@ namespace {
 using http::ParseError;
 using upstream::Pools;
 
-constexpr http::HeadLimits kResponseLimits{.bytes = http::HeadSource::kMost, .fields = http::kMaxFields};
 constexpr uint8_t kMostInterim = 16;  // responses before the last one
 
 bool has_closed(const tcp::Connection& c) { return c.peer_closed() || c.state == tcp::State::closed; }
@@ -44,22 +43,26 @@ void HttpRelay::link_happened(Link& link, uint8_t events) {
 }
 
 void HttpRelay::read_response(Exchange& e, Link& link) {
+  const HttpSettings& settings = settings_of(session_of(e)).http;
+  const http::HeadLimits limits{.bytes = settings.max_header_bytes, .fields = settings.max_headers};
   while (e.stage == Exchange::Stage::asking) {
     tcp::ByteQueue& received = link.connection->received;
     ParseError error = ParseError::incomplete;
-    if (!received.empty() && (!e.head_begun || link.progress.is_due(received, kResponseLimits.bytes))) {
-      error =
-          http::parse_response(source_.front(received, kResponseLimits.bytes), kResponseLimits, e.asked, *response_);
+    if (!received.empty() && (!e.head_begun || link.progress.is_due(received, limits.bytes))) {
+      error = http::parse_response(source_.front(received, limits.bytes), limits, e.asked, *response_);
     }
     if (error == ParseError::incomplete) {
       if (has_closed(*link.connection)) return endpoint_is_silent(e, link);
       if (received.empty() || e.head_begun) return;
       e.head_begun = true;
       link.progress.restart();
-      link.progress.is_due(received, kResponseLimits.bytes);
+      link.progress.is_due(received, limits.bytes);
       return;
     }
-    if (error != ParseError::none) return fail(e, 502, Outcome::bad_response);
+    if (error != ParseError::none) {
+      count_refusal(session_of(e), error);
+      return fail(e, 502, Outcome::bad_response);
+    }
     e.head_begun = false;
     session_of(e).active_at = now_ms();
     if (http::is_interim(response_->status)) {
@@ -130,8 +133,10 @@ void HttpRelay::move_response(Exchange& e) {
     stack_.taken(*link.connection);
     count_down(s, e.response.data_bytes() - before);
     stack_.send(*s.connection, std::move(out));
-    if (error != ParseError::none)
+    if (error != ParseError::none) {
+      count_refusal(s, error);
       return cut(e, error == ParseError::no_buffers ? Outcome::no_buffers : Outcome::bad_response);
+    }
   }
   if (e.response.done()) return finish(e);
   if (!has_closed(*link.connection)) return;
@@ -148,6 +153,7 @@ void HttpRelay::endpoint_is_silent(Exchange& e, Link& link) {
   if (harmless && e.reused && !e.retried_reuse) {
     // It was closed while the request was on its way (RFC 9112 section 9.3.1).
     e.retried_reuse = true;
+    http_counters_of(session_of(e)).retries.add(1);
     let_link_go(e, After::reset);
     return dispatch(e);
   }
@@ -245,8 +251,15 @@ void HttpRelay::cut(Exchange& e, Outcome why) {
   end_session(s, true);
 }
 
+void HttpRelay::count_end(const Exchange& e, HttpCounters& counters) {
+  counters.active.set(counters.active.read() - 1);
+  counters.outcomes[static_cast<size_t>(e.outcome)].add(1);
+  if (e.status != 0) counters.statuses[e.status / 100 - 1u].add(1);
+}
+
 void HttpRelay::end_exchange(Exchange& e) {
   HttpSession& s = session_of(e);
+  count_end(e, http_counters_of(s));
   let_link_go(e, After::reset);
   if (e.retrying) --retrying_;
   routes_.let_go(e.hold);

@@ -6,7 +6,7 @@
 
 namespace flatproxy::http {
 
-/// Which field a name names; case does not matter.
+/// Which field a name, a token, names; case does not matter.
 FieldId field_id(std::string_view name);
 
 /// Whether a field is about one connection, and ends with it (RFC 9110 section 7.6.1).

@@ -43,7 +43,8 @@ TcpStage::TcpStage(unsigned lane, LaneShared& shared, LaneCounters& counters, Eg
       backends_(lane, shared, counters, flows.balance(), stack_, links_,
                 [this](FlowEventKind kind, uint32_t index) { report(kind, index); }),
       relay_(stack_, backends_, shared.relay_limits, capacity / 2, counters.listeners.data()),
-      http_(stack_, *shared.buffers[lane], backends_, shared.relay_limits, capacity / 2, counters.listeners.data()) {}
+      http_(stack_, *shared.buffers[lane], backends_, shared.relay_limits, capacity / 2, counters.listeners.data(),
+            counters.http.data()) {}
 
 void TcpStage::adopt(const Snapshot& snapshot) {
   const auto* before = snapshot_ != nullptr ? snapshot_->listeners.get() : nullptr;

@@ -6,6 +6,7 @@
 #include "conntrack/region.h"
 #include "packet/reason.h"
 #include "stats/counter.h"
+#include "stats/http_counters.h"
 #include "stats/relay_counters.h"
 
 namespace flatproxy {
@@ -37,6 +38,7 @@ struct LaneCounters {
   std::array<PortCounter, kPortIds> ports;         ///< by port id, host sides included
   Region<ServiceCounter> services{kMaxServices};   ///< by service id
   Region<RelayCounters> listeners{kMaxListeners};  ///< by listener id
+  Region<HttpCounters> http{kMaxListeners};        ///< likewise
   Counter flows;
   Counter flow_capacity;
   Counter evicted_flows;

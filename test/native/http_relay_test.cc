@@ -14,6 +14,10 @@ TEST_F(HttpRelayTest, PassesARequestOnAndItsResponseBack) {
   send(server, kOk);
   EXPECT_EQ(read(client), kOk);
   EXPECT_FALSE(client.peer_closed());
+  EXPECT_EQ(http_counters[listener].requests.read(), 1u);
+  EXPECT_EQ(http_counters[listener].active.read(), 0u);
+  EXPECT_EQ(http_counters[listener].statuses[1].read(), 1u);
+  EXPECT_EQ(http_counters[listener].outcomes[0].read(), 1u);
   expect_nothing_left();
 }
 

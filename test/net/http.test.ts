@@ -139,6 +139,20 @@ describe('requests', { skip: town.cannotRun }, () => {
       it('an endpoint that refuses is answered for with 503', async () => {
         assert.match(await curl('v4', '/lonely', '-i'), /^HTTP\/1\.1 503 /)
       })
+      it('every request is counted once, by its end', async () => {
+        const { http } = (await town.statsOf(proxy)).listeners['requests']!
+        await curl('v4', '/hello')
+        await curlAs('other.example', 'v4', '/')
+        await curl('v4', '/lonely')
+        await curlAs('a b', 'v4', '/')
+        const { http: after } = (await town.statsOf(proxy)).listeners['requests']!
+        const more = (key: string) => (after.outcomes[key] ?? 0) - (http.outcomes[key] ?? 0)
+        assert.equal(after.requests - http.requests, 4)
+        assert.deepEqual(['answered', 'no_route', 'connect_failed', 'bad_request'].map(more), [1, 1, 1, 1])
+        assert.equal(after.refused['bad_host']! - http.refused['bad_host']!, 1)
+        assert.equal(after.statuses['4xx'] - http.statuses['4xx'], 2)
+        assert.equal(after.activeRequests, 0)
+      })
       it('a request that one endpoint refuses another one answers', async () => {
         for (let i = 0; i < 10; ++i) assert.equal(await curl('v4', '/both'), 'small')
       })

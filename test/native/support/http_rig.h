@@ -74,7 +74,8 @@ struct HttpRig : ::testing::Test {
     pair = std::make_unique<StackPair>(tcp::Settings{}, tcp::Settings{}, faults, 5);
     listener = pair->side(kRelay).listener;
     route.listeners[0].listener = listener;
-    relay = std::make_unique<HttpRelay>(stack(kRelay), pair->side(kRelay).buffers, policy, limits, 64, counters.data());
+    relay = std::make_unique<HttpRelay>(stack(kRelay), pair->side(kRelay).buffers, policy, limits, 64, counters.data(),
+                                        http_counters.data());
     relay->configure(listener, relay_settings, &settings);
     relay->adopt(std::make_shared<const route::Table>(std::vector<HttpRoute>{route}));
     relay->set_time(pair->now());
@@ -167,6 +168,7 @@ struct HttpRig : ::testing::Test {
   uint16_t listener = 0;
   RelayLimits limits{hash_key(3)};
   std::array<RelayCounters, 4> counters;
+  std::array<HttpCounters, 4> http_counters;
   std::unique_ptr<StackPair> pair;
   std::unique_ptr<HttpRelay> relay;
   std::vector<tcp::Connection*> clients;

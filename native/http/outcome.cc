@@ -1,0 +1,16 @@
+#include "http/outcome.h"
+
+#include <array>
+#include <cstddef>
+
+namespace flatproxy::http {
+
+const char* name_of(Outcome outcome) {
+  static constexpr std::array<const char*, kOutcomes> kNames{
+      "completed",    "bad_request",    "no_route",       "answered",     "no_backend",      "no_endpoint",
+      "overflow",     "connect_failed", "endpoint_reset", "bad_response", "request_timeout", "backend_timeout",
+      "body_timeout", "client_gone",    "draining",       "no_buffers"};
+  return kNames[static_cast<size_t>(outcome)];
+}
+
+}  // namespace flatproxy::http
