@@ -40,7 +40,7 @@ http::RequestHead browser_head() {
                                     {"Accept-Encoding", "gzip"},
                                     {"Cookie", "sid=1"},
                                     {"Connection", "keep-alive"}})
-    head.fields.add({name, value});
+    head.fields.add(name, value, http::FieldId::other);
   return head;
 }
 

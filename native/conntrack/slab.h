@@ -30,7 +30,7 @@ class Slab {
       live_.push_back(false);
     }
     live_[index] = true;
-    T* item = new (&items_[index]) T();
+    T* item = new (&items_[index]) T;
     item->index = index;
     return item;
   }

@@ -53,7 +53,8 @@ bool HttpRelay::read_request(HttpSession& s) {
   }
   const http::HeadLimits limits = limits_of(settings_of(s).http);
   parsed_ = Exchange::kNone;
-  const ParseError error = http::parse_request(source_.front(received, limits.bytes), limits, *request_);
+  const ParseError error = source_.parse_front(
+      received, limits.bytes, [&](std::string_view text) { return http::parse_request(text, limits, *request_); });
   if (error == ParseError::incomplete) {
     s.progress.restart();
     s.progress.is_due(received, limits.bytes);
@@ -129,7 +130,7 @@ void HttpRelay::begin(HttpSession& s) {
   e.keep_alive = head.keep_alive && !draining_ && (settings.max_requests == 0 || s.requests < settings.max_requests);
   e.asked = {head.method, head.asks_websocket};
   e.idempotent = is_idempotent(head.method);
-  e.request = http::BodyReader(head.body);
+  e.request.begin(head.body);
   if (!take_path(s)) return fail(e, 400, Outcome::bad_request);
   if (!find_rule(s, e)) return fail(e, 404, Outcome::no_route);
   if (e.rule->request_timeout > 0) e.request_deadline = now_ + e.rule->request_timeout;

@@ -49,7 +49,9 @@ void HttpRelay::read_response(Exchange& e, Link& link) {
     tcp::ByteQueue& received = link.connection->received;
     ParseError error = ParseError::incomplete;
     if (!received.empty() && (!e.head_begun || link.progress.is_due(received, limits.bytes))) {
-      error = http::parse_response(source_.front(received, limits.bytes), limits, e.asked, *response_);
+      error = source_.parse_front(received, limits.bytes, [&](std::string_view text) {
+        return http::parse_response(text, limits, e.asked, *response_);
+      });
     }
     if (error == ParseError::incomplete) {
       if (has_closed(*link.connection)) return endpoint_is_silent(e, link);
@@ -101,7 +103,7 @@ bool HttpRelay::answer(Exchange& e, Link& link) {
   e.keep_alive = e.keep_alive && !until_close && !body_in_doubt && !draining_ && !tunnel;
   e.status = head.status;
   e.link_keeps = head.keep_alive;
-  e.response = http::BodyReader(head.body, plain ? http::ChunkedReader::Form::plain : http::ChunkedReader::Form::coded);
+  e.response.begin(head.body, plain ? http::ChunkedReader::Form::plain : http::ChunkedReader::Form::coded);
   http::HeadWriter out(buffers_);
   write_response(
       out, head,

@@ -11,10 +11,13 @@ namespace flatproxy::http {
 /// Takes the body of one message out of a stream of bytes, and nothing behind it.
 class BodyReader {
  public:
-  BodyReader() = default;
-  /// @param form what is passed on of a chunked one
-  explicit BodyReader(const Body& body, ChunkedReader::Form form = ChunkedReader::Form::coded)
-      : remaining_(body.length), chunked_(form), kind_(body.kind) {}
+  /// A body begins. @param form what is passed on of a chunked one
+  void begin(const Body& body, ChunkedReader::Form form = ChunkedReader::Form::coded) {
+    kind_ = body.kind;
+    remaining_ = body.length;
+    data_bytes_ = 0;
+    if (kind_ == BodyKind::chunked) chunked_ = ChunkedReader(form);
+  }
 
   /// Moves what is there of it from `in` to `out`.
   ParseError take(tcp::ByteQueue& in, tcp::ByteQueue& out, Buffers& buffers) {

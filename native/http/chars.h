@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
 
 namespace flatproxy::http {
@@ -11,7 +10,7 @@ namespace flatproxy::http {
 enum CharClass : uint8_t {
   kToken = 1,       ///< tchar (RFC 9110 section 5.6.2)
   kFieldValue = 2,  ///< VCHAR, obs-text, SP, HTAB (section 5.5)
-  kPath = 4,        ///< of a target before its query, '%' included
+  kPath = 4,        ///< of a target before its query, '%' included; not '?'
   kQuery = 8,       ///< of a target's query
   kHostName = 16,   ///< of a registered name or IPv4 address
   kHexDigit = 32,
@@ -34,7 +33,7 @@ constexpr std::array<uint8_t, 256> char_classes() {
     if (visible || i >= 0x80 || c == ' ' || c == '\t') k |= kFieldValue;
     // RFC 3986 allows less; browsers do not encode [ ] ^ ` { | } everywhere (WHATWG URL). A backslash, which some take
     // for a slash, is refused where it could be one, and a fragment is never sent (RFC 9112 section 3.2).
-    if (visible && !is_one_of(c, "\"<>#\\")) k |= kPath;
+    if (visible && !is_one_of(c, "\"<>#?\\")) k |= kPath;
     if (visible && !is_one_of(c, "\"<>#")) k |= kQuery;
     // RFC 3986 section 3.2.2 without '%' and ',': neither is in any name, and a comma might be taken for a list.
     if (digit || alpha || is_one_of(c, "-._~!$&'()*+;=")) k |= kHostName;

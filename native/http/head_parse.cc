@@ -1,34 +1,13 @@
 #include "http/head_parse.h"
 
-#include <cstring>
-
 #include "http/chars.h"
 #include "http/field_id.h"
+#include "http/scan.h"
 
 namespace flatproxy::http {
 namespace {
 
 constexpr uint32_t kMaxOptions = 32;  // of Connection, lest looking each field up among them becomes work
-
-constexpr uint64_t each(uint8_t byte) { return byte * 0x0101010101010101u; }
-
-/// The first byte that may not stand in a field's value, or the end.
-const char* value_end(const char* at, const char* end) {
-  for (;;) {
-    while (end - at >= 8) {
-      uint64_t word;
-      std::memcpy(&word, at, 8);
-      const uint64_t below_space = (word - each(0x20)) & ~word;
-      const uint64_t no_delete = word ^ each(0x7f);
-      const uint64_t is_delete = (no_delete - each(1)) & ~no_delete;
-      if (((below_space | is_delete) & each(0x80)) != 0) break;
-      at += 8;
-    }
-    const char* const stop = end - at >= 8 ? at + 8 : end;
-    while (at != stop && is(*at, kFieldValue)) ++at;
-    if (at != stop || at == end) return at;
-  }
-}
 
 /// The value of a Content-Length (RFC 9110 section 8.6: 1*DIGIT). False: it is none, or beyond 2^63.
 bool read_length(std::string_view text, uint64_t& length) {
@@ -98,20 +77,20 @@ ParseError take_fields(Cursor& in, uint32_t most, Fields& fields) {
     if (*in.at == '\r' || *in.at == '\n') return take_line_end(in);
     if (*in.at == ' ' || *in.at == '\t') return ParseError::folded_field;
     const char* const name = in.at;
-    while (!in.done() && is(*in.at, kToken)) ++in.at;
+    in.at = skip<kToken>(in.at, in.end);
     if (in.done()) return ParseError::incomplete;
     const char* const colon = in.at;
     if (*colon == ' ' || *colon == '\t') return ParseError::space_before_colon;
     if (*colon != ':' || colon == name) return ParseError::bad_field_name;
     ++in.at;
     const char* const value = in.at;
-    in.at = value_end(value, in.end);
+    in.at = skip_field_value(value, in.end);
     const char* const end = in.at;
     if (!in.done() && *end != '\r' && *end != '\n') return ParseError::bad_field_value;
     if (const ParseError error = take_line_end(in); error != ParseError::none) return error;
     if (fields.count() == most) return ParseError::too_many_fields;
     const std::string_view named(name, static_cast<size_t>(colon - name));
-    fields.add({named, trim({value, static_cast<size_t>(end - value)}), field_id(named)});
+    fields.add(named, trim({value, static_cast<size_t>(end - value)}), field_id(named));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include "http/parse_error.h"
 #include "tcp/byte_queue.h"
 
 namespace flatproxy::http {
@@ -32,6 +33,18 @@ class HeadSource {
 
   /// The first bytes of the queue, up to `most` (kMost at most) or as many as there are; until the next call.
   std::string_view front(const tcp::ByteQueue& queue, uint32_t most);
+
+  /// Calls parse(text) with the front of the queue until there is more than an incomplete head, or no more text: with
+  /// what lies in one piece first, as heads mostly do, whatever is behind them.
+  template <typename Parse>
+  ParseError parse_front(const tcp::ByteQueue& queue, uint32_t most, Parse&& parse) {
+    const Segment* first = queue.first();
+    if (first->length < queue.bytes() && first->length < most) {
+      const ParseError error = parse(std::string_view(reinterpret_cast<const char*>(first->data), first->length));
+      if (error != ParseError::incomplete) return error;
+    }
+    return parse(front(queue, most));
+  }
 
  private:
   std::unique_ptr<uint8_t[]> copy_ = std::make_unique<uint8_t[]>(kMost);

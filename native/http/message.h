@@ -46,10 +46,14 @@ struct Field {
 class Fields {
  public:
   void clear() { count_ = present_ = repeated_ = 0; }
-  void add(const Field& field) {
-    fields_[count_++] = field;
-    repeated_ |= present_ & bit(field.id);
-    present_ |= bit(field.id);
+  /// Not by a Field: one that is put together is read back wider than it was written, and waits for that.
+  void add(std::string_view name, std::string_view value, FieldId id) {
+    Field& field = fields_[count_++];
+    field.name = name;
+    field.value = value;
+    field.id = id;
+    repeated_ |= present_ & bit(id);
+    present_ |= bit(id);
   }
   uint32_t count() const { return count_; }
   const Field* begin() const { return fields_.data(); }

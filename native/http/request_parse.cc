@@ -4,6 +4,7 @@
 
 #include "http/authority.h"
 #include "http/chars.h"
+#include "http/scan.h"
 
 namespace flatproxy::http {
 namespace {
@@ -28,7 +29,7 @@ Method method_of(std::string_view name) {
 
 Error take_method(Cursor& in, RequestHead& head) {
   const char* const begin = in.at;
-  while (!in.done() && is(*in.at, kToken)) ++in.at;
+  in.at = skip<kToken>(in.at, in.end);
   if (in.done()) return Error::incomplete;
   head.method_name = {begin, static_cast<size_t>(in.at - begin)};
   if (*in.at != ' ' || head.method_name.empty()) return Error::bad_method;
@@ -41,11 +42,11 @@ Error take_method(Cursor& in, RequestHead& head) {
 Error take_target(Cursor& in, uint32_t most, RequestHead& head) {
   const char* const begin = in.at;
   const char* const stop = in.end - in.at > most ? in.at + most + 1 : in.end;
-  while (in.at != stop && *in.at != '?' && is(*in.at, kPath)) ++in.at;
+  in.at = skip<kPath>(begin, stop);
   head.path = {begin, static_cast<size_t>(in.at - begin)};
   head.has_query = in.at != stop && *in.at == '?';
   const char* const query = head.has_query ? ++in.at : in.at;
-  while (in.at != stop && head.has_query && is(*in.at, kQuery)) ++in.at;
+  if (head.has_query) in.at = skip<kQuery>(in.at, stop);
   head.query = {query, static_cast<size_t>(in.at - query)};
   if (in.at == stop) return in.at - begin > most ? Error::target_too_long : Error::incomplete;
   head.target = {begin, static_cast<size_t>(in.at - begin)};

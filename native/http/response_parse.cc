@@ -1,6 +1,7 @@
 #include "http/response_parse.h"
 
 #include "http/chars.h"
+#include "http/scan.h"
 
 namespace flatproxy::http {
 namespace {
@@ -22,7 +23,7 @@ Error take_status(Cursor& in, ResponseHead& head) {
   if (*in.at == '\r' || *in.at == '\n') return take_line_end(in);
   if (*in.at != ' ') return Error::bad_status_line;
   const char* const reason = ++in.at;
-  while (!in.done() && is(*in.at, kFieldValue)) ++in.at;
+  in.at = skip_field_value(in.at, in.end);
   head.reason = {reason, static_cast<size_t>(in.at - reason)};
   if (!in.done() && *in.at != '\r' && *in.at != '\n') return Error::bad_status_line;
   return take_line_end(in);

@@ -64,7 +64,7 @@ void check(const Snapshot& snapshot) {
   }
   http::RequestHead head;
   head.method_name = "GET";
-  head.fields.add({"X-Version", "2"});
+  head.fields.add("X-Version", "2", http::FieldId::other);
   for (const HttpRoute& route : snapshot.http_routes->routes()) {
     for (const auto& at : route.listeners) {
       if (!snapshot.listeners->at(at.listener)->http) std::abort();

@@ -119,7 +119,7 @@ TEST_F(ConfigHttp, ReadsMatchesAndFindsByThem) {
   EXPECT_EQ(rules.at(1).rule.route, 1u);
   http::RequestHead head;
   head.method_name = "PUT";
-  head.fields.add({"X-Version", "2"});
+  head.fields.add("X-Version", "2", http::FieldId::other);
   EXPECT_EQ(snapshot->http_routes->find(1, {"shop.example:80", "/abc", "q=12", head}).rule, &rules[0].rule);
   EXPECT_EQ(snapshot->http_routes->find(1, {"shop.example", "/abc", "q=x", head}).rule->route, 0u);
   EXPECT_EQ(snapshot->http_routes->find(1, {"shop", "/abc", "q=12", head}).rule, nullptr);

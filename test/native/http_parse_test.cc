@@ -200,7 +200,8 @@ TEST(HttpBody, TakesNothingBehindItsEnd) {
   Buffers buffers(64, 16, 64);
   ByteQueue in = in_pieces("helloGET / HTTP/1.1", 8, buffers);
   ByteQueue out;
-  BodyReader reader(Body{BodyKind::length, 5});
+  BodyReader reader;
+  reader.begin({BodyKind::length, 5});
   EXPECT_FALSE(reader.done());
   ASSERT_EQ(reader.take(in, out, buffers), ParseError::none);
   EXPECT_TRUE(reader.done());

@@ -84,7 +84,7 @@ bool HttpStream::take_head() {
 void HttpStream::start(ReadMessage message, const http::Body& body, Ending next) {
   message_ = std::move(message);
   next_ = next;
-  body_ = http::BodyReader(body, http::ChunkedReader::Form::plain);
+  body_.begin(body, http::ChunkedReader::Form::plain);
   in_body_ = true;
   in_.drop_front(message_.head);
   taken_ += message_.head;

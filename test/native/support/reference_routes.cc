@@ -149,7 +149,7 @@ route::Found reference_find(const std::vector<HttpRoute>& routes, uint32_t liste
 http::RequestHead TestRequest::head() const {
   http::RequestHead head;
   head.method_name = method;
-  for (const auto& [name, value] : fields) head.fields.add({name, value});
+  for (const auto& [name, value] : fields) head.fields.add(name, value, http::FieldId::other);
   return head;
 }
 
