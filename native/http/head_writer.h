@@ -20,6 +20,7 @@ class HeadWriter {
   HeadWriter& operator=(const HeadWriter&) = delete;
 
   HeadWriter& operator<<(std::string_view text) {
+    if (text.empty()) return *this;  // it may be nowhere
     if (piece_ != nullptr && text.size() <= piece_->tailroom()) [[likely]] {
       std::memcpy(piece_->data + piece_->length, text.data(), text.size());
       piece_->length += static_cast<uint32_t>(text.size());
