@@ -40,8 +40,8 @@ class Slab {
     live_[index] = false;
     free_.push_back(index);
   }
-  /// Whether there is an object with this index, below limit().
-  bool holds(uint32_t index) const { return live_[index]; }
+  /// Whether there is an object with this index.
+  bool holds(uint32_t index) const { return index < fresh_ && live_[index]; }
   bool full() const { return free_.empty() && fresh_ == capacity_; }
   uint32_t count() const { return fresh_ - static_cast<uint32_t>(free_.size()); }
   /// Indexes are below it.

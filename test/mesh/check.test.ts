@@ -158,6 +158,7 @@ describe('a valid mesh', () => {
         'listeners.web.protocol',
         'routes.0.rules.0.filters.0',
         'routes.0.rules.0.backendRefs.1.handler',
+        'services.api.sessionAffinity',
         'policies.0',
         'workloads.node.on',
       ],

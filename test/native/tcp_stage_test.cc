@@ -28,6 +28,8 @@ TEST_F(TcpStageTest, RelaysBothWaysAndCountsIt) {
   EXPECT_EQ(client->read(*c), "answer");
   EXPECT_EQ(counters().active.read(), 1u);
   FlowRecord shown;
+  EXPECT_EQ(world->lane(0).tcp().record_limit(), 2u);
+  EXPECT_FALSE(world->lane(0).tcp().record(1, shown)) << "no client has come with requests";
   ASSERT_TRUE(world->lane(0).tcp().record(0, shown));
   EXPECT_EQ(shown.original.source.to_string(), "10.0.0.2");
   EXPECT_EQ(shown.original.destination_port, 9000);
