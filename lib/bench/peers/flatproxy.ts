@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Mesh } from '../../mesh/types.js'
 import { source } from '../town/files.js'
 import { address, joinSides } from '../town/links.js'
@@ -47,7 +49,9 @@ const meshOf = (portOf: PortOf): Mesh => ({
 
 /** As its users run it: a process of Node with one lane on the proxy's core. */
 async function start({ town, undo, environment }: Site, mesh: Mesh, devices: Opened['devices']): Promise<Opened> {
-  const command = [process.execPath, source('peers/flatproxy.mjs'), JSON.stringify(mesh)]
+  const file = join(town.folder, 'flatproxy.json')
+  writeFileSync(file, JSON.stringify(mesh))
+  const command = [process.execPath, source('peers/flatproxy.mjs'), file]
   const program = new Running(command, { netns: town.proxy, core: cores.proxy, environment })
   undo.push(() => program.stop())
   await program.ready()
