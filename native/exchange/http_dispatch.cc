@@ -73,7 +73,7 @@ const Endpoint* HttpRelay::choose_endpoint(const Exchange& e, const Service& ser
     const uint32_t index = policy_.pick(service, hash, s.client);
     if (index == Picker::kNone) return nullptr;
     endpoint = &service.endpoints[index];
-    if (e.tries == 0 || endpoint->id != e.endpoint) break;
+    if (!e.elsewhere || endpoint->id != e.endpoint) break;
     hash = mix(hash + 1);
   }
   return endpoint;
@@ -215,7 +215,7 @@ bool HttpRelay::try_again(Exchange& e, bool allowed) {
   const uint32_t most = std::max(kLeastRetries, exchanges_.count() / kRetriesPart);
   if (!e.retrying && retrying_ >= most) return false;
   if (!e.retrying) ++retrying_;
-  e.retrying = true;
+  e.retrying = e.elsewhere = true;
   http_counters_of(session_of(e)).retries.add(1);
   let_link_go(e, After::reset);
   const Nanoseconds base = std::min(e.rule->retry->backoff << std::min<uint32_t>(e.tries - 1u, 10), kMostBackOff);

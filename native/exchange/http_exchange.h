@@ -84,6 +84,7 @@ struct Exchange {
   bool idempotent = false;  ///< RFC 9110 section 9.2.2
   bool body_begun = false;  ///< bytes of its body were sent: they cannot be again
   bool reused = false;      ///< its link had an exchange before
+  bool elsewhere = false;   ///< another endpoint than the one that was tried is asked for
   bool retried_reuse = false;
   bool retrying = false;    ///< counts in the budget of retries
   bool counted = false;     ///< among its endpoint's requests

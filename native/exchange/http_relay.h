@@ -113,6 +113,7 @@ class HttpRelay {
   Link* link_of(const Exchange& e) { return e.link != Exchange::kNone ? &pools_.link(e.link) : nullptr; }
   void count_up(HttpSession& s, uint64_t bytes) {
     s.bytes[0] += bytes;
+    s.active_at = now_ms();
     counters_of(s).bytes_up.add(bytes);
   }
   void count_down(HttpSession& s, uint64_t bytes) {
@@ -181,7 +182,7 @@ class HttpRelay {
   void move_response(Exchange& e);
   void endpoint_is_silent(Exchange& e, Link& link);
   void move_tunnel(Exchange& e, Link& link);
-  bool pass(tcp::Connection& from, tcp::Connection& to, uint64_t& bytes);
+  uint32_t pass(tcp::Connection& from, tcp::Connection& to);
   void fail(Exchange& e, uint16_t status, Outcome why);
   void write_answer(Exchange& e, uint16_t status, std::string_view fields, std::string_view body);
   void finish(Exchange& e);

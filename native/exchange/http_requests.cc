@@ -204,7 +204,6 @@ void HttpRelay::move_request(Exchange& e) {
       const ParseError error = e.request.take(client.received, out, buffers_);
       stack_.taken(client);
       e.body_begun |= !out.empty();
-      s.active_at = now_ms();
       count_up(s, e.request.data_bytes() - before);
       stack_.send(*link.connection, std::move(out));
       if (error != ParseError::none) return refuse_body(e, error);

@@ -30,8 +30,7 @@ void HttpRelay::link_happened(Link& link, uint8_t events) {
   }
   if (link.user == upstream::kNone) {
     // Nobody has asked for what an idle connection says.
-    if (ended || has_closed(*link.connection) || !link.connection->received.empty())
-      close_link(link, Pools::How::reset);
+    if (ended || has_closed(*link.connection) || !link.connection->received.empty()) close_link(link, Pools::How::fin);
     return;
   }
   Exchange& e = exchanges_[link.user];
@@ -167,9 +166,8 @@ void HttpRelay::endpoint_is_silent(Exchange& e, Link& link) {
 /// What one side says the other gets, whatever it is (RFC 9110 sections 7.8 and 9.3.6).
 void HttpRelay::move_tunnel(Exchange& e, Link& link) {
   HttpSession& s = session_of(e);
-  const bool up = pass(*s.connection, *link.connection, s.bytes[0]);
-  const bool down = pass(*link.connection, *s.connection, s.bytes[1]);
-  if (up || down) s.active_at = now_ms();
+  if (const uint32_t n = pass(*s.connection, *link.connection); n > 0) count_up(s, n);
+  if (const uint32_t n = pass(*link.connection, *s.connection); n > 0) count_down(s, n);
   const auto reset = [](const tcp::Connection& c) { return c.state == tcp::State::closed && !ended_in_order(c); };
   if (reset(*link.connection)) return cut(e, Outcome::endpoint_reset);
   const auto done = [](const tcp::Connection& c) {
@@ -179,17 +177,15 @@ void HttpRelay::move_tunnel(Exchange& e, Link& link) {
   finish(e);
 }
 
-/// True: bytes have moved.
-bool HttpRelay::pass(tcp::Connection& from, tcp::Connection& to, uint64_t& bytes) {
-  const uint32_t n = from.received.bytes();
-  const bool moves = n > 0 && stack_.may_send(to);
-  if (moves) {
-    bytes += n;
+/// Returns how many bytes have moved.
+uint32_t HttpRelay::pass(tcp::Connection& from, tcp::Connection& to) {
+  const uint32_t n = from.received.bytes() > 0 && stack_.may_send(to) ? from.received.bytes() : 0;
+  if (n > 0) {
     stack_.send(to, std::move(from.received));
     stack_.taken(from);
   }
   if (from.received.empty() && (from.peer_closed() || ended_in_order(from))) stack_.shut_down(to);
-  return moves;
+  return n;
 }
 
 // Ends.
@@ -211,11 +207,12 @@ void HttpRelay::write_answer(Exchange& e, uint16_t status, std::string_view fiel
   e.keep_alive = e.keep_alive && e.request.done();
   http::HeadWriter out(buffers_);
   out << "HTTP/1.1 " << uint64_t{status} << " " << http::reason_of(status) << "\r\n" << fields;
-  if (status != 204 && status != 304) out << "Content-Length: " << uint64_t{body.size()} << "\r\n";
+  const bool has_body = status != 204 && status != 304;
+  if (has_body) out << "Content-Length: " << uint64_t{body.size()} << "\r\n";
   if (!e.keep_alive) out << "Connection: close\r\n";
   if (e.keep_alive && e.version == http::Version::http10) out << "Connection: keep-alive\r\n";
   out << "\r\n";
-  if (e.asked.method != http::Method::head) out << body;
+  if (has_body && e.asked.method != http::Method::head) out << body;
   tcp::ByteQueue bytes = out.finish();
   const bool sent = !bytes.empty();
   stack_.send(*s.connection, std::move(bytes));

@@ -182,6 +182,8 @@ TEST_F(HttpRelayTest, SwitchesToWebSocketAndPassesEachFin) {
   EXPECT_TRUE(server.peer_closed());
   send(server, "bye");
   EXPECT_EQ(read(client), "bye");
+  EXPECT_EQ(counters[listener].bytes_up.read(), std::string("GET / HTTP/1.1").size());
+  EXPECT_EQ(counters[listener].bytes_down.read(), std::string("hibye").size());
   stack(kOutside).shut_down(server);
   run();
   EXPECT_TRUE(client.peer_closed());
@@ -223,6 +225,16 @@ TEST_F(HttpRelayTest, SendsADirectResponseWithoutItsBodyToHead) {
   EXPECT_EQ(read(client), "HTTP/1.1 200 OK\r\nx-by: us\r\nContent-Length: 5\r\n\r\n");
   send(client, kGet);
   EXPECT_EQ(read(client), "HTTP/1.1 200 OK\r\nx-by: us\r\nContent-Length: 5\r\n\r\nhello");
+  expect_nothing_left();
+}
+
+TEST_F(HttpRelayTest, SendsNoBodyWithAStatusThatHasNone) {
+  rule().direct = DirectResponse{.status = 204, .headers = {}, .body = "hello"};
+  make();
+  tcp::Connection& client = open_client();
+  send(client, kGet);
+  EXPECT_EQ(read(client), "HTTP/1.1 204 No Content\r\n\r\n");
+  EXPECT_FALSE(client.peer_closed());
   expect_nothing_left();
 }
 
