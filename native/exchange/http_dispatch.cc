@@ -46,7 +46,7 @@ void HttpRelay::dispatch(Exchange& e) {
   ++e.tries;
   s.active_at = now_ms();
   if (e.rule->backend_timeout > 0) e.try_deadline = now_ + e.rule->backend_timeout;
-  if (Link* link = e.retried_reuse ? nullptr : pools_.take_idle(e.pool)) return give_link(e, *link);
+  if (Link* link = take_idle_link(e)) return give_link(e, *link);
   wait_for_link(e, *service, *endpoint);
 }
 
@@ -77,6 +77,16 @@ const Endpoint* HttpRelay::choose_endpoint(const Exchange& e, const Service& ser
     hash = mix(hash + 1);
   }
   return endpoint;
+}
+
+/// One that was used last; nullptr: none is idle. What has happened to one we may not have been told yet.
+upstream::Link* HttpRelay::take_idle_link(const Exchange& e) {
+  if (e.retried_reuse) return nullptr;
+  while (Link* link = pools_.take_idle(e.pool)) {
+    if (is_silent(*link)) return link;
+    close_link(*link, Pools::How::fin);
+  }
+  return nullptr;
 }
 
 /// For a new connection, or for whichever is free first.

@@ -180,6 +180,8 @@ void write_request(HeadWriter& out, const http::RequestHead& head, const Request
   write_host(out, head, forward);
   copy_fields(out, head.fields, head.bytes, [&](const Field& field) {
     if (is_ours(field.id, forward)) return false;
+    // RFC 9110 section 10.1.1: of HTTP/1.0 it is no expectation.
+    if (field.id == FieldId::expect && head.version == http::Version::http10) return false;
     if (changed && (is_changed(field, *changes[0]) || is_changed(field, *changes[1]))) return false;
     return !head.connection.nominates || !is_nominated(field, head.fields);
   });

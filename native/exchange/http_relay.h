@@ -159,6 +159,7 @@ class HttpRelay {
   void dispatch(Exchange& e);
   uint64_t balance_hash(const Exchange& e, const Service& service);
   const Endpoint* choose_endpoint(const Exchange& e, const Service& service);
+  Link* take_idle_link(const Exchange& e);
   void wait_for_link(Exchange& e, const Service& service, const Endpoint& endpoint);
   bool open_link(const Exchange& e, const Service& service, const Endpoint& endpoint);
   void give_link(Exchange& e, Link& link);
@@ -174,6 +175,7 @@ class HttpRelay {
   bool try_again(Exchange& e, bool allowed);
 
   // http_responses.cc: from the endpoint.
+  static bool is_silent(const Link& link);
   void link_happened(Link& link, uint8_t events);
   void read_response(Exchange& e, Link& link);
   bool pass_interim(Exchange& e, Link& link);

@@ -19,18 +19,24 @@ bool has_closed(const tcp::Connection& c) { return c.peer_closed() || c.state ==
 
 }  // namespace
 
+/// Whether it has said nothing, as one has to that nobody has asked: what it says would pass for an answer to whoever
+/// asks next.
+bool HttpRelay::is_silent(const Link& link) {
+  return link.connection->received.empty() && !has_closed(*link.connection);
+}
+
 void HttpRelay::link_happened(Link& link, uint8_t events) {
   const bool ended = (events & tcp::kEnded) != 0;
   if (!link.open) {
     if (ended) return link_failed(link);
     if ((events & tcp::kOpened) == 0) return;
     pools_.opened(link);
+    if (!is_silent(link)) return link_failed(link);
     pools_.pool_of(link).failures = 0;
-    free_link(link);
+    return free_link(link);
   }
   if (link.user == upstream::kNone) {
-    // Nobody has asked for what an idle connection says.
-    if (ended || has_closed(*link.connection) || !link.connection->received.empty()) close_link(link, Pools::How::fin);
+    if (!is_silent(link)) close_link(link, Pools::How::fin);
     return;
   }
   Exchange& e = exchanges_[link.user];
@@ -229,8 +235,7 @@ void HttpRelay::finish(Exchange& e) {
   HttpSession& s = session_of(e);
   Link& link = *link_of(e);
   const uint32_t most = pools_.pool_of(link).settings.max_requests;
-  const bool reusable = e.link_keeps && e.request.done() && e.stage != Exchange::Stage::tunnel &&
-                        !has_closed(*link.connection) && link.connection->received.empty() &&
+  const bool reusable = e.link_keeps && e.request.done() && e.stage != Exchange::Stage::tunnel && is_silent(link) &&
                         (most == 0 || link.requests < most);
   const bool goes_on = e.keep_alive && e.request.done();
   pools_.pool_of(link).failures = 0;

@@ -126,6 +126,10 @@ TEST_F(HttpRelayTest, SpeaksHttp10WithThoseWhoDo) {
   send(ask(kept, "GET / HTTP/1.0\r\nHost: shop\r\nConnection: keep-alive\r\n\r\n"), kOk);
   EXPECT_EQ(read(kept), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok");
   EXPECT_FALSE(kept.peer_closed());
+  tcp::Connection& server10 = ask(kept, "GET / HTTP/1.0\r\nHost: shop\r\nExpect: 100-continue\r\n\r\n");
+  const std::string passed = read(server10);
+  EXPECT_EQ(passed.find("Expect"), std::string::npos) << passed;
+  send(server10, kOk);
   expect_nothing_left();
 }
 

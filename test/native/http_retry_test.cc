@@ -130,6 +130,37 @@ TEST_F(HttpRetryTest, LetsNothingBehindAResponseReachTheNextOne) {
   expect_nothing_left();
 }
 
+TEST_F(HttpRetryTest, TakesNothingThatWasSaidBeforeItHasAsked) {
+  make();
+  tcp::Connection& client = open_client();
+  tcp::Connection& server = ask(client);
+  read(server);
+  send(server, kOk);
+  EXPECT_EQ(read(client), kOk);
+  // The next request, and what nobody has asked for, come at the same time.
+  const std::string request = kGet, stray = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+  stack(kOutside).send(client, reinterpret_cast<const uint8_t*>(request.data()), static_cast<uint32_t>(request.size()));
+  send(server, stray);
+  ASSERT_EQ(servers.size(), 1u);
+  EXPECT_NE(servers[0], &server);
+  EXPECT_EQ(read(*servers[0]), kGet);
+  send(*servers[0], kOk);
+  EXPECT_EQ(read(client), kOk);
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, RefusesABodyThatHasComeBeforeItsEndpointCould) {
+  make();
+  tcp::Connection& client = open_client();
+  send(client, "POST / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n");
+  EXPECT_EQ(status_of(read(client)), "HTTP/1.1 400");
+  EXPECT_TRUE(client.peer_closed());
+  tcp::Connection& next = open_client();
+  send(ask(next), kOk);
+  EXPECT_EQ(read(next), kOk);
+  expect_nothing_left();
+}
+
 TEST_F(HttpRetryTest, AnswersForAnEndpointThatSaysNothing) {
   rule().backend_timeout = 2 * kSecond;
   make();

@@ -5,11 +5,15 @@ import type { ChildProcess } from 'node:child_process'
 import { after, before, describe, it } from 'node:test'
 import type { Mesh } from '#lib/index.js'
 import { bodyHash } from './body.js'
+import { rowsOf, type Row } from '../http/rows.js'
 import { ifacePort, meshOf, tapPort } from './mesh.js'
+import type { Seen } from './message-client.js'
 import * as town from './town.js'
 
 const port = 82
 const lonely = 8099
+/** A listener whose requests reach a server that tells what it has seen, as they are. */
+const messages = { listener: 83, server: 8082 }
 
 /** Beside what {@link meshOf} has: a listener for requests in front of the web server, and of a port where nobody is. */
 function meshWithRequests(mesh: Mesh): Mesh {
@@ -19,6 +23,7 @@ function meshWithRequests(mesh: Mesh): Mesh {
     ...mesh,
     services: {
       ...mesh.services,
+      saw: { port: 80, endpoints: [{ workload: 'server', port: messages.server }] },
       lonely: { port: 80, endpoints: [{ workload: 'server', port: lonely }] },
       both: {
         port: 80,
@@ -29,9 +34,14 @@ function meshWithRequests(mesh: Mesh): Mesh {
         ],
       },
     },
-    listeners: { ...mesh.listeners, requests: { address, port, protocol: 'http' } },
+    listeners: {
+      ...mesh.listeners,
+      requests: { address, port, protocol: 'http' },
+      messages: { address, port: messages.listener, protocol: 'http', http: { dotSegments: 'keep' } },
+    },
     routes: [
       ...mesh.routes!,
+      { name: 'messages', listeners: ['messages'], rules: [{ backendRefs: [{ service: 'saw' }] }] },
       {
         name: 'shop',
         listeners: ['requests'],
@@ -65,6 +75,19 @@ function meshWithRequests(mesh: Mesh): Mesh {
   }
 }
 
+/** What is wrong with what has become of a row of the table of messages; undefined: nothing. */
+function faultOf({ expect, node }: Row, { saw, statuses }: Seen): string | undefined {
+  const expected = expect.messages.map(({ start, body }) => `${start} ${body}`)
+  const seen = saw.map((text) => text.replace(/ .* /, ' '))
+  const { status, then = 'open' } = expect
+  if (status !== undefined && statuses.at(-1) !== status) return `answered with ${statuses.join()}, not ${status}`
+  if (then === 'tunnel') return undefined
+  // HEAD, CONNECT and what Node's server refuses by itself leave no trace, or a shorter one.
+  const exact = node === 'same' && then !== 'incomplete'
+  const same = exact ? seen.join() === expected.join() : expected.join().startsWith(seen.join())
+  return same ? undefined : `seen as ${seen.join()}, not ${expected.join()} (${statuses.join()})`
+}
+
 const urlOf = (family: town.Family, path: string) => `http://${town.urlHost(town.virtual[family])}:${port}${path}`
 const curlAs = (host: string, family: town.Family, path: string, ...words: string[]) =>
   town.run('client', 'curl', '-sS', '--max-time', '20', '-H', `Host: ${host}`, ...words, urlOf(family, path))
@@ -79,6 +102,7 @@ describe('requests', { skip: town.cannotRun }, () => {
   before(async () => {
     town.openTown()
     await town.startServer(town.serverPort)
+    await town.start('server', process.execPath, town.script('saw-server.js'), String(messages.server))
   })
   after(town.closeTown)
 
@@ -138,6 +162,21 @@ describe('requests', { skip: town.cannotRun }, () => {
       })
       it('an endpoint that refuses is answered for with 503', async () => {
         assert.match(await curl('v4', '/lonely', '-i'), /^HTTP\/1\.1 503 /)
+      })
+      it('of hostile requests a server sees what they are, or nothing', async () => {
+        const printed = await town.run(
+          'client',
+          process.execPath,
+          town.script('message-client.js'),
+          town.virtual.v4,
+          String(messages.listener),
+        )
+        const rows = new Map(rowsOf('requests').map((row) => [`${row.file} ${row.name}`, row]))
+        const wrong = (JSON.parse(printed) as Seen[]).flatMap((seen) => {
+          const fault = faultOf(rows.get(`${seen.file} ${seen.name}`)!, seen)
+          return fault === undefined ? [] : [`${seen.file} ${seen.name}: ${fault}`]
+        })
+        assert.deepEqual(wrong, [])
       })
       it('every request is counted once, by its end', async () => {
         const { http } = (await town.statsOf(proxy)).listeners['requests']!
