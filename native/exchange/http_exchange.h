@@ -68,7 +68,6 @@ struct Exchange {
   http::BodyReader request;
   http::BodyReader response;
   http::Asked asked;
-  Nanoseconds started_at = 0;
   Nanoseconds request_deadline = kNever;
   Nanoseconds try_deadline = kNever;
   Nanoseconds retry_at = kNever;

@@ -214,7 +214,6 @@ void write_response(HeadWriter& out, const http::ResponseHead& head, const Respo
   } else if (forward.client == http::Version::http10) {
     out << "Connection: keep-alive\r\n";
   }
-  if (!forward.set_cookie.empty()) write_field(out, "Set-Cookie", forward.set_cookie);
   if (changed) write_changes(out, changes);
   out << kLineEnd;
 }

@@ -29,9 +29,8 @@ struct ResponseForward {
   const HttpRule& rule;
   const HttpBackend& backend;
   http::Version client = http::Version::http11;
-  bool keep_alive = true;         ///< another request may follow
-  bool tunnel = false;            ///< a tunnel follows (CONNECT, 101)
-  std::string_view set_cookie{};  ///< a field of our own; empty: none
+  bool keep_alive = true;  ///< another request may follow
+  bool tunnel = false;     ///< a tunnel follows (CONNECT, 101)
 };
 
 /// Writes the head that a client gets.

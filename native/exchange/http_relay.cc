@@ -225,7 +225,7 @@ Nanoseconds HttpRelay::deadline_of(const HttpSession& s) const {
     case HttpSession::Stage::proxy_header:
       return active + settings.relay.connect_timeout;
     case HttpSession::Stage::request:
-      if (s.head_begun > 0 || s.requests == 0) return active + settings.http.header_timeout;
+      if (s.head_begun || s.requests == 0) return active + settings.http.header_timeout;
       if (s.connection->to_send.bytes() > 0) return active + settings.http.body_timeout;
       return active + settings.http.idle_timeout;
     case HttpSession::Stage::exchange:
@@ -268,7 +268,7 @@ void HttpRelay::fire(HttpSession& s) {
 
 /// Between requests.
 void HttpRelay::fire_idle(HttpSession& s) {
-  if (s.head_begun > 0) return refuse_late(s);
+  if (s.head_begun) return refuse_late(s);
   const bool unsent = s.connection->to_send.bytes() > 0;
   if (unsent && s.connection->una != s.acknowledged) {
     // A slow reader, but one that reads.

@@ -46,7 +46,7 @@ void HttpRelay::read_requests(HttpSession& s) {
 /// False: there is no whole head.
 bool HttpRelay::read_request(HttpSession& s) {
   tcp::ByteQueue& received = s.connection->received;
-  if (received.empty() || (s.head_begun > 0 && !s.progress.is_due(received, settings_of(s).http.max_header_bytes))) {
+  if (received.empty() || (s.head_begun && !s.progress.is_due(received, settings_of(s).http.max_header_bytes))) {
     if (!s.connection->peer_closed()) return wait_for_head(s), false;
     end_session(s, !received.empty());
     return false;
@@ -65,7 +65,7 @@ bool HttpRelay::read_request(HttpSession& s) {
     }
     return false;
   }
-  s.head_begun = 0;
+  s.head_begun = false;
   s.active_at = now_ms();
   if (error != ParseError::none) return refuse(s, error), false;
   begin(s);
@@ -75,7 +75,7 @@ bool HttpRelay::read_request(HttpSession& s) {
 /// The time for a head counts from its first byte.
 void HttpRelay::wait_for_head(HttpSession& s) {
   const bool begun = !s.connection->received.empty();
-  if (begun && s.head_begun == 0) {
+  if (begun && !s.head_begun) {
     s.head_begun = true;
     s.active_at = now_ms();
   }
@@ -107,7 +107,6 @@ void HttpRelay::start(HttpSession& s, Exchange& e) {
   counters.requests.add(1);
   counters.active.add(1);
   e.session = s.index;
-  e.started_at = now_;
   e.hold = routes_.hold();
 }
 

@@ -114,8 +114,6 @@ class Pools {
     wheel_.advance(now_, [&](uint32_t index) { fire(links_[index]); });
   }
   Nanoseconds next_deadline() const { return wheel_.next(); }
-  uint32_t count() const { return links_.count(); }
-  uint32_t limit() const { return links_.limit(); }
 
  private:
   struct Nodes {
