@@ -174,6 +174,71 @@ export interface HttpStats {
   refused: Record<string, number>
 }
 
+/** How long exchanges took, in milliseconds; a percentile is at most a sixteenth above the true one. 0: there were none. */
+export interface LatencyStats {
+  count: number
+  mean: number
+  p50: number
+  p90: number
+  p99: number
+  p999: number
+  p9999: number
+  /** What it is made of, to be merged, or compared with what was there before: where a bucket ends, and how many it holds. */
+  buckets: readonly (readonly [end: number, count: number])[]
+}
+
+/** Counters of the exchanges of a route, or of the tries at an endpoint. */
+export interface ExchangeStats {
+  /** That have begun. */
+  requests: number
+  active: number
+  /** Of a route, tries beside the first; of an endpoint, tries that were followed by another. */
+  retries: number
+  /** Tries that got no whole response from the endpoint. */
+  failures: number
+  /** From clients to endpoints, and back: bytes of contents. */
+  bytesUp: number
+  bytesDown: number
+  statuses: Record<'1xx' | '2xx' | '3xx' | '4xx' | '5xx', number>
+  /** From a whole head (of an endpoint: from its choice) to the last byte of the response. */
+  latency: LatencyStats
+}
+
+/** An exchange that has ended, as the access log has it; `null` where there is none. Durations in milliseconds. */
+export interface ExchangeRecord {
+  /** When its head was whole: RFC 3339, in UTC. */
+  time: string
+  listener: string | null
+  route: string | null
+  service: string | null
+  /** The one that was tried last. */
+  endpoint: string | null
+  client: string
+  method: string | null
+  host: string | null
+  /** Path and query, as they were sent. */
+  path: string | null
+  protocol: string | null
+  /** That the client got. */
+  status: number | null
+  /** How it ended: one of `stats().listeners[name].http.outcomes`. */
+  outcome: string
+  /** The same as a response flag of Envoy's. */
+  flags: string | null
+  tries: number
+  /** Bytes of contents from the client, and to it. */
+  bytesIn: number
+  bytesOut: number
+  duration: number
+  /** Until the response began. */
+  firstByte: number | null
+  userAgent: string | null
+  referer: string | null
+  forwardedFor: string | null
+  requestId: string | null
+  traceparent: string | null
+}
+
 /** Counters of flatproxy's own TCP: connections that end at this node, on either side. */
 export interface TcpStats {
   connections: number
@@ -221,6 +286,12 @@ export interface Stats {
   ports: Record<string, { receivedPackets: number; sentPackets: number }>
   services: Record<string, ServiceStats>
   listeners: Record<string, ListenerStats>
+  /** By route of requests. */
+  routes: Record<string, ExchangeStats>
+  /** By service and, as `address:port`, endpoint: those that had a request. */
+  endpoints: Record<string, Record<string, ExchangeStats>>
+  /** Lines of the access log, and those that it should have had, but for want of room. */
+  accessLog: { written: number; lost: number }
   tcp: TcpStats
   reasons: Record<Reason, { packets: number; bytes: number }>
   /** By lane. */
@@ -234,6 +305,7 @@ export interface EventMap {
   'flow:open': { flow: Flow }
   'flow:close': { flow: Flow }
   'flow:denied': { flow: Flow }
+  'exchange:end': { exchange: ExchangeRecord }
   'port:up': { port: string }
   'port:down': { port: string; reason: string }
 }

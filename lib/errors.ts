@@ -39,6 +39,8 @@ const table = {
                 'Start, or connect, again.'],
   CONTROL:     ['The control socket could not be opened or reached.',
                 'Check its path, that its folder exists, and that you are the user who runs the proxy.'],
+  LOG:         ['The access log could not be opened.',
+                'Make its folder, and let the user who runs the proxy write there.'],
   FILE:        ['A file could not be read.',
                 'Check its path and its permissions.'],
   ARGUMENT:    ['An argument has the wrong type or value.',

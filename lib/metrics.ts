@@ -1,4 +1,4 @@
-import type { HttpStats, ListenerStats, Stats, TcpStats } from './api.js'
+import type { ExchangeStats, HttpStats, LatencyStats, ListenerStats, Stats, TcpStats } from './api.js'
 
 type Labels = Readonly<Record<string, string | number>>
 
@@ -12,6 +12,13 @@ interface Family {
   samples: readonly (readonly [labels: Labels, value: number])[]
 }
 
+/** A distribution of durations. */
+interface Distribution {
+  name: string
+  help: string
+  samples: readonly (readonly [labels: Labels, latency: LatencyStats])[]
+}
+
 /** The media type of {@link openMetrics}' text, for the `content-type` of an HTTP response. */
 export const openMetricsType = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
 
@@ -20,7 +27,7 @@ export const openMetricsType = 'application/openmetrics-text; version=1.0.0; cha
  * promtool's rules: counters end in `_total`, units are base units and end the name. Counters start at 0 with the proxy.
  */
 export function openMetrics(stats: Stats): string {
-  return `${families(stats).map(text).join('')}# EOF\n`
+  return `${families(stats).map(text).join('')}${distributions(stats).map(distributionText).join('')}# EOF\n`
 }
 
 function families(stats: Stats): Family[] {
@@ -30,6 +37,9 @@ function families(stats: Stats): Family[] {
     ...ofServices(stats),
     ...ofListeners(stats),
     ...ofRequests(stats),
+    ...ofRoutes(stats),
+    ...ofEndpoints(stats),
+    ...ofAccessLog(stats),
     ...ofTcp(stats),
     ...ofReasons(stats),
     ...ofLanes(stats),
@@ -173,6 +183,96 @@ function ofRequests({ listeners }: Stats): Family[] {
   ]
 }
 
+type Exchanges = readonly (readonly [labels: Labels, counters: ExchangeStats])[]
+
+const routesOf = ({ routes }: Stats): Exchanges =>
+  Object.entries(routes).map(([route, counters]) => [{ route }, counters] as const)
+
+const endpointsOf = ({ endpoints }: Stats): Exchanges =>
+  Object.entries(endpoints).flatMap(([service, each]) =>
+    Object.entries(each).map(([endpoint, counters]) => [{ service, endpoint }, counters] as const),
+  )
+
+function ofRoutes(stats: Stats): Family[] {
+  return ofExchanges('flatproxy_route', 'of a route', 'Tries beside the first of a request', routesOf(stats))
+}
+
+function ofEndpoints(stats: Stats): Family[] {
+  const all = endpointsOf(stats)
+  return [
+    ...ofExchanges('flatproxy_endpoint', 'at an endpoint', 'Tries that were followed by another', all),
+    counter(
+      'flatproxy_endpoint_failures',
+      'Tries that got no whole response from an endpoint.',
+      all.map(([labels, { failures }]) => [labels, failures]),
+    ),
+  ]
+}
+
+function ofExchanges(prefix: string, where: string, retries: string, all: Exchanges): Family[] {
+  const each = (value: (counters: ExchangeStats) => number) =>
+    all.map(([labels, counters]) => [labels, value(counters)] as const)
+  return [
+    counter(
+      `${prefix}_requests`,
+      `Requests ${where} that have begun.`,
+      each(({ requests }) => requests),
+    ),
+    gauge(
+      `${prefix}_active_requests`,
+      `Requests ${where} that have no end yet.`,
+      each(({ active }) => active),
+    ),
+    counter(
+      `${prefix}_retries`,
+      `${retries}, ${where}.`,
+      each((counters) => counters.retries),
+    ),
+    counter(
+      `${prefix}_responses`,
+      `Responses ${where}, by class of status.`,
+      all.flatMap(([labels, { statuses }]) =>
+        Object.entries(statuses).map(([value, count]) => [{ ...labels, class: value }, count] as const),
+      ),
+    ),
+    counter(
+      `${prefix}_content_bytes`,
+      `Bytes of contents ${where}: up from clients, down to them.`,
+      all.flatMap(([labels, { bytesUp, bytesDown }]) => [
+        [{ ...labels, direction: 'up' }, bytesUp] as const,
+        [{ ...labels, direction: 'down' }, bytesDown] as const,
+      ]),
+      'bytes',
+    ),
+  ]
+}
+
+function distributions(stats: Stats): Distribution[] {
+  const latencies = (all: Exchanges) =>
+    all.flatMap(([labels, { latency }]) => (latency.count > 0 ? [[labels, latency] as const] : []))
+  return [
+    {
+      name: 'flatproxy_route_duration',
+      help: 'From a whole head of a request to the last byte of its response.',
+      samples: latencies(routesOf(stats)),
+    },
+    {
+      name: 'flatproxy_endpoint_duration',
+      help: 'From the choice of an endpoint to the last byte of its response.',
+      samples: latencies(endpointsOf(stats)),
+    },
+  ]
+}
+
+function ofAccessLog({ accessLog: { written, lost } }: Stats): Family[] {
+  return [
+    counter('flatproxy_access_log_lines', 'Lines of the access log.', [[{}, written]]),
+    counter('flatproxy_access_log_lost_lines', 'Lines that the access log should have, but for want of room.', [
+      [{}, lost],
+    ]),
+  ]
+}
+
 function ofTcp({ tcp: { connections, ...events } }: Stats): Family[] {
   const name = (key: string) => key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
   return [
@@ -256,6 +356,29 @@ function text({ name, type, unit, help, samples }: Family): string {
   const sampleName = type === 'counter' ? `${name}_total` : name
   const lines = samples.map(([labels, value]) => `${sampleName}${labelText(labels)} ${numberText(value)}`)
   return [...head, ...lines, ''].join('\n')
+}
+
+/** Powers of two microseconds, at which buckets of the proxy's own end: what they hold is exact. 64 us to 67 s. */
+const bounds = Array.from({ length: 21 }, (_, power) => 64 * 2 ** power)
+
+/** In seconds. */
+function distributionText({ name, help, samples }: Distribution): string {
+  const unit = `${name}_seconds`
+  const lines = samples.flatMap(([labels, { buckets, count, mean }]) => {
+    const below = (bound: number) =>
+      buckets.reduce((sum, [end, held]) => (end * 1_000 <= bound + 0.5 ? sum + held : sum), 0)
+    return [
+      ...bounds.map(
+        (bound) => `${unit}_bucket${labelText({ ...labels, le: numberText(bound / 1e6) })} ${below(bound)}`,
+      ),
+      `${unit}_bucket${labelText({ ...labels, le: '+Inf' })} ${count}`,
+      `${unit}_count${labelText(labels)} ${count}`,
+      `${unit}_sum${labelText(labels)} ${numberText((mean * count) / 1_000)}`,
+    ]
+  })
+  return [`# TYPE ${unit} histogram`, `# UNIT ${unit} seconds`, `# HELP ${unit} ${escape(help)}`, ...lines, ''].join(
+    '\n',
+  )
 }
 
 function labelText(labels: Labels): string {

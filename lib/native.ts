@@ -26,6 +26,10 @@ export interface Signal {
   readonly events: ArrayBuffer | undefined
   /** Flow events that found no room, since the engine's start. */
   readonly lostEvents: number
+  /** Exchanges that have ended, as JSON lines. */
+  readonly exchanges: string
+  /** Exchanges that found no room, since the engine's start. */
+  readonly lostExchanges: number
   /** The lanes' clock, in milliseconds modulo 2^32. */
   readonly now: number
   /** Memory ports that have something to take again. */
@@ -78,13 +82,26 @@ export interface Addon {
   apply(engine: NativeEngine, plan: readonly Uint8Array[]): Promise<number>
   /**
    * Counters: lost events; by lane busy nanoseconds, flows, flow capacity; by reason packets, bytes; the counters of
-   * TCP; by given port received, sent; by given service packets, bytes, new flows, active flows; by given listener its
-   * counters.
+   * TCP; of the access log lines written, lost; by given port received, sent; by given service packets, bytes, new flows,
+   * active flows; by given listener its counters; by given route, then by given endpoint: requests, and unless there were
+   * none active, retries, failures, bytes up, bytes down, responses by class, nanoseconds of all durations, and a number
+   * of buckets of durations with for each the microseconds at which it ends, and how many it holds.
    */
-  stats(engine: NativeEngine, ports: Uint32Array, services: Uint32Array, listeners: Uint32Array): Float64Array
+  stats(
+    engine: NativeEngine,
+    ports: Uint32Array,
+    services: Uint32Array,
+    listeners: Uint32Array,
+    routes: Uint32Array,
+    endpoints: Uint32Array,
+  ): Float64Array
   listFlows(engine: NativeEngine, lane: number, cursor: number, limit: number): Promise<FlowPage>
   /** Whether flow events come by signals. */
   wantEvents(engine: NativeEngine, want: boolean): void
+  /** Whether exchanges come by signals. */
+  wantExchanges(engine: NativeEngine, want: boolean): void
+  /** Goes on in whatever is at the access log's path now. */
+  reopenLog(engine: NativeEngine): Promise<void>
   /** Sends frames into a memory port; gives how many of the first ones it took. */
   sendFrames(engine: NativeEngine, port: number, frames: readonly Uint8Array[]): number
   /** Takes what a memory port has sent, a bounded batch; none: a signal will tell when there is something. */

@@ -11,7 +11,7 @@ import { connectControl } from '#lib/control/client.js'
 import { controlLimits } from '#lib/control/protocol.js'
 import { openControl, type ControlServer, type Shown } from '#lib/control/server.js'
 import { FlatProxyError } from '#lib/errors.js'
-import type { Explanation, Flow, ListenerStats, Stats, TcpStats } from '#lib/api.js'
+import type { ExchangeStats, Explanation, Flow, ListenerStats, Stats, TcpStats } from '#lib/api.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'flatproxy-control-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -46,6 +46,21 @@ const stats: Stats = {
       { newConnections: index, activeConnections: index } as ListenerStats,
     ]),
   ),
+  routes: Object.fromEntries(
+    Array.from({ length: 300 }, (_, index) => [`route-${index}`, { requests: index } as ExchangeStats]),
+  ),
+  endpoints: Object.fromEntries(
+    Array.from({ length: 3 }, (_, service) => [
+      `service-${service}`,
+      Object.fromEntries(
+        Array.from({ length: 200 }, (_, index) => [
+          `10.0.${service}.${index}:80`,
+          { requests: index } as ExchangeStats,
+        ]),
+      ),
+    ]),
+  ),
+  accessLog: { written: 1, lost: 2 },
   tcp: { connections: 3 } as TcpStats,
   reasons: { forwarded: { packets: 5, bytes: 500 } } as unknown as Stats['reasons'],
   lanes: [{ core: 0, busy: 0.5, flows: 7, flowCapacity: 64, buffersInUse: 0 }],

@@ -2,9 +2,27 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { openMetrics } from '#lib/metrics.js'
-import type { Stats, TcpStats } from '#lib/api.js'
+import type { ExchangeStats, Stats, TcpStats } from '#lib/api.js'
+import { addedSince, latencyOf } from '#lib/proxy/latency.js'
 
 const odd = 'a"b\\c\nd'
+const exchanges: ExchangeStats = {
+  requests: 8,
+  active: 1,
+  retries: 2,
+  failures: 1,
+  bytesUp: 10,
+  bytesDown: 20,
+  statuses: { '1xx': 0, '2xx': 5, '3xx': 0, '4xx': 2, '5xx': 0 },
+  latency: latencyOf(
+    [
+      [0.064, 2],
+      [0.068, 1],
+      [70_000, 4],
+    ],
+    280_000,
+  ),
+}
 const stats: Stats = {
   at: 1_700_000_000_000,
   generation: 4,
@@ -33,6 +51,9 @@ const stats: Stats = {
       },
     },
   },
+  routes: { shop: exchanges },
+  endpoints: { shop: { '10.0.0.1:80': exchanges } },
+  accessLog: { written: 7, lost: 3 },
   tcp: { connections: 14, opened: 15, ended: 1, retransmitted: 2 } as TcpStats,
   reasons: {
     forwarded: { packets: 11, bytes: 1_100 },
@@ -81,9 +102,9 @@ describe('openMetrics', () => {
     assert.equal(new Set(families.map(({ name }) => name)).size, families.length)
     for (const { name, type, help, samples } of families) {
       assert.ok(help && /\.$/.test(help), `${name} has no help`)
-      assert.match(type, /^(counter|gauge)$/)
+      assert.match(type, /^(counter|gauge|histogram)$/)
       assert.ok(samples.length > 0, name)
-      const sample = type === 'counter' ? `${name}_total` : name
+      const sample = { counter: `${name}_total`, histogram: `${name}_(bucket|count|sum)` }[type] ?? name
       for (const line of samples) assert.match(line, new RegExp(`^${sample}(\\{.*\\})? [0-9.e+]+$`))
     }
   })
@@ -131,5 +152,73 @@ describe('openMetrics', () => {
       'flatproxy_lane_buffers_in_use{lane="1",core="3"} 9',
     ])
       assert.ok(lines.includes(line), line)
+  })
+})
+
+describe('latencies', () => {
+  it('are at or above the true percentile, never below', () => {
+    const { count, mean, p50, p90, p99, p9999 } = exchanges.latency
+    assert.deepEqual(
+      { count, mean, p50, p90, p99, p9999 },
+      {
+        count: 7,
+        mean: 40_000,
+        p50: 70_000,
+        p90: 70_000,
+        p99: 70_000,
+        p9999: 70_000,
+      },
+    )
+    assert.equal(
+      latencyOf(
+        [
+          [1, 99],
+          [2, 1],
+        ],
+        101,
+      ).p99,
+      1,
+    )
+    assert.equal(
+      latencyOf(
+        [
+          [1, 99],
+          [2, 1],
+        ],
+        101,
+      ).p999,
+      2,
+    )
+    assert.deepEqual(latencyOf([], 0), { count: 0, mean: 0, p50: 0, p90: 0, p99: 0, p999: 0, p9999: 0, buckets: [] })
+  })
+
+  it('can be told of a while', () => {
+    assert.deepEqual(
+      addedSince(
+        [
+          [1, 5],
+          [2, 3],
+          [3, 1],
+        ],
+        [
+          [1, 5],
+          [2, 1],
+        ],
+      ),
+      [
+        [2, 2],
+        [3, 1],
+      ],
+    )
+  })
+
+  it('are histograms in seconds, exact at the bounds', () => {
+    const bucket = (le: string) =>
+      lines.find((line) => line.includes(`_duration_seconds_bucket{route="shop",le="${le}"}`))
+    assert.match(bucket('0.000064')!, / 2$/)
+    assert.match(bucket('0.000128')!, / 3$/)
+    assert.match(bucket('67.108864')!, / 3$/)
+    assert.match(bucket('+Inf')!, / 7$/)
+    assert.ok(lines.includes('flatproxy_route_duration_seconds_sum{route="shop"} 280'))
   })
 })

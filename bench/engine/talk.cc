@@ -32,7 +32,8 @@ std::string listener(Talk::Protocol protocol) {
   return text;
 }
 
-constexpr const char* kRoutes = R"([{"name":"shop","listeners":[{"id":0,"hostname":null}],"hostnames":["shop.example"],
+constexpr const char* kRoutes =
+    R"([{"id":0,"name":"shop","listeners":[{"id":0,"hostname":null}],"hostnames":["shop.example"],
   "rules":[{"matches":[{"path":{"type":"PathPrefix","value":"/"},"method":null,"headers":[],"queryParams":[]}],
   "filters":[],"backends":[{"service":0,"weight":1,"filters":[]}],"timeouts":{"request":0,"backendRequest":0},
   "retry":null}]}])";

@@ -17,6 +17,7 @@ export const run: Command = {
   help: `Opens the ports of a mesh and carries their traffic.
 
   SIGHUP           reads MESH again and applies it; a mesh with problems is reported, and changes nothing
+  SIGUSR2          opens the access log anew, after its file was moved away
   SIGTERM, SIGINT  drains: new flows are refused, running ones may end; a second one ends at once
 
 Options
@@ -89,6 +90,7 @@ async function start(mesh: Mesh, options: ReturnType<typeof startOptions>): Prom
 /** Until a signal ends it. A port that is lost is told, and the others go on. */
 async function serve(proxy: FlatProxy, file: string, drain: number, what: string): Promise<Exit> {
   process.on('SIGHUP', () => void reload(proxy, file).catch(complain))
+  process.on('SIGUSR2', () => void proxy.reopenLogs().catch(complain))
   const signalled = firstSignal()
   void tellOfPorts(proxy).catch(complain)
   // Who reads this may send signals from now on.

@@ -1,6 +1,6 @@
-import type { Stats } from '../api.js'
+import type { ExchangeStats, Stats } from '../api.js'
 import type { Paint } from './paint.js'
-import { bytes, count, percent, table, type Column } from './table.js'
+import { bytes, count, milliseconds, percent, table, type Column } from './table.js'
 
 /**
  * Counters as tables, for a terminal. Reasons that no packet had are left out.
@@ -8,7 +8,15 @@ import { bytes, count, percent, table, type Column } from './table.js'
  * @param before earlier counters: rates since then are shown too
  */
 export function statsLines(now: Stats, before: Stats | undefined, paint: Paint): string[] {
-  const sections = [ports(now, before), services(now, before), listeners(now, before), reasons(now, before), lanes(now)]
+  const sections = [
+    ports(now, before),
+    services(now, before),
+    listeners(now, before),
+    routes(now, before),
+    endpoints(now, before),
+    reasons(now, before),
+    lanes(now),
+  ]
   const head = `generation ${now.generation}${now.lostEvents > 0 ? `, ${count(now.lostEvents)} events lost` : ''}`
   return [
     paint.dim(head),
@@ -71,6 +79,46 @@ function listeners(now: Stats, before: Stats | undefined): string[] {
     ...counter<Listener>('UP', (listener) => listener.bytesUp, seconds, bytes),
     ...counter<Listener>('DOWN', (listener) => listener.bytesDown, seconds, bytes),
   ])
+}
+
+function routes(now: Stats, before: Stats | undefined): string[] {
+  return exchanges('ROUTE', now.routes, before?.routes, elapsed(now, before))
+}
+
+function endpoints(now: Stats, before: Stats | undefined): string[] {
+  const flat = ({ endpoints }: Stats) =>
+    Object.fromEntries(
+      Object.entries(endpoints).flatMap(([service, each]) =>
+        Object.entries(each).map(([endpoint, counters]) => [`${service} ${endpoint}`, counters]),
+      ),
+    )
+  return exchanges('ENDPOINT', flat(now), before && flat(before), elapsed(now, before))
+}
+
+function exchanges(
+  head: string,
+  now: Record<string, ExchangeStats>,
+  before: Record<string, ExchangeStats> | undefined,
+  seconds: number | undefined,
+): string[] {
+  const latency = (name: string, value: (of: ExchangeStats['latency']) => number): Column<Row<ExchangeStats>> => ({
+    head: name,
+    right: true,
+    cell: ([, { latency }]) => (latency.count === 0 ? '-' : milliseconds(value(latency))),
+  })
+  return table(
+    rowsOf(now, before).filter(([, { requests }]) => requests > 0),
+    [
+      { head, cell: ([name]) => name },
+      { head: 'ACTIVE', right: true, cell: ([, { active }]) => count(active) },
+      ...counter<ExchangeStats>('REQUESTS', ({ requests }) => requests, seconds),
+      { head: '5XX', right: true, cell: ([, { statuses }]) => count(statuses['5xx']) },
+      { head: 'RETRIES', right: true, cell: ([, { retries }]) => count(retries) },
+      latency('P50', ({ p50 }) => p50),
+      latency('P99', ({ p99 }) => p99),
+      latency('P99.9', ({ p999 }) => p999),
+    ],
+  )
 }
 
 function reasons(now: Stats, before: Stats | undefined): string[] {

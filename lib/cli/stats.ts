@@ -11,7 +11,7 @@ export const stats: Command = {
   name: 'stats',
   usage: 'stats [--control PATH] [--watch] [--json | --openmetrics]',
   summary: 'the counters of a proxy that runs',
-  help: `Ports, services, reasons and lanes, counted since the proxy started. A packet is a segment as it is on the wire: a 64 KB
+  help: `Ports, services, listeners, routes, endpoints, reasons and lanes, counted since the proxy started. A packet is a segment as it is on the wire: a 64 KB
 frame counts as many.
 
 Options

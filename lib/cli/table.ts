@@ -48,6 +48,11 @@ export function age(milliseconds: number): string {
   return `${Math.floor(seconds / 3600)}h${Math.floor((seconds % 3600) / 60)}m`
 }
 
+/** Milliseconds, with three significant digits: `0.312 ms`, `1.25 s`. */
+export function milliseconds(value: number): string {
+  return value < 1_000 ? `${Number(value.toPrecision(3))} ms` : `${Number((value / 1_000).toPrecision(3))} s`
+}
+
 /** A share of 1 in per cent. */
 export function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`

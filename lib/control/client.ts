@@ -21,7 +21,7 @@ export async function connectControl(path: string, options: { signal?: AbortSign
 }
 
 /** What the statistics hold by name, and what comes in parts. */
-type CountedSection = 'services' | 'listeners'
+type CountedSection = 'services' | 'listeners' | 'routes' | 'endpoints'
 
 class ControlView implements View {
   private readonly closing = new AbortController()
@@ -36,17 +36,21 @@ class ControlView implements View {
 
   async stats(options: { signal?: AbortSignal } = {}): Promise<Stats> {
     let stats: Stats | undefined
-    const parts: Record<CountedSection, [string, unknown][]> = { services: [], listeners: [] }
+    const parts: Record<CountedSection, Record<string, unknown>> = {
+      services: {},
+      listeners: {},
+      routes: {},
+      endpoints: {},
+    }
     for await (const item of this.ask('stats', {}, options.signal)) {
       if (stats === undefined) stats = item as Stats
       else {
-        const [section, ...entry] = item as [CountedSection, string, unknown]
-        parts[section].push(entry)
+        const [section, name, counters] = item as [CountedSection, string, object]
+        parts[section][name] = section === 'endpoints' ? { ...(parts[section][name] as object), ...counters } : counters
       }
     }
     if (stats === undefined) throw controlError(`no statistics came from ${this.path}`)
-    const services = Object.fromEntries(parts.services) as Stats['services']
-    return { ...stats, services, listeners: Object.fromEntries(parts.listeners) as Stats['listeners'] }
+    return { ...stats, ...(parts as Pick<Stats, CountedSection>) }
   }
 
   async *flows({ signal, ...filter }: FlowFilter = {}): AsyncIterableIterator<Flow> {

@@ -115,12 +115,15 @@ async function* inBatches(flows: AsyncIterable<Flow>): AsyncGenerator<Flow[]> {
   if (batch.length > 0) yield batch
 }
 
-/** First all but services and listeners, then these in parts: with thousands of them no message grows large. */
+/** First all but what there may be thousands of, then that in parts: no message grows large. */
 function* statsInParts(stats: Stats): Generator<unknown[]> {
-  yield [{ ...stats, services: {}, listeners: {} }]
-  for (const section of ['services', 'listeners'] as const) {
-    const entries = Object.entries(stats[section]).map(([name, counters]) => [section, name, counters] as const)
-    for (let from = 0; from < entries.length; from += controlLimits.items)
-      yield entries.slice(from, from + controlLimits.items)
-  }
+  yield [{ ...stats, services: {}, listeners: {}, routes: {}, endpoints: {} }]
+  const entries: unknown[] = (['services', 'listeners', 'routes'] as const).flatMap((section) =>
+    Object.entries(stats[section]).map(([name, counters]) => [section, name, counters]),
+  )
+  for (const [service, endpoints] of Object.entries(stats.endpoints))
+    for (const [endpoint, counters] of Object.entries(endpoints))
+      entries.push(['endpoints', service, { [endpoint]: counters }])
+  for (let from = 0; from < entries.length; from += controlLimits.items)
+    yield entries.slice(from, from + controlLimits.items)
 }

@@ -1,5 +1,6 @@
 import { formatPrefix, hasHostBits, network, parseAddress, parsePrefix, scopeOf, type Prefix } from './address.js'
 import { limits } from './limits.js'
+import { logFields, logFormatFault } from './log-fields.js'
 import { quote } from './names.js'
 
 /** What is wrong with a text, and perhaps what was meant. */
@@ -64,6 +65,15 @@ export const formats = {
     expected: 'the path of a file',
     pattern: '^[^\\u0000]{1,4095}$',
   },
+  absolutePath: {
+    expected: "the absolute path of a file, such as '/var/log/flatproxy/access.log'",
+    pattern: '^/[^\\u0000]{1,4094}$',
+  },
+  logFormat: {
+    expected: `'json', or a line with fields between percent signs: ${logFields.map((name) => `%${name}%`).join(', ')}`,
+    pattern: `^${printable}{1,4096}$`,
+    check: checkLogFormat,
+  },
   devargs: {
     expected: "DPDK device arguments, such as '0000:03:00.0' or 'net_af_xdp0,iface=eth1'",
     pattern: '^[!-~]{1,1023}$',
@@ -119,6 +129,11 @@ export type FormatName = keyof typeof formats
 
 function checkDnsName(text: string): Fault | undefined {
   return text.length > maximumDnsName ? { message: `${quote(text)} is longer than 253 characters` } : undefined
+}
+
+function checkLogFormat(text: string): Fault | undefined {
+  const message = logFormatFault(text)
+  return message === undefined ? undefined : { message, hint: "write '%%' for a percent sign" }
 }
 
 function notA(what: string, text: string): Fault {

@@ -6,6 +6,7 @@ export type {
   ResponseHeaderModifier,
   URLRewrite,
 } from './schema/filters.js'
+export type { AccessLog } from './schema/access-log.js'
 export type { Flows } from './schema/flows.js'
 export type { HttpSettings } from './schema/listeners.js'
 export type { Match } from './schema/routes.js'

@@ -13,6 +13,7 @@ export interface HttpIds {
   /** Of listeners; of several that share addresses and port only the first has one. */
   readonly listeners: ReadonlyMap<string, number>
   readonly services: ReadonlyMap<string, { readonly id: number }>
+  readonly routes: ReadonlyMap<string, number>
 }
 
 type WideRoute = NonNullable<WideMesh['routes']>[number]
@@ -33,7 +34,7 @@ export function planHttpSettings(settings: unknown): object {
 }
 
 /**
- * Writes the routes of requests, in the order of the mesh: `[{ name, listeners: [{ id, hostname }], hostnames, rules: [{
+ * Writes the routes of requests, in the order of the mesh: `[{ id (`null` of one without rules), name, listeners: [{ id, hostname }], hostnames, rules: [{
  * matches, filters, backends, timeouts, retry }] }]`. Names of header fields are in lower case, defaults filled in.
  */
 export function* writeHttpRoutes(mesh: WideMesh, ids: HttpIds, text: PlanText): Steps<void> {
@@ -46,7 +47,7 @@ export function* writeHttpRoutes(mesh: WideMesh, ids: HttpIds, text: PlanText): 
     const names = listeners ?? [...attachments.keys()]
     const attached = names.flatMap((one) => attachments.get(one) ?? [])
     for (const one of names) idle.delete(one)
-    const head = JSON.stringify({ name, listeners: attached, hostnames })
+    const head = JSON.stringify({ id: ids.routes.get(name), name, listeners: attached, hostnames })
     text.add(`${separator}${head.slice(0, -1)},"rules":[`)
     separator = ','
     for (const [index, rule] of route.rules.entries()) {
@@ -58,10 +59,17 @@ export function* writeHttpRoutes(mesh: WideMesh, ids: HttpIds, text: PlanText): 
   }
   // A listener that no route is for has its host name all the same: its requests are no other listener's.
   for (const name of idle) {
-    text.add(`${separator}${JSON.stringify({ name, listeners: [attachments.get(name)], hostnames: [], rules: [] })}`)
+    text.add(
+      `${separator}${JSON.stringify({ id: null, name, listeners: [attachments.get(name)], hostnames: [], rules: [] })}`,
+    )
     separator = ','
   }
   text.add(separator === '[' ? '[]' : ']')
+}
+
+/** The names of the routes of requests. */
+export function* httpRouteNames(mesh: WideMesh): Generator<string> {
+  for (const route of mesh.routes ?? []) if (!isTcpRoute(route, mesh.listeners)) yield route.name
 }
 
 /** By name, the listeners that take requests. */

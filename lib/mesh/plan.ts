@@ -3,10 +3,11 @@ import { sharedResolver } from './check.js'
 import { diffSteps, type Change } from './diff.js'
 import { NamedIds } from './ids.js'
 import { limits } from './limits.js'
-import { writeHttpRoutes } from './plan-http.js'
+import { httpRouteNames, writeHttpRoutes } from './plan-http.js'
 import { plannedListeners, planListeners } from './plan-listeners.js'
 import { planPorts, planRoutes, planWorkloads, usesHost } from './plan-network.js'
 import { ServicePlanner, type PlannedService } from './plan-services.js'
+import { accessLog as accessLogSchema } from './schema/access-log.js'
 import { flows as flowsSchema } from './schema/flows.js'
 import type { WideMesh } from './schema/mesh.js'
 import { settle } from './settle.js'
@@ -39,8 +40,8 @@ interface State {
  * Turns checked meshes into plans for the engine: everything resolved, ids instead of names, and only what changed since
  * the last plan that was committed.
  *
- * `{ generation, base, ports, flows, routes, workloads, services: { set, removed }, listeners, httpRoutes }`: `ports` and
- * `flows` always whole; `routes`, `workloads`, `listeners` and `httpRoutes` whole, or `null` when they are unchanged; of
+ * `{ generation, base, ports, flows, routes, workloads, services: { set, removed }, listeners, httpRoutes, accessLog }`:
+ * `ports`, `flows` and `accessLog` (`{ file, format, sample }`, or `null`: there is none) always whole; `routes`, `workloads`, `listeners` and `httpRoutes` whole, or `null` when they are unchanged; of
  * `services` those that are new or different, and the ids of those that are gone. Durations are in milliseconds, defaults
  * filled in. The plan's parts are described where they are made: plan-network.ts, plan-services.ts, plan-listeners.ts,
  * plan-http.ts.
@@ -52,8 +53,15 @@ export class Planner {
   private readonly namedPorts = new NamedIds(limits.ports)
   private readonly namedWorkloads = new NamedIds(limits.workloads)
   private readonly namedListeners = new NamedIds(limits.listeners)
+  private readonly namedRoutes = new NamedIds(limits.routes)
   private readonly servicePlanner = new ServicePlanner(sharedResolver)
-  private readonly idSources = [this.namedPorts, this.namedWorkloads, this.namedListeners, this.servicePlanner]
+  private readonly idSources = [
+    this.namedPorts,
+    this.namedWorkloads,
+    this.namedListeners,
+    this.namedRoutes,
+    this.servicePlanner,
+  ]
 
   /** The generation that is committed; 0: none yet. */
   get generation(): number {
@@ -73,6 +81,11 @@ export class Planner {
   /** The ids of the listeners that are committed. */
   get listenerIds(): ReadonlyMap<string, number> {
     return this.namedListeners.current
+  }
+
+  /** The ids of the routes of requests that are committed. */
+  get routeIds(): ReadonlyMap<string, number> {
+    return this.namedRoutes.current
   }
 
   /** The services that are committed, with their ids and those of their endpoints. */
@@ -152,14 +165,18 @@ export class Planner {
     }
     text.add(',"httpRoutes":')
     if (same('listeners', 'routes')) text.add('null')
-    else yield* writeHttpRoutes(mesh, { listeners, services }, text)
-    text.add('}')
+    else {
+      const routes = this.namedRoutes.assign(httpRouteNames(mesh))
+      if (!routes) throw idsExhausted('routes')
+      yield* writeHttpRoutes(mesh, { routes, listeners, services }, text)
+    }
+    text.add(`,"accessLog":${JSON.stringify(mesh.accessLog ? settle(accessLogSchema, mesh.accessLog) : null)}}`)
     this.pending = { generation, mesh: narrow, host, services }
     return { generation, base, chunks: text.finish(), changes }
   }
 }
 
-function idsExhausted(section: 'ports' | 'workloads' | 'services' | 'listeners'): MeshError {
+function idsExhausted(section: 'ports' | 'workloads' | 'services' | 'listeners' | 'routes'): MeshError {
   const message = 'too many new ones at once: beside those that they replace they are beyond the limit'
   return new MeshError([
     { path: [section], message, expected: 'fewer changes at once', hint: 'apply the change in two steps' },

@@ -6,6 +6,7 @@ import type {
   ResponseHeaderModifier,
   URLRewrite,
 } from './schema/filters.js'
+import type { AccessLog } from './schema/access-log.js'
 import type { Flows } from './schema/flows.js'
 import type { ListenerFields } from './schema/listeners.js'
 import type { PolicyFields } from './schema/policies.js'
@@ -101,6 +102,8 @@ export interface Shape<
   readonly routes?: readonly Route<NoInfer<S>, NoInfer<L>, H, K>[]
   /** Which flows may pass. */
   readonly policies?: readonly Policy<NoInfer<W>>[]
+  /** A line for each exchange of the listeners of protocol http. */
+  readonly accessLog?: AccessLog
   /** How flows are tracked. */
   readonly flows?: Flows
 }

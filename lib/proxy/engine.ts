@@ -1,11 +1,11 @@
-import type { EventMap, FlatProxyEvent, Flow, FlowFilter, MemoryPort, Stats } from '../api.js'
+import type { EventMap, ExchangeRecord, FlatProxyEvent, Flow, FlowFilter, MemoryPort, Stats } from '../api.js'
 import { FlatProxyError } from '../errors.js'
 import type { Planned, Planner } from '../mesh/plan.js'
 import { loadAddon, nativeError, type Addon, type EngineOptions, type NativeEngine, type Signal } from '../native.js'
 import { EventHub } from './event-hub.js'
 import { FlowReader, recordFilter } from './flow-record.js'
 import { EnginePort } from './memory-port.js'
-import { Names } from './names.js'
+import { endpointText, Names } from './names.js'
 import { StatsReader } from './stats-reader.js'
 
 /** Flows of a page: as many as are read without holding the event loop for a millisecond. */
@@ -18,6 +18,7 @@ export class Engine {
   private readonly hub: EventHub
   private readonly memoryPorts = new Map<number, EnginePort>()
   private lostEvents = 0
+  private lostExchanges = 0
   private closed = false
 
   /** @param portLost told of each port that goes */
@@ -46,7 +47,10 @@ export class Engine {
   ) {
     this.names = new Names(planner)
     this.statsReader = new StatsReader(addon, cores)
-    this.hub = new EventHub((want) => addon.wantEvents(native, want))
+    this.hub = new EventHub({
+      flow: (want) => addon.wantEvents(native, want),
+      exchange: (want) => addon.wantExchanges(native, want),
+    })
   }
 
   /** Puts a plan in force; gives the longest pause of a lane in microseconds. */
@@ -70,15 +74,20 @@ export class Engine {
 
   stats(): Stats {
     this.assertOpen()
-    const { generation, portIds, services, listenerIds } = this.planner
+    const { generation, portIds, services, listenerIds, routeIds } = this.planner
     const ports = Uint32Array.from(portIds.values())
     const serviceIds = Uint32Array.from(services.values(), ({ id }) => id)
     const listeners = Uint32Array.from(listenerIds.values())
-    const counters = this.addon.stats(this.native, ports, serviceIds, listeners)
+    const routes = Uint32Array.from(routeIds.values())
+    const endpoints = endpointsOf(services)
+    const endpointIds = Uint32Array.from(endpoints, ([id]) => id)
+    const counters = this.addon.stats(this.native, ports, serviceIds, listeners, routes, endpointIds)
     return this.statsReader.read(counters, generation, {
       ports: [...portIds.keys()],
       services: [...services.keys()],
       listeners: [...listenerIds.keys()],
+      routes: [...routeIds.keys()],
+      endpoints: endpoints.map(([, service, endpoint]) => [service, endpoint] as const),
     })
   }
 
@@ -116,6 +125,15 @@ export class Engine {
       this.memoryPorts.set(id, port)
     }
     return port
+  }
+
+  async reopenLog(): Promise<void> {
+    this.assertOpen()
+    try {
+      await this.addon.reopenLog(this.native)
+    } catch (error) {
+      throw nativeError(error)
+    }
   }
 
   ref(keep: boolean): void {
@@ -175,9 +193,12 @@ export class Engine {
     if (this.closed) return
     for (const id of signal.readable) this.memoryPorts.get(id)?.wake()
     const at = Date.now()
-    if (signal.lostEvents > this.lostEvents) this.hub.lost(signal.lostEvents - this.lostEvents)
+    if (signal.lostEvents > this.lostEvents) this.hub.lost('flow', signal.lostEvents - this.lostEvents)
     this.lostEvents = signal.lostEvents
-    if (signal.events && this.hub.flowsWanted) this.hub.publish(this.flowEvents(signal.events, signal.now, at))
+    if (signal.events && this.hub.wanted('flow')) this.hub.publish(this.flowEvents(signal.events, signal.now, at))
+    if (signal.lostExchanges > this.lostExchanges) this.hub.lost('exchange', signal.lostExchanges - this.lostExchanges)
+    this.lostExchanges = signal.lostExchanges
+    if (signal.exchanges !== '' && this.hub.wanted('exchange')) this.hub.publish(exchangeEvents(signal.exchanges, at))
     for (const { port: id, up, reason } of signal.ports) {
       const port = this.names.port(id)
       this.hub.publish([up ? { type: 'port:up', at, port } : { type: 'port:down', at, port, reason }])
@@ -192,6 +213,20 @@ export class Engine {
       flow,
     }))
   }
+}
+
+/** From JSON lines. */
+function exchangeEvents(lines: string, at: number): FlatProxyEvent[] {
+  const records = JSON.parse(`[${lines.trimEnd().replaceAll('\n', ',')}]`) as ExchangeRecord[]
+  return records.map((exchange) => ({ type: 'exchange:end', at, exchange }))
+}
+
+function endpointsOf(services: Planner['services']): (readonly [id: number, service: string, endpoint: string])[] {
+  return Array.from(services).flatMap(([name, { entries }]) =>
+    entries.flatMap(({ target: { addresses, source }, ids }) =>
+      ids.map((id, index) => [id, name, endpointText(addresses[index]!, source.port)] as const),
+    ),
+  )
 }
 
 function memoryType(port: { type: string; port?: { type: string } } | undefined): string | undefined {

@@ -3,6 +3,10 @@ import type { EventMap, FlatProxyEvent } from '../api.js'
 /** Events that a listener may be behind; more are lost, and counted. */
 const maxPendingEvents = 8192
 
+/** Events that the engine tells only while somebody listens: what their types begin with. */
+type Kind = 'flow' | 'exchange'
+const kinds: readonly Kind[] = ['flow', 'exchange']
+
 type EventType = keyof EventMap
 type Batch<T extends EventType> = { events: FlatProxyEvent<T>[]; lost: number }
 type Waiting<T extends EventType> = {
@@ -15,12 +19,12 @@ export class EventHub {
   private readonly listeners = new Set<Listener<EventType>>()
   private closed = false
 
-  /** @param wantFlows told when the first listener to flow events comes, and when the last one has gone */
-  constructor(private readonly wantFlows: (want: boolean) => void) {}
+  /** @param want told when the first listener to events of a kind comes, and when the last one has gone */
+  constructor(private readonly want: Record<Kind, (want: boolean) => void>) {}
 
-  /** Whether anybody listens to flow events. */
-  get flowsWanted(): boolean {
-    return [...this.listeners].some((listener) => listener.wantsFlows)
+  /** Whether anybody listens to events of a kind. */
+  wanted(kind: Kind): boolean {
+    return [...this.listeners].some((listener) => listener.wants(kind))
   }
 
   /** Listens from now on. */
@@ -37,9 +41,9 @@ export class EventHub {
     for (const listener of this.listeners) listener.take(events)
   }
 
-  /** So many flow events never reached the process. */
-  lost(count: number): void {
-    for (const listener of this.listeners) if (listener.wantsFlows) listener.lose(count)
+  /** So many events of a kind never reached the process. */
+  lost(kind: Kind, count: number): void {
+    for (const listener of this.listeners) if (listener.wants(kind)) listener.lose(count)
   }
 
   /** Ends every listener's iteration, after what it has not taken yet. */
@@ -49,15 +53,16 @@ export class EventHub {
   }
 
   private update(change: () => void): void {
-    const before = this.flowsWanted
+    const before = kinds.map((kind) => this.wanted(kind))
     change()
-    if (this.flowsWanted !== before && !this.closed) this.wantFlows(!before)
+    if (this.closed) return
+    for (const [index, kind] of kinds.entries())
+      if (this.wanted(kind) !== before[index]) this.want[kind](!before[index])
   }
 }
 
 /** One who listens. Events wait here, bounded, until they are asked for. */
 class Listener<T extends EventType> implements AsyncIterableIterator<Batch<T>> {
-  readonly wantsFlows: boolean
   private pending: FlatProxyEvent<T>[] = []
   private lostCount = 0
   private waiting: Waiting<T>[] = []
@@ -70,8 +75,11 @@ class Listener<T extends EventType> implements AsyncIterableIterator<Batch<T>> {
     private readonly signal: AbortSignal | undefined,
     private readonly leave: () => void,
   ) {
-    this.wantsFlows = [...types].some((type) => type.startsWith('flow:'))
     signal?.addEventListener('abort', this.abort, { once: true })
+  }
+
+  wants(kind: Kind): boolean {
+    return [...this.types].some((type) => type.startsWith(`${kind}:`))
   }
 
   take(events: readonly FlatProxyEvent[]): void {

@@ -174,6 +174,15 @@ export class FlatProxy implements View {
     throw notBuilt('shadow')
   }
 
+  /**
+   * Goes on in whatever is at the access log's path now, after its file was moved away; without an access log, nothing.
+   *
+   * @throws `ERR_FLATPROXY_LOG` when it cannot be opened; all goes on in the file before
+   */
+  async reopenLogs(): Promise<void> {
+    return this.engine.reopenLog()
+  }
+
   /** Keeps the process alive; so it is from the start. */
   ref(): this {
     this.engine.ref(true)

@@ -1,10 +1,23 @@
-import type { HttpStats, ListenerStats, ServiceStats, Stats, TcpStats } from '../api.js'
+import type { ExchangeStats, HttpStats, ListenerStats, ServiceStats, Stats, TcpStats } from '../api.js'
 import type { Addon } from '../native.js'
+import { latencyOf, type Buckets } from './latency.js'
 
 /** How long the share of busy time looks back, at least, in milliseconds. */
 const busyWindow = 1_000
 
 const statusClasses = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
+
+const exchangeCounters = ['active', 'retries', 'failures', 'bytesUp', 'bytesDown'] as const
+
+const noExchanges: ExchangeStats = {
+  requests: 0,
+  ...(Object.fromEntries(exchangeCounters.map((name) => [name, 0])) as Record<
+    (typeof exchangeCounters)[number],
+    number
+  >),
+  statuses: { '1xx': 0, '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0 },
+  latency: latencyOf([], 0),
+}
 
 /** Busy nanoseconds of the lanes at a time. */
 interface Sample {
@@ -12,11 +25,13 @@ interface Sample {
   readonly busy: readonly number[]
 }
 
-/** What the counters of ports, services and listeners belong to, in their order. */
+/** What counters belong to, in their order. */
 export interface CountedNames {
   readonly ports: readonly string[]
   readonly services: readonly string[]
   readonly listeners: readonly string[]
+  readonly routes: readonly string[]
+  readonly endpoints: readonly (readonly [service: string, endpoint: string])[]
 }
 
 /** Puts names to the addon's counters. */
@@ -49,6 +64,7 @@ export class StatsReader {
     }))
     const reasons = this.addon.reasons.map(({ name }) => [name, { packets: next(), bytes: next() }] as const)
     const tcp = nextOf(this.addon.tcpCounters) as unknown as TcpStats
+    const accessLog = { written: next(), lost: next() }
     const portStats = names.ports.map((name) => [name, { receivedPackets: next(), sentPackets: next() }] as const)
     const serviceStats = names.services.map((name): [string, ServiceStats] => [
       name,
@@ -66,6 +82,21 @@ export class StatsReader {
       }
       return [name, { ...counters, http }] as const
     })
+    const exchanges = (): ExchangeStats => {
+      const requests = next()
+      if (requests === 0) return noExchanges
+      const counters = nextOf(exchangeCounters) as unknown as Omit<ExchangeStats, 'requests' | 'statuses' | 'latency'>
+      const statuses = nextOf(statusClasses) as ExchangeStats['statuses']
+      const total = next() / 1e6
+      const buckets: Buckets = Array.from({ length: next() }, () => [next() / 1e3, next()] as const)
+      return { requests, ...counters, statuses, latency: latencyOf(buckets, total) }
+    }
+    const routes = names.routes.map((name) => [name, exchanges()] as const)
+    const endpoints: Stats['endpoints'] = {}
+    for (const [service, endpoint] of names.endpoints) {
+      const counters = exchanges()
+      if (counters.requests > 0) (endpoints[service] ??= {})[endpoint] = counters
+    }
     const shares = this.busyShares(lanes.map(({ busy }) => busy))
     return {
       at: Date.now(),
@@ -73,6 +104,9 @@ export class StatsReader {
       ports: Object.fromEntries(portStats),
       services: Object.fromEntries(serviceStats),
       listeners: Object.fromEntries(listenerStats) as unknown as Record<string, ListenerStats>,
+      routes: Object.fromEntries(routes),
+      endpoints,
+      accessLog,
       tcp,
       reasons: Object.fromEntries(reasons) as Stats['reasons'],
       lanes: lanes.map((lane, lanesIndex) => ({ ...lane, busy: shares[lanesIndex]! })),

@@ -70,9 +70,8 @@ Napi::Value js_apply(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value js_stats(const Napi::CallbackInfo& info) {
-  Engine& engine = EngineHandle::unwrap(info[0]).session().engine();
-  return stats_to_js(info.Env(), engine, info[1].As<Napi::Uint32Array>(), info[2].As<Napi::Uint32Array>(),
-                     info[3].As<Napi::Uint32Array>());
+  const auto ids = [&](size_t argument) { return info[argument].As<Napi::Uint32Array>(); };
+  return stats_to_js(info.Env(), EngineHandle::unwrap(info[0]).session(), {ids(1), ids(2), ids(3), ids(4), ids(5)});
 }
 
 Napi::Value js_list_flows(const Napi::CallbackInfo& info) {
@@ -106,6 +105,18 @@ Napi::Value js_list_flows(const Napi::CallbackInfo& info) {
 Napi::Value js_want_events(const Napi::CallbackInfo& info) {
   EngineHandle::unwrap(info[0]).session().pump().want_events(info[1].ToBoolean());
   return info.Env().Undefined();
+}
+
+Napi::Value js_want_exchanges(const Napi::CallbackInfo& info) {
+  EngineHandle::unwrap(info[0]).session().log_pump().want_exchanges(info[1].ToBoolean());
+  return info.Env().Undefined();
+}
+
+Napi::Value js_reopen_log(const Napi::CallbackInfo& info) {
+  EngineHandle& handle = EngineHandle::unwrap(info[0]);
+  return handle.run(
+      info.Env(), [&session = handle.session()] { session.reopen_log(); },
+      [](Napi::Env env) -> Napi::Value { return env.Undefined(); });
 }
 
 MemoryEnd& memory_end(const Napi::CallbackInfo& info) {
@@ -185,6 +196,8 @@ void export_engine(Napi::Env env, Napi::Object exports) {
   export_function<js_stats>(env, exports, "stats");
   export_function<js_list_flows>(env, exports, "listFlows");
   export_function<js_want_events>(env, exports, "wantEvents");
+  export_function<js_want_exchanges>(env, exports, "wantExchanges");
+  export_function<js_reopen_log>(env, exports, "reopenLog");
   export_function<js_send_frames>(env, exports, "sendFrames");
   export_function<js_take_frames>(env, exports, "takeFrames");
   export_function<js_refuse_new>(env, exports, "refuseNew");

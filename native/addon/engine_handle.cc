@@ -150,8 +150,9 @@ void EngineHandle::on_wake(napi_env raw, napi_value, void* context, void*) {
 void EngineHandle::tell(Napi::Env env) {
   if (!open_) return;
   const Pump::Collected collected = session_.pump().collect();
-  if (collected.empty()) return;
-  on_signal_.Call({to_js(env, collected, session_.engine().now())});
+  const LogWriter::Heard heard = session_.log_pump().writer().take_heard();
+  if (collected.empty() && heard.lines.empty()) return;
+  on_signal_.Call({to_js(env, collected, heard, session_.engine().now())});
 }
 
 void EngineHandle::settle(Napi::Env env) {

@@ -32,10 +32,12 @@ Napi::Number clock_to_js(Napi::Env env, Nanoseconds now) {
   return Napi::Number::New(env, FlowStage::milliseconds(now));
 }
 
-Napi::Object to_js(Napi::Env env, const Pump::Collected& collected, Nanoseconds now) {
+Napi::Object to_js(Napi::Env env, const Pump::Collected& collected, const LogWriter::Heard& heard, Nanoseconds now) {
   Napi::Object signal = Napi::Object::New(env);
   signal.Set("events", collected.events.empty() ? env.Undefined() : to_js(env, collected.events));
   signal.Set("lostEvents", Napi::Number::New(env, static_cast<double>(collected.lost_events)));
+  signal.Set("exchanges", Napi::String::New(env, heard.lines));
+  signal.Set("lostExchanges", Napi::Number::New(env, static_cast<double>(heard.lost)));
   signal.Set("now", clock_to_js(env, now));
   Napi::Array readable = Napi::Array::New(env, collected.readable.size());
   for (uint32_t i = 0; i < collected.readable.size(); ++i) {

@@ -6,12 +6,13 @@
 
 #include "addon/flow_bytes.h"
 #include "addon/pump.h"
+#include "log/log_writer.h"
 #include "packet/segment.h"
 
 namespace flatproxy {
 
-/// What the pump has collected, as `Signal` of lib/native.ts.
-Napi::Object to_js(Napi::Env env, const Pump::Collected& collected, Nanoseconds now);
+/// What the pump has collected, and what was told of exchanges, as `Signal` of lib/native.ts.
+Napi::Object to_js(Napi::Env env, const Pump::Collected& collected, const LogWriter::Heard& heard, Nanoseconds now);
 
 /// Flow records as an ArrayBuffer.
 Napi::ArrayBuffer to_js(Napi::Env env, const std::vector<FlowBytes>& flows);

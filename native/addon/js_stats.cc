@@ -1,6 +1,7 @@
 #include "addon/js_stats.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "addon/js_error.h"
@@ -125,6 +126,55 @@ void add_http(Numbers& to, Engine& engine, uint32_t id) {
     add([i](const HttpCounters& http) -> const Counter& { return http.refused[i]; });
 }
 
+using Found = std::vector<const ExchangeCounters*>;
+
+/// The counters of those lanes that have counted something there.
+template <typename Find>
+Found found_of(Engine& engine, Find&& find) {
+  Found found;
+  for (unsigned lane = 0; lane < engine.lanes(); ++lane) {
+    if (const ExchangeCounters* counters = find(engine.counters(lane))) found.push_back(counters);
+  }
+  return found;
+}
+
+/// The buckets that hold anything, those of all lanes in one.
+void add_latency(Numbers& to, const Found& lanes) {
+  uint64_t total = 0;
+  std::vector<std::pair<uint32_t, uint64_t>> buckets;
+  for (const ExchangeCounters* lane : lanes) total += lane->latency.sum();
+  for (uint32_t bucket = 0; bucket < histogram::kBuckets; ++bucket) {
+    uint64_t count = 0;
+    for (const ExchangeCounters* lane : lanes) count += lane->latency.read(bucket);
+    if (count > 0) buckets.emplace_back(bucket, count);
+  }
+  to.add(total);
+  to.add(buckets.size());
+  for (const auto& [bucket, count] : buckets) {
+    to.add(histogram::end_of(bucket));
+    to.add(count);
+  }
+}
+
+void add_exchanges(Numbers& to, const Found& lanes) {
+  const auto add = [&](auto read) {
+    uint64_t sum = 0;
+    for (const ExchangeCounters* lane : lanes) sum += read(*lane).read();
+    to.add(sum);
+    return sum;
+  };
+  if (add([](const ExchangeCounters& lane) -> const Counter& { return lane.requests; }) == 0) return;
+  add([](const ExchangeCounters& lane) -> const Counter& { return lane.active; });
+  add([](const ExchangeCounters& lane) -> const Counter& { return lane.retries; });
+  add([](const ExchangeCounters& lane) -> const Counter& { return lane.failures; });
+  add([](const ExchangeCounters& lane) -> const Counter& { return lane.bytes_up; });
+  add([](const ExchangeCounters& lane) -> const Counter& { return lane.bytes_down; });
+  for (size_t i = 0; i < 5; ++i) {
+    add([i](const ExchangeCounters& lane) -> const Counter& { return lane.statuses[i]; });
+  }
+  add_latency(to, lanes);
+}
+
 template <typename Value>
 Napi::Array names_of(Napi::Env env, size_t first, size_t end) {
   Napi::Array names = Napi::Array::New(env);
@@ -152,8 +202,9 @@ Napi::Array listener_counter_names(Napi::Env env) {
   return names;
 }
 
-Napi::Float64Array stats_to_js(Napi::Env env, Engine& engine, const Napi::Uint32Array& ports,
-                               const Napi::Uint32Array& services, const Napi::Uint32Array& listeners) {
+Napi::Float64Array stats_to_js(Napi::Env env, Session& session, const CountedIds& ids) {
+  const auto& [ports, services, listeners, routes, endpoints] = ids;
+  Engine& engine = session.engine();
   Numbers to;
   uint64_t lost = 0;
   for (unsigned lane = 0; lane < engine.lanes(); ++lane) lost += engine.events(lane).lost();
@@ -164,6 +215,9 @@ Napi::Float64Array stats_to_js(Napi::Env env, Engine& engine, const Napi::Uint32
     to.add_sum(engine, [i](const LaneCounters& lane) { return lane.reasons[i].bytes.read(); });
   }
   add_tcp(to, engine);
+  const LogWriter::Totals logged = session.log_pump().writer().totals();
+  to.add(logged.written);
+  to.add(logged.lost);
   for (size_t i = 0; i < ports.ElementLength(); ++i) {
     const uint32_t id = id_below(ports, i, kMaxPorts);
     to.add_sum(engine, [id](const LaneCounters& lane) { return lane.ports[id].received.packets.read(); });
@@ -175,6 +229,14 @@ Napi::Float64Array stats_to_js(Napi::Env env, Engine& engine, const Napi::Uint32
   for (size_t i = 0; i < listeners.ElementLength(); ++i) {
     add_listener(to, engine, id_below(listeners, i, kMaxListeners));
     add_http(to, engine, listeners[i]);
+  }
+  for (size_t i = 0; i < routes.ElementLength(); ++i) {
+    const uint32_t id = id_below(routes, i, kMaxRoutes);
+    add_exchanges(to, found_of(engine, [id](const LaneCounters& lane) { return lane.routes.find(id); }));
+  }
+  for (size_t i = 0; i < endpoints.ElementLength(); ++i) {
+    const uint32_t id = id_below(endpoints, i, kMaxEndpoints);
+    add_exchanges(to, found_of(engine, [id](const LaneCounters& lane) { return lane.endpoints.find(id); }));
   }
   return to.array(env);
 }

@@ -2,13 +2,21 @@
 
 #include <napi.h>
 
-#include "lane/engine.h"
+#include "addon/session.h"
 
 namespace flatproxy {
 
+/// What counters are asked for, by the ids of a plan.
+struct CountedIds {
+  Napi::Uint32Array ports;
+  Napi::Uint32Array services;
+  Napi::Uint32Array listeners;
+  Napi::Uint32Array routes;
+  Napi::Uint32Array endpoints;
+};
+
 /// The counters, summed over the lanes, in the order that `Addon.stats` of lib/native.ts tells.
-Napi::Float64Array stats_to_js(Napi::Env env, Engine& engine, const Napi::Uint32Array& ports,
-                               const Napi::Uint32Array& services, const Napi::Uint32Array& listeners);
+Napi::Float64Array stats_to_js(Napi::Env env, Session& session, const CountedIds& ids);
 
 /// Names of the counters of TCP and of a listener, in their order.
 Napi::Array tcp_counter_names(Napi::Env env);

@@ -31,27 +31,42 @@ void Session::open(EngineOptions options, const std::string& plan) {
   options.key = random_key();
   auto snapshot = build_snapshot(plan, nullptr, claims_.opener(static_cast<unsigned>(options.cores.size())));
   claims_.claim(*snapshot);
+  auto log = open_log(*snapshot);
   engine_ = std::make_unique<Engine>(options, std::move(snapshot));
   pump_ = std::make_unique<Pump>(*engine_, wake_);
   pump_->set_ports(*engine_->snapshot());
+  log_pump_ = std::make_unique<LogPump>(*engine_, wake_);
+  log_pump_->writer().set(std::move(log));
+}
+
+/// The target of an access log that is not open yet, or nullptr.
+std::unique_ptr<LogTarget> Session::open_log(const Snapshot& next) const {
+  const bool is_open = engine_ != nullptr && next.access_log == engine_->snapshot()->access_log;
+  return next.access_log == nullptr || is_open ? nullptr : std::make_unique<LogTarget>(*next.access_log);
 }
 
 uint64_t Session::apply(const std::string& plan) {
   const Snapshot& before = *engine_->snapshot();
   auto next = build_snapshot(plan, &before, claims_.opener(engine_->lanes()));
+  const bool other_log = next->access_log != before.access_log;
+  std::unique_ptr<LogTarget> log;
   try {
     claims_.claim(*next);
+    log = open_log(*next);
   } catch (...) {
     claims_.claim(before);
     throw;
   }
   const uint64_t pause = engine_->apply(std::move(next));
   pump_->set_ports(*engine_->snapshot());
+  if (other_log) log_pump_->writer().set(std::move(log));
   return pause;
 }
 
 void Session::shut() {
   pump_.reset();
+  if (engine_ != nullptr) engine_->stop();
+  log_pump_.reset();
   engine_.reset();
 }
 

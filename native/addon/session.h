@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "addon/control_thread.h"
+#include "addon/log_pump.h"
 #include "addon/memory_end.h"
 #include "addon/port_claims.h"
 #include "addon/pump.h"
@@ -32,6 +33,8 @@ class Session {
   void open(EngineOptions options, const std::string& plan);
   /// Returns the longest pause of a lane, in nanoseconds of its CPU time.
   uint64_t apply(const std::string& plan);
+  /// See LogFile::reopen().
+  void reopen_log() { log_pump_->writer().reopen(); }
   /// Stops the lanes and removes the ports; no effect when there are none.
   void shut();
 
@@ -47,17 +50,21 @@ class Session {
   /// Between open() and shut().
   Engine& engine() { return *engine_; }
   Pump& pump() { return *pump_; }
+  LogPump& log_pump() { return *log_pump_; }
 
   /// Finishes the job that runs, drops those that wait, and shuts. On JavaScript's thread, or when that has ended.
   void stop();
 
  private:
+  std::unique_ptr<LogTarget> open_log(const Snapshot& next) const;
+
   std::function<void()> wake_;
   // What JavaScript sends is released wherever it ends: the memory goes last.
   std::unique_ptr<Buffers> sent_frames_;
   PortClaims claims_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Pump> pump_;
+  std::unique_ptr<LogPump> log_pump_;
   std::map<uint32_t, MemoryEnd> memory_ends_;
   ControlThread control_;
 };

@@ -10,6 +10,9 @@
 
 namespace flatproxy {
 
+/// Limit that ids of routes rest on; the mesh's checker enforces it with a problem that names it.
+constexpr uint32_t kMaxRoutes = 65536;
+
 /// Changes of a head's fields (HTTPHeaderFilter of the Gateway API). Names are in lower case.
 struct HeaderChanges {
   using Pair = std::pair<std::string, std::string>;  // name, value
@@ -82,7 +85,7 @@ struct HttpRule {
   Nanoseconds request_timeout = 0;  ///< of the whole exchange; 0: none
   Nanoseconds backend_timeout = 0;  ///< of one try; 0: none
   std::optional<RetrySettings> retry;
-  uint32_t route = 0;  ///< index of its route in the snapshot: whose counters count it
+  uint32_t route = 0;  ///< index of its route in the snapshot
   bool operator==(const HttpRule&) const = default;
 };
 
@@ -117,6 +120,8 @@ struct HttpRoute {
     HttpRule rule;
     bool operator==(const Rule&) const = default;
   };
+  static constexpr uint32_t kNone = ~0u;
+  uint32_t id = kNone;  ///< whose counters count it; none of one without rules
   std::string name;
   std::vector<Attachment> listeners;
   std::vector<std::string> hostnames;

@@ -167,6 +167,14 @@ void take_http_routes(Plan& plan, Snapshot& next, const Snapshot* base) {
   next.http_routes = same ? base->http_routes : std::make_shared<const route::Table>(std::move(*plan.http_routes));
 }
 
+/// One that is the same is the base's: its file stays open.
+void take_access_log(Plan& plan, Snapshot& next, const Snapshot* base) {
+  const bool same = base != nullptr && base->access_log != nullptr && plan.access_log == *base->access_log;
+  next.access_log = same              ? base->access_log
+                    : plan.access_log ? std::make_shared<const AccessLogSettings>(std::move(*plan.access_log))
+                                      : nullptr;
+}
+
 bool is_a_ports(const Snapshot& snapshot, const wire::Address& address) {
   const auto has_it = [&](const wire::Prefix& own) { return own.address == address; };
   return std::any_of(snapshot.ports.begin(), snapshot.ports.end(),
@@ -213,6 +221,7 @@ std::shared_ptr<const Snapshot> build(Plan plan, const Snapshot* base, const Ope
   if (plan.base) *next = *base;
   next->generation = plan.generation;
   next->flows = plan.flows;
+  take_access_log(plan, *next, base);
   change_services(*next, base, std::move(plan.services));
   take_listeners(plan, *next, base);
   take_http_routes(plan, *next, base);

@@ -177,6 +177,8 @@ HttpRoute::Rule read_rule(const PlanValue& value) {
 
 HttpRoute read_route(const PlanValue& value, uint32_t index) {
   HttpRoute route;
+  const PlanValue id = value.at("id");
+  if (!id.null()) route.id = id.number_as<uint32_t>(0, kMaxRoutes - 1);
   route.name = value.at("name").text();
   value.at("listeners").each([&](const PlanValue& each) {
     each.members(2);
@@ -188,7 +190,8 @@ HttpRoute read_route(const PlanValue& value, uint32_t index) {
     route.rules.push_back(read_rule(each));
     route.rules.back().rule.route = index;
   });
-  value.members(4);
+  if (route.id == HttpRoute::kNone && !route.rules.empty()) id.wrong("an id of a route that has rules");
+  value.members(5);
   return route;
 }
 

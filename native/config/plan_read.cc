@@ -197,6 +197,12 @@ std::optional<std::vector<T>> read_changed(const PlanValue& value, T (*read)(con
   return all;
 }
 
+std::optional<AccessLogSettings> read_access_log(const PlanValue& value) {
+  if (value.null()) return std::nullopt;
+  value.members(3);
+  return AccessLogSettings{value.at("file").text(), value.at("format").text(), value.at("sample").share()};
+}
+
 Plan read(const PlanValue& value) {
   Plan plan;
   plan.generation = value.at("generation").number(0, kHighestGeneration);
@@ -211,8 +217,9 @@ Plan read(const PlanValue& value) {
   services.members(2);
   plan.listeners = read_changed(value.at("listeners"), read_listener);
   plan.http_routes = read_http_routes(value.at("httpRoutes"));
+  plan.access_log = read_access_log(value.at("accessLog"));
   plan.flows = read_flows(value.at("flows"));
-  value.members(9);
+  value.members(10);
   return plan;
 }
 

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/access_log.h"
 #include "config/http_route.h"
 #include "config/service_build.h"
 #include "config/snapshot.h"
@@ -30,6 +31,7 @@ struct Plan {
   ServiceChanges services;
   std::optional<std::vector<std::shared_ptr<const Listener>>> listeners;  ///< nothing: unchanged
   std::optional<std::vector<HttpRoute>> http_routes;                      ///< nothing: unchanged
+  std::optional<AccessLogSettings> access_log;                            ///< nothing: there is none
   FlowSettings flows;
 };
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "config/access_log.h"
 #include "config/address_set.h"
 #include "config/listener_set.h"
 #include "config/place_table.h"
@@ -57,6 +58,7 @@ struct Snapshot {
   std::shared_ptr<const route::Table> http_routes = std::make_shared<route::Table>();
   std::shared_ptr<const AddressSet> own_addresses = std::make_shared<AddressSet>();      ///< of ports, and virtual ones
   std::shared_ptr<const AddressSet> virtual_addresses = std::make_shared<AddressSet>();  ///< of services and listeners
+  std::shared_ptr<const AccessLogSettings> access_log;                                   ///< nullptr: there is none
   FlowSettings flows;
   uint16_t node_port = kNoPort;  ///< the id by which routes name the node's own stack
 

@@ -41,9 +41,7 @@ void HttpRelay::dispatch(Exchange& e) {
   HttpSession& s = session_of(e);
   e.pool = pools_.find(endpoint->id, endpoint->address, endpoint->port, pool_settings(*service, settings_of(s).relay));
   e.endpoint = endpoint->id;
-  policy_.request_begins(e.endpoint);
-  e.counted = true;
-  ++e.tries;
+  begin_try(e);
   s.active_at = now_ms();
   if (e.rule->backend_timeout > 0) e.try_deadline = now_ + e.rule->backend_timeout;
   if (Link* link = take_idle_link(e)) return give_link(e, *link);
@@ -148,8 +146,7 @@ void HttpRelay::send_request(Exchange& e, Link& link) {
 
 /// An exchange has no more to do with its endpoint.
 void HttpRelay::let_link_go(Exchange& e, After after) {
-  if (e.endpoint != Exchange::kNone && e.counted) policy_.request_ends(e.endpoint);
-  e.counted = false;
+  end_try(e);
   e.try_deadline = kNever;
   if (e.ticket != 0) pools_.leave(e.pool);
   e.ticket = 0;
@@ -206,6 +203,7 @@ void HttpRelay::link_failed(Link& link) {
 
 /// Endpoints that fail are passed over for a while.
 void HttpRelay::count_failure(const RelayTarget& target, upstream::Pool& pool) {
+  telemetry_.endpoints->at(target.endpoint).failures.add(1);
   const Service* service = policy_.service(target.service);
   if (service == nullptr || service->http.eject_failures == 0) return;
   if (++pool.failures < service->http.eject_failures) return;
@@ -226,7 +224,7 @@ bool HttpRelay::try_again(Exchange& e, bool allowed) {
   if (!e.retrying && retrying_ >= most) return false;
   if (!e.retrying) ++retrying_;
   e.retrying = e.elsewhere = true;
-  http_counters_of(session_of(e)).retries.add(1);
+  count_retry(e);
   let_link_go(e, After::reset);
   const Nanoseconds base = std::min(e.rule->retry->backoff << std::min<uint32_t>(e.tries - 1u, 10), kMostBackOff);
   // Half of it at least, so that those who have failed together do not come back together.

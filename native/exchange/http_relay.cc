@@ -14,13 +14,12 @@ constexpr Nanoseconds kLinger = 5 * tcp::kSecond;  // for a client to take its l
 }  // namespace
 
 HttpRelay::HttpRelay(tcp::Stack& stack, Buffers& buffers, HttpPolicy& policy, RelayLimits& limits, uint32_t capacity,
-                     RelayCounters* counters, HttpCounters* http_counters)
+                     const HttpTelemetry& telemetry)
     : stack_(stack),
       buffers_(buffers),
       policy_(policy),
       limits_(limits),
-      counters_(counters),
-      http_counters_(http_counters),
+      telemetry_(telemetry),
       sessions_(capacity),
       exchanges_(capacity),
       pools_(stack, capacity),
@@ -50,7 +49,7 @@ void HttpRelay::set_time(Nanoseconds now) {
 // Clients' connections.
 
 void HttpRelay::take(tcp::Connection& c) {
-  RelayCounters& counters = counters_[c.listener];
+  RelayCounters& counters = telemetry_.listeners[c.listener];
   c.events = 0;
   counters.taken.add(1);
   if (c.state == tcp::State::closed) return stack_.close(c);

@@ -9,11 +9,14 @@
 #include "config/service.h"
 #include "conntrack/flow_record.h"
 #include "conntrack/slab.h"
+#include "exchange/exchange_record.h"
 #include "exchange/http_exchange.h"
 #include "exchange/relay_limits.h"
 #include "exchange/route_holds.h"
 #include "http/head_source.h"
 #include "http/request_parse.h"
+#include "stats/counter_table.h"
+#include "stats/exchange_counters.h"
 #include "stats/http_counters.h"
 #include "stats/relay_counters.h"
 #include "tcp/stack.h"
@@ -45,6 +48,15 @@ class HttpPolicy {
   virtual void tell_client(FlowEventKind kind, uint32_t index) = 0;
 };
 
+/// Where what happens to requests is counted and told.
+struct HttpTelemetry {
+  RelayCounters* listeners;  ///< by id
+  HttpCounters* http;        ///< likewise
+  CounterTable<ExchangeCounters>* routes;
+  CounterTable<ExchangeCounters>* endpoints;
+  ExchangeSink* log;  ///< nullptr: nobody is told
+};
+
 /// Relays requests: takes them from clients' connections, finds their routes, sends them on over kept connections to
 /// endpoints, and brings the responses back. Bodies move as they lie, from one connection's receive queue to the
 /// other's send queue, when there is room.
@@ -53,10 +65,9 @@ class HttpPolicy {
 /// response through read_response(), answer(), move_response() and finish().
 class HttpRelay {
  public:
-  /// @param capacity clients' connections, and connections to endpoints, at most  @param counters by listener
-  /// @param http_counters likewise
+  /// @param capacity clients' connections, and connections to endpoints, at most
   HttpRelay(tcp::Stack& stack, Buffers& buffers, HttpPolicy& policy, RelayLimits& limits, uint32_t capacity,
-            RelayCounters* counters, HttpCounters* http_counters);
+            const HttpTelemetry& telemetry);
   ~HttpRelay();
   HttpRelay(const HttpRelay&) = delete;
   HttpRelay& operator=(const HttpRelay&) = delete;
@@ -107,16 +118,20 @@ class HttpRelay {
 
   // http_relay.cc: clients' connections, and time.
   const ListenerState& settings_of(const HttpSession& s) const { return listeners_[s.client.listener]; }
-  RelayCounters& counters_of(const HttpSession& s) const { return counters_[s.client.listener]; }
-  HttpCounters& http_counters_of(const HttpSession& s) const { return http_counters_[s.client.listener]; }
+  RelayCounters& counters_of(const HttpSession& s) const { return telemetry_.listeners[s.client.listener]; }
+  HttpCounters& http_counters_of(const HttpSession& s) const { return telemetry_.http[s.client.listener]; }
   HttpSession& session_of(const Exchange& e) const { return sessions_[e.session]; }
   Link* link_of(const Exchange& e) { return e.link != Exchange::kNone ? &pools_.link(e.link) : nullptr; }
-  void count_up(HttpSession& s, uint64_t bytes) {
+  void count_up(Exchange& e, uint64_t bytes) {
+    HttpSession& s = session_of(e);
+    e.bytes[0] += bytes;
     s.bytes[0] += bytes;
     s.active_at = now_ms();
     counters_of(s).bytes_up.add(bytes);
   }
-  void count_down(HttpSession& s, uint64_t bytes) {
+  void count_down(Exchange& e, uint64_t bytes) {
+    HttpSession& s = session_of(e);
+    e.bytes[1] += bytes;
     s.bytes[1] += bytes;
     s.active_at = now_ms();
     counters_of(s).bytes_down.add(bytes);
@@ -189,15 +204,26 @@ class HttpRelay {
   void write_answer(Exchange& e, uint16_t status, std::string_view fields, std::string_view body);
   void finish(Exchange& e);
   void cut(Exchange& e, Outcome why);
-  static void count_end(const Exchange& e, HttpCounters& counters);
   void end_exchange(Exchange& e);
+
+  // http_account.cc: what is counted and told.
+  const HttpRoute& route_of(const Exchange& e) const;
+  ExchangeCounters& route_counters_of(const Exchange& e) const;
+  ExchangeCounters& endpoint_counters_of(const Exchange& e) const;
+  void count_begin(const Exchange& e);
+  void count_retry(const Exchange& e);
+  void begin_try(Exchange& e);
+  void end_try(Exchange& e);
+  void count_whole(const Exchange& e);
+  void count_end(const Exchange& e);
+  void tell_end(const Exchange& e);
+  void tell_texts(const Exchange& e, ExchangeRecord& to);
 
   tcp::Stack& stack_;
   Buffers& buffers_;
   HttpPolicy& policy_;
   RelayLimits& limits_;
-  RelayCounters* counters_;
-  HttpCounters* http_counters_;
+  const HttpTelemetry telemetry_;
   Slab<HttpSession> sessions_;
   Slab<Exchange> exchanges_;
   upstream::Pools pools_;

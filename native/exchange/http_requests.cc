@@ -107,6 +107,7 @@ void HttpRelay::start(HttpSession& s, Exchange& e) {
   counters.requests.add(1);
   counters.active.add(1);
   e.session = s.index;
+  e.began = now_;
   e.hold = routes_.hold();
 }
 
@@ -132,6 +133,7 @@ void HttpRelay::begin(HttpSession& s) {
   e.request.begin(head.body);
   if (!take_path(s)) return fail(e, 400, Outcome::bad_request);
   if (!find_rule(s, e)) return fail(e, 404, Outcome::no_route);
+  count_begin(e);
   if (e.rule->request_timeout > 0) e.request_deadline = now_ + e.rule->request_timeout;
   if (e.rule->redirect) return redirect(e);
   if (e.rule->direct) return answer_directly(e, *e.rule->direct);
@@ -203,7 +205,7 @@ void HttpRelay::move_request(Exchange& e) {
       const ParseError error = e.request.take(client.received, out, buffers_);
       stack_.taken(client);
       e.body_begun |= !out.empty();
-      count_up(s, e.request.data_bytes() - before);
+      count_up(e, e.request.data_bytes() - before);
       stack_.send(*link.connection, std::move(out));
       if (error != ParseError::none) return refuse_body(e, error);
     }

@@ -32,7 +32,6 @@ void HttpRelay::link_happened(Link& link, uint8_t events) {
     if ((events & tcp::kOpened) == 0) return;
     pools_.opened(link);
     if (!is_silent(link)) return link_failed(link);
-    pools_.pool_of(link).failures = 0;
     return free_link(link);
   }
   if (link.user == upstream::kNone) {
@@ -68,6 +67,7 @@ void HttpRelay::read_response(Exchange& e, Link& link) {
     }
     if (error != ParseError::none) {
       count_refusal(session_of(e), error);
+      count_failure(link.target, pools_.pool_of(link));
       return fail(e, 502, Outcome::bad_response);
     }
     e.head_begun = false;
@@ -97,6 +97,7 @@ bool HttpRelay::pass_interim(Exchange& e, Link& link) {
 bool HttpRelay::answer(Exchange& e, Link& link) {
   const http::ResponseHead& head = *response_;
   const auto& retry = e.rule->retry;
+  endpoint_counters_of(e).count_status(head.status);
   const bool unwanted = retry && std::find(retry->codes.begin(), retry->codes.end(), head.status) != retry->codes.end();
   if (try_again(e, unwanted)) return false;
   HttpSession& s = session_of(e);
@@ -107,6 +108,7 @@ bool HttpRelay::answer(Exchange& e, Link& link) {
   const bool body_in_doubt = !e.request.done() && !e.body_begun;
   e.keep_alive = e.keep_alive && !until_close && !body_in_doubt && !draining_ && !tunnel;
   e.status = head.status;
+  e.answered = now_;
   e.link_keeps = head.keep_alive;
   e.response.begin(head.body, plain ? http::ChunkedReader::Form::plain : http::ChunkedReader::Form::coded);
   http::HeadWriter out(buffers_);
@@ -138,10 +140,11 @@ void HttpRelay::move_response(Exchange& e) {
     const uint64_t before = e.response.data_bytes();
     const ParseError error = e.response.take(received, out, buffers_);
     stack_.taken(*link.connection);
-    count_down(s, e.response.data_bytes() - before);
+    count_down(e, e.response.data_bytes() - before);
     stack_.send(*s.connection, std::move(out));
     if (error != ParseError::none) {
       count_refusal(s, error);
+      count_failure(link.target, pools_.pool_of(link));
       return cut(e, error == ParseError::no_buffers ? Outcome::no_buffers : Outcome::bad_response);
     }
   }
@@ -149,7 +152,10 @@ void HttpRelay::move_response(Exchange& e) {
   if (!has_closed(*link.connection)) return;
   const bool reset = link.connection->state == tcp::State::closed && !ended_in_order(*link.connection);
   // A response cut short is never passed on as a whole one.
-  if (reset || (received.empty() && !e.response.ends_with_close())) return cut(e, Outcome::endpoint_reset);
+  if (reset || (received.empty() && !e.response.ends_with_close())) {
+    count_failure(link.target, pools_.pool_of(link));
+    return cut(e, Outcome::endpoint_reset);
+  }
   if (received.empty()) finish(e);
 }
 
@@ -160,7 +166,7 @@ void HttpRelay::endpoint_is_silent(Exchange& e, Link& link) {
   if (harmless && e.reused && !e.retried_reuse) {
     // It was closed while the request was on its way (RFC 9112 section 9.3.1).
     e.retried_reuse = true;
-    http_counters_of(session_of(e)).retries.add(1);
+    count_retry(e);
     let_link_go(e, After::reset);
     return dispatch(e);
   }
@@ -172,8 +178,8 @@ void HttpRelay::endpoint_is_silent(Exchange& e, Link& link) {
 /// What one side says the other gets, whatever it is (RFC 9110 sections 7.8 and 9.3.6).
 void HttpRelay::move_tunnel(Exchange& e, Link& link) {
   HttpSession& s = session_of(e);
-  if (const uint32_t n = pass(*s.connection, *link.connection); n > 0) count_up(s, n);
-  if (const uint32_t n = pass(*link.connection, *s.connection); n > 0) count_down(s, n);
+  if (const uint32_t n = pass(*s.connection, *link.connection); n > 0) count_up(e, n);
+  if (const uint32_t n = pass(*link.connection, *s.connection); n > 0) count_down(e, n);
   const auto reset = [](const tcp::Connection& c) { return c.state == tcp::State::closed && !ended_in_order(c); };
   if (reset(*link.connection)) return cut(e, Outcome::endpoint_reset);
   const auto done = [](const tcp::Connection& c) {
@@ -210,6 +216,7 @@ void HttpRelay::write_answer(Exchange& e, uint16_t status, std::string_view fiel
   HttpSession& s = session_of(e);
   let_link_go(e, After::reset);
   e.status = status;
+  e.answered = now_;
   e.keep_alive = e.keep_alive && e.request.done();
   http::HeadWriter out(buffers_);
   out << "HTTP/1.1 " << uint64_t{status} << " " << http::reason_of(status) << "\r\n" << fields;
@@ -218,11 +225,12 @@ void HttpRelay::write_answer(Exchange& e, uint16_t status, std::string_view fiel
   if (!e.keep_alive) out << "Connection: close\r\n";
   if (e.keep_alive && e.version == http::Version::http10) out << "Connection: keep-alive\r\n";
   out << "\r\n";
-  if (has_body && e.asked.method != http::Method::head) out << body;
+  const bool has_content = has_body && e.asked.method != http::Method::head;
+  if (has_content) out << body;
   tcp::ByteQueue bytes = out.finish();
   const bool sent = !bytes.empty();
   stack_.send(*s.connection, std::move(bytes));
-  count_down(s, body.size());
+  if (has_content) count_down(e, body.size());
   const bool goes_on = e.keep_alive && sent;
   end_exchange(e);
   if (!goes_on) return linger(s);
@@ -239,6 +247,7 @@ void HttpRelay::finish(Exchange& e) {
                         (most == 0 || link.requests < most);
   const bool goes_on = e.keep_alive && e.request.done();
   pools_.pool_of(link).failures = 0;
+  count_whole(e);
   let_link_go(e, reusable ? After::keep : After::close);
   end_exchange(e);
   if (!goes_on) return linger(s);
@@ -255,15 +264,10 @@ void HttpRelay::cut(Exchange& e, Outcome why) {
   end_session(s, true);
 }
 
-void HttpRelay::count_end(const Exchange& e, HttpCounters& counters) {
-  counters.active.set(counters.active.read() - 1);
-  counters.outcomes[static_cast<size_t>(e.outcome)].add(1);
-  if (e.status != 0) counters.statuses[e.status / 100 - 1u].add(1);
-}
-
 void HttpRelay::end_exchange(Exchange& e) {
   HttpSession& s = session_of(e);
-  count_end(e, http_counters_of(s));
+  count_end(e);
+  tell_end(e);
   let_link_go(e, After::reset);
   if (e.retrying) --retrying_;
   routes_.let_go(e.hold);

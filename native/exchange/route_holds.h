@@ -20,6 +20,8 @@ class RouteHolds {
     holds_[current_].table = std::move(table);
   }
   const route::Table* table() const { return holds_[current_].table.get(); }
+  /// The one that is held on to.
+  const route::Table& table_of(uint32_t hold) const { return *holds_[hold].table; }
 
   /// Keeps the table in force. Returns what let_go() is given.
   uint32_t hold() {

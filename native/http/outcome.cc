@@ -13,4 +13,10 @@ const char* name_of(Outcome outcome) {
   return kNames[static_cast<size_t>(outcome)];
 }
 
+const char* flags_of(Outcome outcome) {
+  static constexpr std::array<const char*, kOutcomes> kFlags{"",   "DPE", "NR", "",   "NC", "UH", "UO", "UF",
+                                                             "UC", "UPE", "UT", "UT", "SI", "DC", "LR", "OM"};
+  return kFlags[static_cast<size_t>(outcome)];
+}
+
 }  // namespace flatproxy::http

@@ -27,5 +27,7 @@ constexpr uint32_t kOutcomes = static_cast<uint32_t>(Outcome::no_buffers) + 1;
 
 /// A word for each, as counters and logs name it: `no_route`.
 const char* name_of(Outcome outcome);
+/// The response flag that Envoy's access logs have for it: `NR`. Empty: none.
+const char* flags_of(Outcome outcome);
 
 }  // namespace flatproxy::http

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace flatproxy {
 namespace {
@@ -124,12 +125,17 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<const Snapshot> sna
 }
 
 Engine::~Engine() {
+  stop();
+  // Ports may hold frames: they close before the pools end.
+  snapshot_.reset();
+}
+
+void Engine::stop() {
+  if (std::exchange(stopped_, true)) return;
   std::vector<std::unique_ptr<LaneTask>> tasks;
   for (unsigned i = 0; i < lanes(); ++i) tasks.push_back(std::make_unique<ResetConnections>());
   run_everywhere(tasks);
   for (auto& thread : threads_) thread->stop();
-  // Ports may hold frames: they close before the pools end.
-  snapshot_.reset();
 }
 
 void Engine::run_everywhere(std::vector<std::unique_ptr<LaneTask>>& tasks) {

@@ -25,8 +25,11 @@ class Engine {
  public:
   /// Starts the lanes under a snapshot.
   Engine(const EngineOptions& options, std::shared_ptr<const Snapshot> snapshot);
-  /// Resets connections that end here and stops the lanes; ports close with the last snapshot.
+  /// stop(); ports close with the last snapshot.
   ~Engine();
+
+  /// Resets connections that end here and stops the lanes. What they have told is still to be had.
+  void stop();
 
   /// Moves every lane to another snapshot between two bursts and lets go of the old one.
   /// Returns the longest CPU time of a lane's pass meanwhile, in nanoseconds.
@@ -48,6 +51,7 @@ class Engine {
   const LaneCounters& counters(unsigned lane) { return threads_[lane]->lane().counters(); }
   const tcp::Counters& tcp_counters(unsigned lane) { return threads_[lane]->lane().tcp().stack().counters(); }
   EventRing& events(unsigned lane) { return threads_[lane]->lane().flows().events(); }
+  ExchangeRing& exchanges(unsigned lane) { return threads_[lane]->lane().tcp().exchanges(); }
   LaneShared& shared() { return shared_; }
   Nanoseconds now() const;
 
@@ -58,6 +62,7 @@ class Engine {
   std::shared_ptr<const Snapshot> snapshot_;
   std::mutex control_;  // one control operation at a time
   std::vector<std::unique_ptr<LaneThread>> threads_;
+  bool stopped_ = false;
 };
 
 }  // namespace flatproxy

@@ -13,6 +13,7 @@
 #include "lane/owner_directory.h"
 #include "packet/buffers.h"
 #include "packet/flow_hash.h"
+#include "port/sleep_signal.h"
 #include "tcp/secrets.h"
 
 namespace flatproxy {
@@ -42,8 +43,10 @@ struct LaneShared {
   Handover handover;
   EndpointHealth health;
   OwnerDirectory directory;
-  std::atomic<bool> refuse_new{false};   ///< draining: flows that run go on, new ones are refused
-  std::atomic<bool> want_events{false};  ///< somebody listens to flow events
+  std::atomic<bool> refuse_new{false};      ///< draining: flows that run go on, new ones are refused
+  std::atomic<bool> want_events{false};     ///< somebody listens to flow events
+  std::atomic<bool> want_exchanges{false};  ///< somebody listens to exchanges
+  SleepSignal exchanges_told;               ///< to whoever takes what lanes tell of exchanges
 
   unsigned lanes() const { return handover.lanes(); }
   /// Where a flow lives that nobody has opened yet. Both directions of an untranslated one lead here.

@@ -42,14 +42,16 @@ TcpStage::TcpStage(unsigned lane, LaneShared& shared, LaneCounters& counters, Eg
       links_(shared.key),
       backends_(lane, shared, counters, flows.balance(), stack_, links_,
                 [this](FlowEventKind kind, uint32_t index) { report(kind, index); }),
+      exchange_log_(shared),
       relay_(stack_, backends_, shared.relay_limits, capacity / 2, counters.listeners.data()),
-      http_(stack_, *shared.buffers[lane], backends_, shared.relay_limits, capacity / 2, counters.listeners.data(),
-            counters.http.data()) {}
+      http_(stack_, *shared.buffers[lane], backends_, shared.relay_limits, capacity / 2,
+            {counters.listeners.data(), counters.http.data(), &counters.routes, &counters.endpoints, &exchange_log_}) {}
 
 void TcpStage::adopt(const Snapshot& snapshot) {
   const auto* before = snapshot_ != nullptr ? snapshot_->listeners.get() : nullptr;
   snapshot_ = &snapshot;
   backends_.adopt(snapshot);
+  exchange_log_.adopt(snapshot);
   // What was intercepted lives on when nothing is intercepted any more.
   intercepts_ =
       snapshot.listeners->intercepts() || leads_from_client(snapshot) || (intercepts_ && stack_.connections() > 0);

@@ -7,6 +7,7 @@
 #include "exchange/http_relay.h"
 #include "exchange/tcp_relay.h"
 #include "lane/egress.h"
+#include "lane/exchange_log.h"
 #include "lane/flow_stage.h"
 #include "lane/gateway.h"
 #include "lane/relay_backends.h"
@@ -46,6 +47,8 @@ class TcpStage : private tcp::Transmitter {
   /// Whether nothing is relayed.
   bool drained() const { return relay_.active() == 0 && http_.active() == 0; }
   const tcp::Stack& stack() const { return stack_; }
+  /// What is told of exchanges that have ended.
+  ExchangeRing& exchanges() { return exchange_log_.ring(); }
   /// Ways of intercepted connections.
   uint32_t links() const { return links_.count(); }
   /// Relayed connections, for a list: indexes are below the limit, even ones of connections that are relayed whole, odd
@@ -92,6 +95,7 @@ class TcpStage : private tcp::Transmitter {
   tcp::Stack stack_;
   LinkWays links_;
   RelayBackends backends_;
+  ExchangeLog exchange_log_;
   TcpRelay relay_;
   HttpRelay http_;
   ListenerSet retired_;  // listeners that are gone, whose connections may not be

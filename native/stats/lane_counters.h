@@ -6,6 +6,8 @@
 #include "conntrack/region.h"
 #include "packet/reason.h"
 #include "stats/counter.h"
+#include "stats/counter_table.h"
+#include "stats/exchange_counters.h"
 #include "stats/http_counters.h"
 #include "stats/relay_counters.h"
 
@@ -39,6 +41,8 @@ struct LaneCounters {
   Region<ServiceCounter> services{kMaxServices};   ///< by service id
   Region<RelayCounters> listeners{kMaxListeners};  ///< by listener id
   Region<HttpCounters> http{kMaxListeners};        ///< likewise
+  CounterTable<ExchangeCounters> routes{kMaxRoutes};
+  CounterTable<ExchangeCounters> endpoints{kMaxEndpoints};
   Counter flows;
   Counter flow_capacity;
   Counter evicted_flows;

@@ -19,6 +19,7 @@ export interface Service {
   endpoints: Endpoint[]
 }
 export interface HttpRoute {
+  id: number | null
   name: string
   listeners: { id: number; hostname: string | null }[]
   hostnames: string[]

@@ -134,6 +134,7 @@ describe('the http routes of a plan', () => {
     const first = await harness.apply(mesh())
     assert.deepEqual(first.httpRoutes, [
       {
+        id: 0,
         name: 'all',
         listeners: [{ id: 1, hostname: null }],
         hostnames: [],
@@ -154,7 +155,27 @@ describe('the http routes of a plan', () => {
     assert.deepEqual([ports.httpRoutes, ports.listeners!.length], [null, 2])
     assert.equal((await harness.patch({ listeners: { web: { hostname: 'x' } } })).httpRoutes!.length, 1)
     const { httpRoutes } = await harness.patch({ routes: null })
-    assert.deepEqual(httpRoutes, [{ name: 'web', listeners: [{ id: 1, hostname: 'x' }], hostnames: [], rules: [] }])
+    assert.deepEqual(httpRoutes, [
+      { id: null, name: 'web', listeners: [{ id: 1, hostname: 'x' }], hostnames: [], rules: [] },
+    ])
+  })
+
+  it('keep their ids while their names live', async () => {
+    const harness = new Harness()
+    const rules = [{ backendRefs: [{ service: 'beta' }] }]
+    const ids = async (...names: string[]) => {
+      const { httpRoutes } = await harness.apply({ ...mesh(), routes: names.map((name) => ({ name, rules })) })
+      return httpRoutes!.map(({ id, name }) => [name, id])
+    }
+    assert.deepEqual(await ids('a', 'b'), [
+      ['a', 0],
+      ['b', 1],
+    ])
+    assert.deepEqual(await ids('c', 'b'), [
+      ['c', 2],
+      ['b', 1],
+    ])
+    assert.deepEqual([...harness.planner.routeIds.keys()], ['c', 'b'])
   })
 
   it('match what they say', async () => {

@@ -124,6 +124,7 @@ describe('a first plan', () => {
       },
       listeners: [],
       httpRoutes: [],
+      accessLog: null,
     })
   })
 

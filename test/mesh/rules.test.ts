@@ -302,3 +302,19 @@ describe('what belongs together', () => {
     assert.equal(told(endpoints(...list)).length, 400)
   })
 })
+
+describe('an access log', () => {
+  const at = (accessLog: object) => told({ ports, accessLog })
+  it('has a file with an absolute path, and a format of fields that there are', () => {
+    assert.deepEqual(at({ file: '/var/log/a.log', format: '%client% %status% 100%%', sample: 0.5 }), [])
+    assert.deepEqual(at({ file: '/var/log/a.log', format: 'json' }), [])
+    assert.match(at({ file: 'a.log' }).join(), /^accessLog.file: 'a.log' is not the absolute path of a file/)
+    assert.deepEqual(at({ file: '/a', format: '%client% %state%' }), [
+      "accessLog.format: there is no field 'state' | write '%%' for a percent sign",
+    ])
+    assert.deepEqual(at({ file: '/a', format: '%client% 100%' }), [
+      `accessLog.format: "%" is not ended by '%' | write '%%' for a percent sign`,
+    ])
+    assert.match(at({ file: '/a', sample: 2 }).join(), /^accessLog.sample: 2 is/)
+  })
+})

@@ -33,7 +33,8 @@ std::string rule(const std::string& matches, const std::string& filters = "", co
 }
 
 std::string route(const std::string& rules, const std::string& listeners = R"({"id":1,"hostname":null})") {
-  return R"({"name":"store","listeners":[)" + listeners + R"(],"hostnames":["shop.example"],"rules":[)" + rules + "]}";
+  return R"({"id":7,"name":"store","listeners":[)" + listeners + R"(],"hostnames":["shop.example"],"rules":[)" + rules +
+         "]}";
 }
 
 /// Plans with a service 0, a listener 0 of TCP and a listener 1 of HTTP.

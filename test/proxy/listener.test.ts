@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { defineMesh, FlatProxy, openMetrics, type Flow, type FlatProxyEvent } from '#lib/index.js'
+import { End } from './end.js'
 import { Host, type Packet } from './host.js'
 
 const mesh = defineMesh({
@@ -20,31 +21,6 @@ const all = async (flows: AsyncIterable<Flow>) => {
   const list: Flow[] = []
   for await (const flow of flows) list.push(flow)
   return list
-}
-
-/** One end of a connection, as a host keeps it. */
-class End {
-  next: number
-  expected = 0
-
-  constructor(
-    private readonly host: Host,
-    private readonly from: string,
-    private readonly to: string,
-    start: number,
-  ) {
-    this.next = start
-  }
-
-  send(flags: string, payload = ''): void {
-    const { from, to, next: sequence, expected: acknowledgment } = this
-    this.host.send({ protocol: 'tcp', from, to, flags, sequence, acknowledgment, payload })
-    this.next += payload.length + (flags.includes('S') ? 1 : 0)
-  }
-
-  took({ sequence, payload = '', flags }: Packet): void {
-    this.expected = sequence! + payload.length + (flags!.includes('S') ? 1 : 0)
-  }
 }
 
 for (const lanes of [1, 2] as const)

@@ -1,4 +1,5 @@
 import { list, named, object, optional, type Static } from '../kit.js'
+import { accessLog } from './access-log.js'
 import { flows } from './flows.js'
 import { listener } from './listeners.js'
 import { policy } from './policies.js'
@@ -18,6 +19,7 @@ export const mesh = object(
     listeners: optional(named(listener, { description: 'Connections that flatproxy terminates, by name.' })),
     routes: optional(list(route, { description: 'Requests by host name, path, method, headers and query.' })),
     policies: optional(list(policy, { description: 'Which flows may pass.' })),
+    accessLog: optional(accessLog),
     flows: optional(flows),
   },
   { description: 'A mesh of flatproxy: plain data, the same in TypeScript, JSON and YAML.' },

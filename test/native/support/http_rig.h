@@ -18,6 +18,7 @@ namespace flatproxy::test {
 struct HttpRig : ::testing::Test {
   static constexpr Nanoseconds kSecond = 1'000'000'000;
   static constexpr int kOutside = 0, kRelay = 1;
+  static constexpr uint32_t kRoute = 3;
 
   /// One service, whose endpoints are ports of the outside; they are picked in turn.
   struct Policy : HttpPolicy {
@@ -52,9 +53,26 @@ struct HttpRig : ::testing::Test {
     std::vector<uint32_t> passed_over;
   };
 
+  /// Exchanges that were told of, with their texts.
+  struct Log : ExchangeSink {
+    struct Entry : ExchangeFacts {
+      std::array<std::string, kExchangeTexts> texts;
+      const std::string& text(ExchangeText which) const { return texts[static_cast<size_t>(which)]; }
+    };
+    bool wants(Outcome, uint16_t) override { return true; }
+    void take(ExchangeRecord& record) override {
+      Entry& entry = entries.emplace_back();
+      static_cast<ExchangeFacts&>(entry) = record;
+      std::ranges::copy(record.texts, entry.texts.begin());
+    }
+    std::vector<Entry> entries;
+  };
+
   HttpRig() {
     add_endpoint(8000);
     rule().backends = {HttpBackend{}};
+    route.id = kRoute;
+    route.name = "shop";
     route.listeners = {{}};
   }
 
@@ -74,8 +92,9 @@ struct HttpRig : ::testing::Test {
     pair = std::make_unique<StackPair>(tcp::Settings{}, tcp::Settings{}, faults, 5);
     listener = pair->side(kRelay).listener;
     route.listeners[0].listener = listener;
-    relay = std::make_unique<HttpRelay>(stack(kRelay), pair->side(kRelay).buffers, policy, limits, 64, counters.data(),
-                                        http_counters.data());
+    relay = std::make_unique<HttpRelay>(
+        stack(kRelay), pair->side(kRelay).buffers, policy, limits, 64,
+        HttpTelemetry{counters.data(), http_counters.data(), &route_counters, &endpoint_counters, &log});
     relay->configure(listener, relay_settings, &settings);
     relay->adopt(std::make_shared<const route::Table>(std::vector<HttpRoute>{route}));
     relay->set_time(pair->now());
@@ -169,6 +188,9 @@ struct HttpRig : ::testing::Test {
   RelayLimits limits{hash_key(3)};
   std::array<RelayCounters, 4> counters;
   std::array<HttpCounters, 4> http_counters;
+  CounterTable<ExchangeCounters> route_counters{4};
+  CounterTable<ExchangeCounters> endpoint_counters{16};
+  Log log;
   std::unique_ptr<StackPair> pair;
   std::unique_ptr<HttpRelay> relay;
   std::vector<tcp::Connection*> clients;

@@ -43,14 +43,15 @@ struct PlanText {
   std::string workloads = R"([{"id":0,"name":"w","port":0,"addresses":["10.0.0.9"]}])";
   std::string listeners = "[]";
   std::string http_routes = "[]";
+  std::string access_log = "null";
   std::string set = "";
   std::string removed = "";
 
   std::string text() const {
     return R"({"generation":)" + std::to_string(generation) + R"(,"base":)" + base + R"(,"ports":)" + ports +
            R"(,"flows":)" + flows + R"(,"routes":)" + routes + R"(,"workloads":)" + workloads + R"(,"listeners":)" +
-           listeners + R"(,"httpRoutes":)" + http_routes + R"(,"services":{"set":[)" + set + R"(],"removed":[)" +
-           removed + "]}}";
+           listeners + R"(,"httpRoutes":)" + http_routes + R"(,"accessLog":)" + access_log + R"(,"services":{"set":[)" +
+           set + R"(],"removed":[)" + removed + "]}}";
   }
   /// A plan that changes nothing yet.
   static PlanText after(const Snapshot& base) {

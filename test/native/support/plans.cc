@@ -80,7 +80,8 @@ std::string Plan::text(uint64_t generation, bool whole) const {
   }
   if (routes.size() > 2) connected += (connected.empty() ? "" : ",") + routes.substr(1, routes.size() - 2);
   text += "],\"routes\":[" + connected + "],\"workloads\":[],\"services\":{\"set\":" + services +
-          ",\"removed\":[]},\"listeners\":" + listeners + ",\"httpRoutes\":" + http_routes + ",\"flows\":{";
+          ",\"removed\":[]},\"listeners\":" + listeners + ",\"httpRoutes\":" + http_routes +
+          ",\"accessLog\":null,\"flows\":{";
   std::string settings = flows;
   if (settings.find("midstream") == std::string::npos) settings += "\"midstream\":\"adopt\",";
   if (settings.find("track") == std::string::npos) settings += "\"track\":\"all\",";
