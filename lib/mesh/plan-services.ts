@@ -19,7 +19,7 @@ import { listOf } from './view.js'
 /**
  * A service of a plan: `{ id, name, protocol, addresses, port, balance, affinity: 'none' | 'source', healthCheck: {...}
  * | null, maxConnections (0: no limit), proxyProtocol: 'none' | 'v1' | 'v2', http: { maxPending, idleTimeout, maxRequests
- * (0: no limit), eject: { failures, for }, affinityCookie: { name, ttl (0: the client's session) } | null, hash: { by:
+ * (0: no limit), eject: { failures, for }, affinityCookie: { name, ttl (seconds; 0: the client's session) } | null, hash: { by:
  * 'header' | 'cookie', name } | null }, source?: 'client', endpoints: [{ id, address, port, weight, drain, name }] }`. It keeps its id while its name lives; an endpoint keeps its id while (service, address, port) lives.
  */
 export interface PlannedService {
@@ -199,7 +199,7 @@ const headSchema = object(serviceFields)
 /** What requests to a service are asked of. */
 function planPool({ http, hashOn, sessionAffinity }: WideService): object {
   const affinityCookie = sessionAffinity
-    ? { name: sessionAffinity.cookie, ttl: parseDuration(sessionAffinity.ttl) ?? 0 }
+    ? { name: sessionAffinity.cookie, ttl: Math.floor((parseDuration(sessionAffinity.ttl) ?? 0) / 1_000) }
     : null
   return { maxRequests: 0, ...(settle(poolSchema, http ?? {}) as object), affinityCookie, hash: planHash(hashOn) }
 }

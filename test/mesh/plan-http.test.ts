@@ -282,20 +282,22 @@ describe('the services of a plan', () => {
           http: { maxPending: 5, idleTimeout: '1s', maxRequests: 7, eject: { for: '1m' } },
         },
         beta: { ...service, hashOn: { cookie: 'User' }, sessionAffinity: { cookie: 'sid' } },
+        gamma: { ...service, sessionAffinity: { cookie: 'sid', ttl: '8760h' } },
       },
     })
-    const [shop, beta] = services.set as unknown as { balance: string; http: Record<string, unknown> }[]
+    const [shop, beta, gamma] = services.set as unknown as { balance: string; http: Record<string, unknown> }[]
     assert.equal(shop!.balance, 'ringHash')
     assert.deepEqual(shop!.http, {
       maxPending: 5,
       idleTimeout: 1_000,
       maxRequests: 7,
       eject: { failures: 5, for: 60_000 },
-      affinityCookie: { name: 'sid', ttl: 3_600_000 },
+      affinityCookie: { name: 'sid', ttl: 3_600 },
       hash: { by: 'header', name: 'x-user' },
     })
     assert.deepEqual(beta!.http['hash'], { by: 'cookie', name: 'User' })
     assert.deepEqual(beta!.http['affinityCookie'], { name: 'sid', ttl: 0 })
+    assert.deepEqual(gamma!.http['affinityCookie'], { name: 'sid', ttl: 31_536_000 }, 'which fits into 32 bits')
   })
 })
 
