@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "balance/picker.h"
+#include "config/affinity_table.h"
 #include "config/http_settings.h"
 #include "wire/address.h"
 
@@ -52,6 +53,7 @@ struct Service {
   std::vector<Endpoint> endpoints;
   Picker picker_v4;  ///< over the endpoints of that family
   Picker picker_v6;
+  AffinityTable affinity;  ///< all endpoints, if there is a cookie that names them
   const Picker& picker(uint8_t family) const { return family == 4 ? picker_v4 : picker_v6; }
 };
 

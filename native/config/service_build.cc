@@ -22,6 +22,15 @@ Picker make_picker(const Service& service, bool v4) {
   return Picker(balance, service.id, std::move(candidates));
 }
 
+AffinityTable make_affinity(const Service& service) {
+  if (service.http.affinity_cookie.empty()) return {};
+  std::vector<AffinityTable::Entry> entries;
+  for (uint32_t i = 0; i < service.endpoints.size(); ++i) {
+    entries.push_back({affinity_value(service.endpoints[i].address, service.endpoints[i].port), i});
+  }
+  return AffinityTable(std::move(entries));
+}
+
 bool same(const Service& a, const Service& b) {
   return a.id == b.id && a.name == b.name && a.protocol == b.protocol && a.addresses == b.addresses &&
          a.port == b.port && a.balance == b.balance && a.source_affinity == b.source_affinity &&
@@ -38,6 +47,7 @@ std::shared_ptr<const Service> settled(std::shared_ptr<Service> service, const S
   }
   service->picker_v4 = make_picker(*service, true);
   service->picker_v6 = make_picker(*service, false);
+  service->affinity = make_affinity(*service);
   return service;
 }
 

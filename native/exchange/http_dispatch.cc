@@ -63,7 +63,27 @@ uint64_t HttpRelay::balance_hash(const Exchange& e, const Service& service) {
   return mix(address_hash(ends.source, kBalanceKey) + (service.source_affinity ? 0 : ends.source_port));
 }
 
-const Endpoint* HttpRelay::choose_endpoint(const Exchange& e, const Service& service) {
+/// The one that the request's cookie names, also while it is drained; else, or when that one is of no use and there is
+/// another, as the service balances.
+const Endpoint* HttpRelay::choose_endpoint(Exchange& e, const Service& service) {
+  const Endpoint* named = named_endpoint(e, service);
+  const bool left = named != nullptr && e.elsewhere && named->id == e.endpoint;
+  const Endpoint* endpoint = named;
+  if (named == nullptr || left || !policy_.usable(named->id)) endpoint = balanced_endpoint(e, service);
+  if (endpoint == nullptr || (named != nullptr && !left && !policy_.usable(endpoint->id))) endpoint = named;
+  e.moves = endpoint != named;
+  return endpoint;
+}
+
+/// nullptr: the request has no cookie that names an endpoint of the service.
+const Endpoint* HttpRelay::named_endpoint(const Exchange& e, const Service& service) {
+  if (service.http.affinity_cookie.empty()) return nullptr;
+  const auto value = http::cookie_value(head_of(e).fields, service.http.affinity_cookie);
+  const uint32_t index = value ? service.affinity.find(*value) : AffinityTable::kNone;
+  return index != AffinityTable::kNone ? &service.endpoints[index] : nullptr;
+}
+
+const Endpoint* HttpRelay::balanced_endpoint(const Exchange& e, const Service& service) {
   const HttpSession& s = session_of(e);
   uint64_t hash = balance_hash(e, service);
   const Endpoint* endpoint = nullptr;

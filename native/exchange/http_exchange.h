@@ -88,6 +88,7 @@ struct Exchange {
   bool body_begun = false;  ///< bytes of its body were sent: they cannot be again
   bool reused = false;      ///< its link had an exchange before
   bool elsewhere = false;   ///< another endpoint than the one that was tried is asked for
+  bool moves = false;       ///< its client gets a cookie that names the endpoint
   bool retried_reuse = false;
   bool retrying = false;    ///< counts in the budget of retries
   bool counted = false;     ///< among its endpoint's requests

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "config/affinity_table.h"
 #include "http/chars.h"
 #include "http/field_id.h"
 
@@ -158,6 +159,14 @@ void write_forwarded(HeadWriter& out, const http::RequestHead& head, const Reque
   unless_there("X-Forwarded-Proto", FieldId::x_forwarded_proto, "http");
 }
 
+/// RFC 6265 section 4.1.
+void write_cookie(HeadWriter& out, const AffinityCookie& cookie) {
+  const AffinityText value = affinity_text(cookie.value);
+  out << "Set-Cookie: " << cookie.name << "=" << std::string_view(value.data(), value.size()) << "; Path=/; HttpOnly";
+  if (cookie.ttl != 0) out << "; Max-Age=" << uint64_t{cookie.ttl};
+  out << kLineEnd;
+}
+
 }  // namespace
 
 ChangedPath ChangedPath::of(std::string_view path, uint32_t prefix_length, const PathChange& change) {
@@ -215,6 +224,7 @@ void write_response(HeadWriter& out, const http::ResponseHead& head, const Respo
     out << "Connection: keep-alive\r\n";
   }
   if (changed) write_changes(out, changes);
+  if (!forward.cookie.name.empty()) write_cookie(out, forward.cookie);
   out << kLineEnd;
 }
 

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "config/affinity_table.h"
 #include "config/http_route.h"
 #include "config/http_settings.h"
 #include "http/head_writer.h"
@@ -31,6 +32,7 @@ struct ResponseForward {
   http::Version client = http::Version::http11;
   bool keep_alive = true;  ///< another request may follow
   bool tunnel = false;     ///< a tunnel follows (CONNECT, 101)
+  AffinityCookie cookie;
 };
 
 /// Writes the head that a client gets.

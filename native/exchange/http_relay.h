@@ -40,6 +40,8 @@ class HttpPolicy {
   /// A request is given to an endpoint, or has ended there.
   virtual void request_begins(uint32_t endpoint) = 0;
   virtual void request_ends(uint32_t endpoint) = 0;
+  /// Whether it is neither unhealthy nor passed over.
+  virtual bool usable(uint32_t endpoint) const = 0;
   /// Until then others are chosen, if there are any.
   virtual void pass_over(uint32_t endpoint, Nanoseconds until) = 0;
   /// Whether a peer's PROXY header is believed.
@@ -173,7 +175,9 @@ class HttpRelay {
   // http_dispatch.cc: to an endpoint.
   void dispatch(Exchange& e);
   uint64_t balance_hash(const Exchange& e, const Service& service);
-  const Endpoint* choose_endpoint(const Exchange& e, const Service& service);
+  const Endpoint* choose_endpoint(Exchange& e, const Service& service);
+  const Endpoint* named_endpoint(const Exchange& e, const Service& service);
+  const Endpoint* balanced_endpoint(const Exchange& e, const Service& service);
   Link* take_idle_link(const Exchange& e);
   void wait_for_link(Exchange& e, const Service& service, const Endpoint& endpoint);
   bool open_link(const Exchange& e, const Service& service, const Endpoint& endpoint);
@@ -195,6 +199,7 @@ class HttpRelay {
   void read_response(Exchange& e, Link& link);
   bool pass_interim(Exchange& e, Link& link);
   bool answer(Exchange& e, Link& link);
+  AffinityCookie cookie_of(const Exchange& e, const Link& link) const;
   void drop_head(Link& link, size_t size);
   void move_response(Exchange& e);
   void endpoint_is_silent(Exchange& e, Link& link);

@@ -112,9 +112,13 @@ bool HttpRelay::answer(Exchange& e, Link& link) {
   e.link_keeps = head.keep_alive;
   e.response.begin(head.body, plain ? http::ChunkedReader::Form::plain : http::ChunkedReader::Form::coded);
   http::HeadWriter out(buffers_);
-  write_response(
-      out, head,
-      {.rule = *e.rule, .backend = *e.backend, .client = e.version, .keep_alive = e.keep_alive, .tunnel = tunnel});
+  write_response(out, head,
+                 {.rule = *e.rule,
+                  .backend = *e.backend,
+                  .client = e.version,
+                  .keep_alive = e.keep_alive,
+                  .tunnel = tunnel,
+                  .cookie = cookie_of(e, link)});
   tcp::ByteQueue bytes = out.finish();
   if (bytes.empty()) return fail(e, 503, Outcome::no_buffers), false;
   stack_.send(*s.connection, std::move(bytes));
@@ -122,6 +126,15 @@ bool HttpRelay::answer(Exchange& e, Link& link) {
   e.stage = tunnel ? Exchange::Stage::tunnel : Exchange::Stage::answering;
   e.try_deadline = kNever;
   return true;
+}
+
+AffinityCookie HttpRelay::cookie_of(const Exchange& e, const Link& link) const {
+  const Service* service = e.moves ? policy_.service(e.backend->service) : nullptr;
+  if (service == nullptr) return {};
+  const Tuple& tuple = link.target.tuple;
+  return {.name = service->http.affinity_cookie,
+          .value = affinity_value(tuple.destination, tuple.destination_port),
+          .ttl = service->http.affinity_ttl};
 }
 
 void HttpRelay::drop_head(Link& link, size_t size) {

@@ -52,6 +52,7 @@ class RelayBackends : public RelayPolicy, public HttpPolicy {
   void closed(const RelayTarget& target) override;
   void request_begins(uint32_t endpoint) override { ++balance_.open_flows[endpoint]; }
   void request_ends(uint32_t endpoint) override { --balance_.open_flows[endpoint]; }
+  bool usable(uint32_t endpoint) const override { return balance_.usable(endpoint); }
   void pass_over(uint32_t endpoint, Nanoseconds until) override;
   void tell_client(FlowEventKind kind, uint32_t index) override { on_change_(kind, 2 * index + 1); }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,18 @@ struct HttpRig : ::testing::Test {
   static constexpr int kOutside = 0, kRelay = 1;
   static constexpr uint32_t kRoute = 3;
 
-  /// One service, whose endpoints are ports of the outside; they are picked in turn.
+  /// Two services, whose endpoints are ports of the outside; they are picked in turn.
   struct Policy : HttpPolicy {
-    const Service* service(uint32_t id) const override { return id == 0 ? &shop : nullptr; }
-    uint32_t pick(const Service&, uint64_t hash, const RelayClient&) override {
+    const Service* service(uint32_t id) const override { return id == 0 ? &shop : id == 1 ? &cart : nullptr; }
+    uint32_t pick(const Service& service, uint64_t hash, const RelayClient&) override {
       hashes.push_back(hash);
-      return shop.endpoints.empty() ? Picker::kNone : turn++ % static_cast<uint32_t>(shop.endpoints.size());
+      const auto n = static_cast<uint32_t>(service.endpoints.size());
+      for (uint32_t i = 0; i < 2 * n; ++i) {
+        const uint32_t index = turn++ % n;
+        const Endpoint& endpoint = service.endpoints[index];
+        if (!endpoint.drain && (i >= n || usable(endpoint.id))) return index;
+      }
+      return Picker::kNone;
     }
     std::optional<RelayTarget> way_to(const Service& service, const Endpoint& endpoint, const RelayClient&) override {
       ++open;
@@ -39,11 +46,14 @@ struct HttpRig : ::testing::Test {
     void closed(const RelayTarget&) override { --open; }
     void request_begins(uint32_t endpoint) override { ++requests[endpoint]; }
     void request_ends(uint32_t endpoint) override { --requests[endpoint]; }
+    bool usable(uint32_t endpoint) const override { return !down.contains(endpoint); }
     void pass_over(uint32_t endpoint, Nanoseconds) override { passed_over.push_back(endpoint); }
     bool trusts(uint16_t, const wire::Address&) override { return true; }
     void tell_client(FlowEventKind kind, uint32_t) override { told += kind == FlowEventKind::opened ? 1 : -1; }
 
     Service shop{};
+    Service cart{};
+    std::set<uint32_t> down;
     std::vector<uint64_t> hashes;
     uint32_t turn = 0;
     uint16_t next_port = 20'000;
