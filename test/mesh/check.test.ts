@@ -158,7 +158,6 @@ describe('a valid mesh', () => {
         'listeners.web.protocol',
         'routes.0.rules.0.filters.0',
         'routes.0.rules.0.backendRefs.1.handler',
-        'services.api.sessionAffinity',
         'policies.0',
         'workloads.node.on',
       ],
@@ -173,7 +172,13 @@ describe('a valid mesh', () => {
     const http = {
       ports,
       services: {
-        s: { ...service, balance: 'ringHash', sourceAddress: 'client', proxyProtocol: 'v2' },
+        s: {
+          ...service,
+          balance: 'ringHash',
+          sessionAffinity: { cookie: 'sid' },
+          sourceAddress: 'client',
+          proxyProtocol: 'v2',
+        },
         tcp: { port: 80, sourceAddress: 'client', endpoints: [] },
       },
       listeners: { web: { address: '0.0.0.0/0', port: 80, protocol: 'http' } },
@@ -195,7 +200,6 @@ describe('a valid mesh', () => {
     )
     const inline = {
       ports: { a: { type: 'tap', joined: 'b' }, b: { type: 'tap' }, c: { type: 'tap' } },
-      services: { s: { ...service, sessionAffinity: { cookie: 'sid' } } },
       listeners: {
         any: { address: '192.0.2.1', port: 80, protocol: 'http' },
         there: { on: 'b', address: '192.0.2.1', port: 81, protocol: 'http' },
@@ -204,7 +208,7 @@ describe('a valid mesh', () => {
     } as unknown as Mesh
     assert.deepEqual(
       unsupported(inline).map(({ path }) => path.join('.')),
-      ['listeners.any', 'listeners.there', 'services.s.sessionAffinity'],
+      ['listeners.any', 'listeners.there'],
     )
     const host = defineMesh({
       ports: { a: { type: 'iface', interface: 'eth0' } },

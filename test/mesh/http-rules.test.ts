@@ -249,6 +249,20 @@ describe('services', () => {
       'services.s.http: a UDP service has no requests | leave it out',
     ])
   })
+
+  it('keep sessions by cookies that browsers take', () => {
+    const ofCookie = (cookie: unknown, ttl?: unknown) =>
+      told({ ports, services: { s: { port: 80, endpoints: [], sessionAffinity: { cookie, ttl } } } })
+    const there = 'services.s.sessionAffinity'
+    assert.deepEqual(ofCookie('sid', '365m'), [])
+    assert.deepEqual(ofCookie('a b'), [
+      `${there}.cookie: 'a b' is not 1 to 256 letters, digits and characters of !#$%&'*+-.^_\`|~`,
+    ])
+    assert.deepEqual(ofCookie('__Host-sid'), [`${there}.cookie: browsers take a cookie of such a name by https alone`])
+    assert.deepEqual(ofCookie('__secure-'), [`${there}.cookie: browsers take a cookie of such a name by https alone`])
+    assert.deepEqual(ofCookie('sid', '999ms'), [`${there}.ttl: '999ms' is out of range`])
+    assert.deepEqual(ofCookie(undefined), [`${there}.cookie: missing | The name of the cookie.`])
+  })
 })
 
 describe('http listeners at one address and port', () => {

@@ -25,6 +25,15 @@ function meshWithRequests(mesh: Mesh): Mesh {
       ...mesh.services,
       saw: { port: 80, endpoints: [{ workload: 'server', port: messages.server }] },
       lonely: { port: 80, endpoints: [{ workload: 'server', port: lonely }] },
+      sticky: {
+        port: 80,
+        balance: 'roundRobin',
+        sessionAffinity: { cookie: 'sid', ttl: '1h' },
+        endpoints: [
+          { workload: 'server', port: messages.server },
+          { workload: 'server', port: town.serverPort },
+        ],
+      },
       both: {
         port: 80,
         balance: 'roundRobin',
@@ -59,6 +68,7 @@ function meshWithRequests(mesh: Mesh): Mesh {
           },
           { matches: [path('/hello')], filters: [{ type: 'DirectResponse', status: 200, body: 'hello' }] },
           { matches: [path('/lonely')], backendRefs: [{ service: 'lonely' }] },
+          { matches: [path('/sticky')], backendRefs: [{ service: 'sticky' }] },
           {
             matches: [path('/both')],
             filters: [{ type: 'URLRewrite', path: { type: 'ReplaceFullPath', replaceFullPath: '/small' } }],
@@ -194,6 +204,16 @@ describe('requests', { skip: town.cannotRun }, () => {
       })
       it('a request that one endpoint refuses another one answers', async () => {
         for (let i = 0; i < 10; ++i) assert.equal(await curl('v4', '/both'), 'small')
+      })
+      it('a client that keeps cookies stays with its endpoint', async () => {
+        const urls = Array.from({ length: 5 }, () => urlOf('v4', '/sticky'))
+        const bodies = (printed: string) => new Set(printed.match(/^(?:small|seen)/gm))
+        const kept = await curl('v4', '/sticky', ...urls, '-i', '-w', '\\n', '-b', '')
+        assert.equal(bodies(kept).size, 1, kept)
+        const [cookie, ...more] = kept.match(/^Set-Cookie: .*(?=\r$)/gm)!
+        assert.match(cookie, /^Set-Cookie: sid=[0-9a-f]{16}; Path=\/; HttpOnly; Max-Age=3600$/)
+        assert.deepEqual(more, [], 'it is set once')
+        assert.equal(bodies(await curl('v4', '/sticky', ...urls, '-w', '\\n')).size, 2)
       })
       it('a body that is sent comes whole', async () => {
         const printed = await town.run(

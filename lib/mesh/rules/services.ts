@@ -102,11 +102,17 @@ class ServiceCheck {
 
   /** What is about requests. */
   private requests(): void {
-    const { balance = 'maglev', hashOn, protocol } = this.service
+    const { balance = 'maglev', hashOn, protocol, sessionAffinity } = this.service
     if (protocol === 'udp')
       for (const key of ['hashOn', 'sessionAffinity', 'http'] as const)
         if (this.service[key] !== undefined)
           this.problems.add([...this.path, key], 'a UDP service has no requests', `no ${key}`, 'leave it out')
+    if (/^__(secure|host)-/i.test(sessionAffinity?.cookie ?? ''))
+      this.problems.add(
+        [...this.path, 'sessionAffinity', 'cookie'],
+        'browsers take a cookie of such a name by https alone',
+        "a name that does not begin with '__Secure-' or '__Host-'",
+      )
     if (hashOn !== undefined && balance !== 'maglev' && balance !== 'ringHash')
       this.problems.add(
         [...this.path, 'hashOn'],
