@@ -176,7 +176,7 @@ describe('what a mesh cannot say', () => {
       '34 spec.parentRefs[7]: HTTPRoute odd: routes of a Service are not imported',
       '35 spec.hostnamse: HTTPRoute odd: hostnamse is not imported',
       '38 spec.rules[0].filters[0]: HTTPRoute odd: a filter RequestMirror is not imported here',
-      '40 spec.rules[0].sessionPersistence: HTTPRoute odd: sessionPersistence is not imported',
+      '40 spec.rules[0].sessionPersistence.type: HTTPRoute odd: sessions are kept by cookies alone',
       '41 spec.rules[0].timeouts.request: HTTPRoute odd: 1d is no duration of the Gateway API',
       '44 spec.rules[0].backendRefs[1]: HTTPRoute odd: there is no Service default/gone: its share of the requests is to get 500, which a mesh cannot say of a share',
       '46 spec.rules[0].backendRefs[3]: HTTPRoute odd: Service default/web has no TCP port 81: its share of the requests is to get 500, which a mesh cannot say of a share',
@@ -195,6 +195,32 @@ describe('what a mesh cannot say', () => {
       '84 addressType: EndpointSlice web-1: endpoints by host name are not resolved',
       '85 ports[1]: EndpointSlice web-1: an endpoint that takes all ports',
       '88 : Service web: it is there twice: the first one counts',
+    ])
+  })
+
+  it('is told of sessions that are not those of one service', async () => {
+    const at = (line: number, rule: number, text: string) =>
+      `${line} spec.rules[${rule}].sessionPersistence${text.replace(': ', ': HTTPRoute odd: ')}`
+    assert.deepEqual(await told('sessions.yaml'), [
+      at(31, 0, '.idleTimeout: a session that is idle does not end'),
+      at(31, 0, '.absoluteTimeout: a cookie of lifetimeType Session has no timeout'),
+      at(33, 1, ': sessionName is missing'),
+      at(35, 2, ': absoluteTimeout is missing'),
+      at(37, 3, '.cookieConfig.lifetimeType: Session or Permanent is expected here'),
+      at(39, 4, ': of several backends clients stay with none'),
+      at(42, 6, ': another rule that leads to default/web:9 says something else of sessions'),
+      at(44, 7, ': the cookie a is that of default/web:1 already'),
+    ])
+    const { services } = (await fromKubernetes(`${folder}/odd/sessions.yaml`, { strict: false })).mesh
+    const kept = Object.entries(services!).flatMap(([name, { sessionAffinity }]) =>
+      sessionAffinity ? [[name, sessionAffinity]] : [],
+    )
+    assert.deepEqual(kept, [
+      ['default/web:1', { cookie: 'a' }],
+      ['default/web:2', { cookie: 'b', ttl: 3_600_000 }],
+      ['default/web:3', { cookie: 'd', ttl: 3_600_000 }],
+      ['default/web:5', { cookie: 'e' }],
+      ['default/web:6', { cookie: 'f' }],
     ])
   })
 

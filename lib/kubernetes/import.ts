@@ -10,6 +10,7 @@ import { importGateways } from './gateways.js'
 import { Objects, type Told } from './objects.js'
 import { importRoutes } from './routes.js'
 import { importServices } from './services.js'
+import { Sessions } from './sessions.js'
 
 /** Something that Kubernetes says and the mesh does not. */
 export interface Unsupported {
@@ -73,11 +74,16 @@ function build(objects: Objects, ports: Mesh['ports'], origins: Map<object, Fiel
     if (planned) from(planned[1], source)
     return planned ? [planned] : []
   })
-  const routes = importRoutes(objects, { gateways, services, granted: importGrants(objects), from })
-  const entries = [...services.values()].flat()
+  const sessions = new Sessions()
+  const routes = importRoutes(objects, { gateways, services, granted: importGrants(objects), sessions, from })
+  const affinities = sessions.settle()
+  const entries = [...services.values()].flat().map(({ name, service, source }) => {
+    const sessionAffinity = affinities.get(name)
+    return [name, from(sessionAffinity ? { ...service, sessionAffinity } : service, source)] as const
+  })
   return {
     ports,
-    services: Object.fromEntries(entries.map(({ name, service, source }) => [name, from(service, source)])),
+    services: Object.fromEntries(entries),
     listeners: Object.fromEntries(listeners),
     routes,
   }

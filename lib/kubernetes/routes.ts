@@ -8,12 +8,14 @@ import { ruleFilters } from './filters.js'
 import type { Gateways } from './gateways.js'
 import type { K8sObject, Objects } from './objects.js'
 import type { Services } from './services.js'
+import type { Sessions } from './sessions.js'
 
 /** What routes refer to. */
 export interface Around {
   readonly gateways: Gateways
   readonly services: Services
   readonly granted: Granted
+  readonly sessions: Sessions
   /** Remembers where a part of the mesh came from. */
   readonly from: <T extends object>(part: T, source: Field) => T
 }
@@ -51,7 +53,9 @@ function readRule(source: Field, namespace: string, around: Around): Rule {
   const backendRefs = readBackends(source, namespace, around.services, around.granted)
   const [timeouts, retry] = [readTimeouts(source.get('timeouts')), readRetry(source.get('retry'))]
   const redirected = filters?.some(({ type }) => type === 'RequestRedirect') ?? false
-  if (!filters || (!backendRefs && !redirected)) return around.from({ ...matched, filters: [failure] }, source)
+  const fails = !filters || (!backendRefs && !redirected)
+  around.sessions.add(source.get('sessionPersistence'), (!fails && backendRefs) || [])
+  if (fails) return around.from({ ...matched, filters: [failure] }, source)
   const rule: Rule = {
     ...matched,
     ...(filters.length > 0 && { filters }),
