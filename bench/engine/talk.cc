@@ -27,7 +27,7 @@ std::string listener(Talk::Protocol protocol) {
     "relay":{"connectTimeout":5000,"idleTimeout":3600000,"maxConnections":0,"maxConnectionsPerClient":0},)";
   text += http ? R"("protocol":"http","backends":[],"http":{"maxHeaderBytes":16384,"maxHeaders":100,"maxUriBytes":8192,
     "maxRequests":0,"headerTimeout":10000,"bodyTimeout":60000,"idleTimeout":3600000,"tunnelTimeout":3600000,"via":null,
-    "forwarded":"none","trustedForwarded":[],"dotSegments":"normalize","encodedSlashes":"keep","doubleSlashes":"keep"}}])"
+    "forwarded":"none","trustedForwarded":[],"dotSegments":"normalize","encodedSlashes":"keep","doubleSlashes":"keep","trace":"pass"}}])"
                : R"("protocol":"tcp","backends":[{"service":0,"weight":1}],"http":null}])";
   return text;
 }

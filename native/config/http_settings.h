@@ -15,6 +15,8 @@ struct HttpSettings {
   enum class DotSegments : uint8_t { normalize, reject, keep };
   enum class EncodedSlashes : uint8_t { keep, decode, reject };
 
+  enum class Trace : uint8_t { pass, start };
+
   uint32_t max_header_bytes = 16384;
   uint32_t max_headers = 100;
   uint32_t max_uri_bytes = 8192;
@@ -29,6 +31,7 @@ struct HttpSettings {
   DotSegments dot_segments = DotSegments::normalize;
   EncodedSlashes encoded_slashes = EncodedSlashes::keep;
   bool merge_slashes = false;
+  Trace trace = Trace::pass;  ///< whether requests that are of no trace begin one
   bool operator==(const HttpSettings&) const = default;
 };
 

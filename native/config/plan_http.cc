@@ -208,6 +208,7 @@ HttpSettings read_http_settings(const PlanValue& value) {
   using Forwarded = HttpSettings::Forwarded;
   using Dots = HttpSettings::DotSegments;
   using Slashes = HttpSettings::EncodedSlashes;
+  using Trace = HttpSettings::Trace;
   HttpSettings http;
   http.max_header_bytes = value.at("maxHeaderBytes").number_as<uint32_t>(1, kHighest32);
   http.max_headers = value.at("maxHeaders").number_as<uint32_t>(1, http::kMaxFields);
@@ -230,7 +231,8 @@ HttpSettings read_http_settings(const PlanValue& value) {
       value.at("encodedSlashes")
           .one_of<Slashes>({{"keep", Slashes::keep}, {"decode", Slashes::decode}, {"reject", Slashes::reject}});
   http.merge_slashes = value.at("doubleSlashes").one_of<bool>({{"keep", false}, {"merge", true}});
-  value.members(14);
+  http.trace = value.at("trace").one_of<Trace>({{"pass", Trace::pass}, {"start", Trace::start}});
+  value.members(15);
   return http;
 }
 

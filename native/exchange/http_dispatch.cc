@@ -155,6 +155,7 @@ void HttpRelay::send_request(Exchange& e, Link& link) {
                  .client = s.client,
                  .path = path_,
                  .prefix_length = e.prefix_length,
+                 .trace = e.trace ? &*e.trace : nullptr,
                  .trusted = is_trusted(settings, s.client.ends.source)});
   tcp::ByteQueue bytes = out.finish();
   if (bytes.empty()) return fail(e, 503, Outcome::no_buffers);

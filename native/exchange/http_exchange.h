@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "config/http_route.h"
 #include "http/body.h"
 #include "http/head_source.h"
 #include "http/outcome.h"
 #include "http/response_parse.h"
+#include "http/trace_context.h"
 #include "tcp/connection.h"
 #include "upstream/target.h"
 
@@ -72,6 +74,7 @@ struct Exchange {
   Nanoseconds try_began = 0;  ///< an endpoint was chosen
   Nanoseconds answered = 0;   ///< its response began; 0: not yet
   uint64_t bytes[2] = {};     ///< of contents: from the client, to it
+  std::optional<http::TraceParent> trace;  ///< that it begins
   Nanoseconds request_deadline = kNever;
   Nanoseconds try_deadline = kNever;
   Nanoseconds retry_at = kNever;

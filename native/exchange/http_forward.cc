@@ -87,9 +87,11 @@ bool tells_of_clients(FieldId id) {
   }
 }
 
-/// Fields that are written anew whatever came: those about the connection, the host, and what we tell of the client.
+/// Fields that are written anew whatever came: those about the connection, the host, the trace that begins here, and
+/// what we tell of the client.
 bool is_ours(FieldId id, const RequestForward& forward) {
   if (http::is_hop_by_hop(id) || id == FieldId::host) return true;
+  if (id == FieldId::traceparent || id == FieldId::tracestate) return forward.trace != nullptr;
   if (!tells_of_clients(id)) return false;
   if (!forward.trusted) return true;
   if (forward.settings.forwarded == HttpSettings::Forwarded::none) return false;
@@ -167,6 +169,14 @@ void write_cookie(HeadWriter& out, const AffinityCookie& cookie) {
   out << kLineEnd;
 }
 
+/// Unless a change has another one.
+void write_trace(HeadWriter& out, const http::TraceParent& trace, const Changes& changes) {
+  const Field field{"traceparent", {}};
+  if (is_changed(field, *changes[0]) || is_changed(field, *changes[1])) return;
+  const http::TraceParent::Text text = trace.text();
+  write_field(out, field.name, {text.data(), text.size()});
+}
+
 }  // namespace
 
 ChangedPath ChangedPath::of(std::string_view path, uint32_t prefix_length, const PathChange& change) {
@@ -197,6 +207,7 @@ void write_request(HeadWriter& out, const http::RequestHead& head, const Request
   if (head.body.kind == http::BodyKind::chunked) out << "Transfer-Encoding: chunked\r\n";
   if (head.asks_websocket) out << "Connection: upgrade\r\nUpgrade: websocket\r\n";
   write_forwarded(out, head, forward);
+  if (forward.trace != nullptr) write_trace(out, *forward.trace, changes);
   if (!forward.settings.via.empty()) {
     out << "Via: " << (head.version == http::Version::http10 ? "1.0 " : "1.1 ") << forward.settings.via << kLineEnd;
   }

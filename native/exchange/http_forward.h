@@ -7,6 +7,7 @@
 #include "config/http_settings.h"
 #include "http/head_writer.h"
 #include "http/message.h"
+#include "http/trace_context.h"
 #include "upstream/target.h"
 
 namespace flatproxy {
@@ -17,9 +18,10 @@ struct RequestForward {
   const HttpRule& rule;
   const HttpBackend& backend;
   const RelayClient& client;
-  std::string_view path;       ///< normalized
-  uint32_t prefix_length = 0;  ///< of the path that the rule has matched
-  bool trusted = false;        ///< what the client's side says of those in front of it is believed
+  std::string_view path;                     ///< normalized
+  uint32_t prefix_length = 0;                ///< of the path that the rule has matched
+  const http::TraceParent* trace = nullptr;  ///< that the request begins: what it says of one does not count
+  bool trusted = false;                      ///< what the client's side says of those in front of it is believed
 };
 
 /// Writes the head that an endpoint gets, in origin form, for a connection that stays open.

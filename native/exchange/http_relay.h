@@ -44,6 +44,8 @@ class HttpPolicy {
   virtual bool usable(uint32_t endpoint) const = 0;
   /// Until then others are chosen, if there are any.
   virtual void pass_over(uint32_t endpoint, Nanoseconds until) = 0;
+  /// 64 bits that do not repeat; no secret.
+  virtual uint64_t random() = 0;
   /// Whether a peer's PROXY header is believed.
   virtual bool trusts(uint16_t listener, const wire::Address& peer) = 0;
   /// A client's connection is there, or ends. @param index of HttpRelay::record()

@@ -131,6 +131,9 @@ void HttpRelay::begin(HttpSession& s) {
   e.asked = {head.method, head.asks_websocket};
   e.idempotent = is_idempotent(head.method);
   e.request.begin(head.body);
+  if (settings.trace == HttpSettings::Trace::start && !http::trace_id(head.fields)) {
+    e.trace = http::TraceParent::begin([this] { return policy_.random(); });
+  }
   if (!take_path(s)) return fail(e, 400, Outcome::bad_request);
   if (!find_rule(s, e)) return fail(e, 404, Outcome::no_route);
   count_begin(e);

@@ -48,7 +48,8 @@ FieldId field_id(std::string_view name) {
                                  : if_is(name, "upgrade", FieldId::upgrade);
     case 9:  return if_is(name, "forwarded", FieldId::forwarded);
     case 10: return first == 'c' ? if_is(name, "connection", FieldId::connection)
-                                 : if_is(name, "keep-alive", FieldId::keep_alive);
+                  : first == 'k' ? if_is(name, "keep-alive", FieldId::keep_alive)
+                                 : if_is(name, "tracestate", FieldId::tracestate);
     case 11: return if_is(name, "traceparent", FieldId::traceparent);
     case 14: return if_is(name, "content-length", FieldId::content_length);
     case 15: return if_is(name, "x-forwarded-for", FieldId::x_forwarded_for);

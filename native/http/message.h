@@ -26,6 +26,7 @@ enum class FieldId : uint8_t {
   proxy_connection,
   te,
   traceparent,
+  tracestate,
   trailer,
   transfer_encoding,
   upgrade,

@@ -31,7 +31,8 @@ RelayBackends::RelayBackends(unsigned lane, LaneShared& shared, LaneCounters& co
       stack_(stack),
       links_(links),
       on_change_(std::move(on_change)),
-      ports_(shared.tcp_secrets.sequence) {}
+      ports_(shared.tcp_secrets.sequence),
+      random_(shared.random) {}
 
 std::optional<RelayTarget> RelayBackends::choose(const RelayClient& client) {
   const Listener* listener = snapshot_->listeners->at(client.listener);

@@ -10,6 +10,7 @@
 #include "lane/shared.h"
 #include "lane/source_ports.h"
 #include "lane/way.h"
+#include "packet/random.h"
 #include "stats/lane_counters.h"
 
 namespace flatproxy {
@@ -54,6 +55,7 @@ class RelayBackends : public RelayPolicy, public HttpPolicy {
   void request_ends(uint32_t endpoint) override { --balance_.open_flows[endpoint]; }
   bool usable(uint32_t endpoint) const override { return balance_.usable(endpoint); }
   void pass_over(uint32_t endpoint, Nanoseconds until) override;
+  uint64_t random() override { return random_(); }
   void tell_client(FlowEventKind kind, uint32_t index) override { on_change_(kind, 2 * index + 1); }
 
  private:
@@ -74,6 +76,7 @@ class RelayBackends : public RelayPolicy, public HttpPolicy {
   const OnChange on_change_;
   const Snapshot* snapshot_ = nullptr;
   SourcePorts ports_;
+  Random random_;
   uint32_t turn_ = 0;
 };
 

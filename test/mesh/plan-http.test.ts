@@ -21,6 +21,7 @@ const settings = {
   dotSegments: 'normalize',
   encodedSlashes: 'keep',
   doubleSlashes: 'keep',
+  trace: 'pass',
 }
 
 const web = { address: '192.0.2.1', port: 80, protocol: 'http' }

@@ -14,7 +14,7 @@ using test::PlanText;
 constexpr const char* kHttp =
     R"({"maxHeaderBytes":1000,"maxHeaders":99,"maxUriBytes":2000,"maxRequests":3,"headerTimeout":4,"bodyTimeout":5,)"
     R"("idleTimeout":6,"tunnelTimeout":7,"via":"edge","forwarded":"x-forwarded","trustedForwarded":["10.0.0.0/8"],)"
-    R"("dotSegments":"reject","encodedSlashes":"decode","doubleSlashes":"merge"})";
+    R"("dotSegments":"reject","encodedSlashes":"decode","doubleSlashes":"merge","trace":"start"})";
 
 std::string listener(unsigned id, const std::string& protocol, const std::string& http, unsigned port = 80) {
   return R"({"id":)" + std::to_string(id) + R"(,"name":"l)" + std::to_string(id) +
@@ -78,6 +78,7 @@ TEST_F(ConfigHttp, ReadsSettingsOfListeners) {
   expected.dot_segments = HttpSettings::DotSegments::reject;
   expected.encoded_slashes = HttpSettings::EncodedSlashes::decode;
   expected.merge_slashes = true;
+  expected.trace = HttpSettings::Trace::start;
   EXPECT_EQ(web.http_settings, expected);
 }
 

@@ -59,6 +59,14 @@ export const httpSettings = object(
     doubleSlashes: optional(
       word(['keep', 'merge'], { default: 'keep', description: "What is done with '//' in a path." }),
     ),
+    trace: optional(
+      word(['pass', 'start'], {
+        default: 'pass',
+        description:
+          "What is done with W3C traces. 'pass': nothing. 'start': a request without a valid traceparent gets one, and " +
+          'loses its tracestate.',
+      }),
+    ),
   },
   { description: 'For listeners of protocol http and https: limits, timeouts, and what is said of clients.' },
 )

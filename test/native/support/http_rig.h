@@ -48,6 +48,7 @@ struct HttpRig : ::testing::Test {
     void request_ends(uint32_t endpoint) override { --requests[endpoint]; }
     bool usable(uint32_t endpoint) const override { return !down.contains(endpoint); }
     void pass_over(uint32_t endpoint, Nanoseconds) override { passed_over.push_back(endpoint); }
+    uint64_t random() override { return ++drawn << 8; }
     bool trusts(uint16_t, const wire::Address&) override { return true; }
     void tell_client(FlowEventKind kind, uint32_t) override { told += kind == FlowEventKind::opened ? 1 : -1; }
 
@@ -56,6 +57,7 @@ struct HttpRig : ::testing::Test {
     std::set<uint32_t> down;
     std::vector<uint64_t> hashes;
     uint32_t turn = 0;
+    uint64_t drawn = 0;
     uint16_t next_port = 20'000;
     int open = 0;
     int told = 0;
