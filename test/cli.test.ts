@@ -89,6 +89,7 @@ describe('flatproxy', () => {
       ['run', 'mesh.yaml', '--lanes', 'many'],
       ['run', 'mesh.yaml', '--poll', 'lazy'],
       ['run', 'mesh.yaml', '--drain', 'soon'],
+      ['run', 'mesh.yaml', '--admin', '9090'],
       ['stats', '--json', '--openmetrics'],
       ['demo', '--port', 'ethdev'],
     ]) {
@@ -147,6 +148,7 @@ describe('flatproxy run', () => {
       for (let tries = 0; tries < 1_000 && !pattern.test(said); tries++)
         await new Promise((done) => setTimeout(done, 10))
       assert.match(said, pattern)
+      return pattern.exec(said)
     }
     const end = async (signal: NodeJS.Signals) => (child.kill(signal), (await closed)[0])
     await heard(/./)
@@ -182,16 +184,37 @@ describe('flatproxy run', () => {
     assert.equal(await proxy.end('SIGINT'), 0)
   })
 
-  it('does not start with a bad mesh (3), a missing interface or a taken control socket (4)', async () => {
+  it('tells Prometheus and probes of itself until it has drained', async () => {
+    const proxy = await run(meshFile(sound), '--admin', ':0', '--drain', '20s')
+    const [, at] = (await proxy.heard(/^running .*; admin (http:\/\/127\.0\.0\.1:\d+); process \d+$/m))!
+    const asked = async (path: string) => {
+      const response = await fetch(`${at}${path}`)
+      return `${response.status} ${await response.text()}`
+    }
+    assert.equal(await asked('/ready'), '200 ready\n')
+    assert.match(await asked('/metrics'), /^200 [^]*\nflatproxy_generation 1\n[^]*# EOF\n$/)
+    proxy.child.kill('SIGTERM')
+    await proxy.heard(/^SIGTERM: /m)
+    const said = await asked('/ready').catch(() => 'closed')
+    assert.match(said, /^503 draining: new flows are refused\n$|^closed$/)
+    assert.equal(await proxy.end('SIGTERM'), 0)
+    await assert.rejects(fetch(`${at}/ready`))
+  })
+
+  it('does not start with a bad mesh (3), a missing interface, a taken control socket or admin address (4)', async () => {
     assert.equal(flatproxy('run', meshFile('ports: 5'), '--no-control').status, 3)
     const missing = flatproxy('run', meshFile('ports: { a: { type: iface, interface: nowhere0 } }'), '--no-control')
     assert.equal(missing.status, 4, missing.stderr)
     assert.match(missing.stderr, /nowhere0/)
-    const proxy = await run(meshFile(sound))
+    const proxy = await run(meshFile(sound), '--admin', '127.0.0.1:0')
     await proxy.heard(/^running /)
     const second = flatproxy('run', meshFile(sound), '--control', proxy.control)
     assert.equal(second.status, 4)
     assert.match(second.stderr, /another process listens/)
+    const [, taken] = (await proxy.heard(/ admin http:\/\/(\S+);/))!
+    const third = flatproxy('run', meshFile(sound), '--no-control', '--admin', taken!)
+    assert.equal(third.status, 4)
+    assert.match(third.stderr, /^error: cannot listen on 127\.0\.0\.1:\d+ for --admin: .*EADDRINUSE.*\n {2}remedy: /)
     assert.equal(await proxy.end('SIGTERM'), 0)
   })
 })

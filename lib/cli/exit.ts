@@ -7,7 +7,7 @@ export const exitCodes = {
   usage: [2, 'wrong arguments'],
   noisy: [2, 'a benchmark was noisy three times over; its figures are written'],
   mesh: [3, 'the mesh has problems, asks for what is not supported, or cannot be read'],
-  start: [4, 'cannot start: a capability, module, device or the addon is missing, or the control socket is taken'],
+  start: [4, 'cannot start: a capability, module, device or the addon is missing, or its socket or address is taken'],
   control: [5, 'no proxy answers at the control socket'],
   interrupted: [130, 'interrupted'],
 } as const satisfies Record<string, readonly [code: number, meaning: string]>

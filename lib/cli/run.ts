@@ -3,16 +3,18 @@ import { parseDuration } from '../mesh/duration.js'
 import type { Mesh } from '../mesh/types.js'
 import { loadMesh } from '../mesh/yaml.js'
 import { FlatProxy } from '../proxy/flat-proxy.js'
+import { adminAddress, openAdmin, type Admin, type AdminAddress } from './admin.js'
 import { oneOf, paint, print, type Command, type Values } from './command.js'
 import { controlHelp, controlOption, controlPath } from './control-path.js'
 import { describeMesh } from './describe-mesh.js'
 import { UsageError, type Exit } from './exit.js'
 import { painter } from './paint.js'
 import { explainError } from './problems.js'
+import { Readiness } from './readiness.js'
 
 export const run: Command = {
   name: 'run',
-  usage: 'run MESH [--lanes N] [--poll busy] [--control PATH]',
+  usage: 'run MESH [--lanes N] [--poll busy] [--control PATH] [--admin ADDR]',
   summary: 'carry the traffic of a mesh until it is stopped',
   help: `Opens the ports of a mesh and carries their traffic.
 
@@ -26,10 +28,13 @@ Options
   --drain TIME     how long running flows may go on after SIGTERM. Default: 10s
 ${controlHelp}
   --no-control     no control socket: neither \`flatproxy stats\` nor \`flatproxy flows\`
+  --admin ADDR     an HTTP server at host:port, [v6]:port or :port (of 127.0.0.1): GET /metrics has the counters as
+                   OpenMetrics, GET /ready says 200, or 503 with the reason. Default: none
 
 Examples
   flatproxy run mesh.yaml
   flatproxy run mesh.yaml --lanes 2,3 --poll busy
+  flatproxy run mesh.yaml --admin :9090    # for Prometheus and probes
   kill -HUP $PID       # MESH was edited
 
 Exit codes: 0 stopped, 1 failed, 2 wrong arguments, 3 the mesh has problems, 4 cannot start.`,
@@ -39,16 +44,24 @@ Exit codes: 0 stopped, 1 failed, 2 wrong arguments, 3 the mesh has problems, 4 c
     lanes: { type: 'string' },
     poll: { type: 'string' },
     drain: { type: 'string' },
+    admin: { type: 'string' },
   },
   positionals: 1,
   async run(values, [file]) {
     const options = startOptions(values)
     const drain = drainTime(values)
+    const at = values['admin'] === undefined ? undefined : adminAddress(String(values['admin']))
     const mesh = await loadMesh(file!)
     const proxy = await start(mesh, options)
     if (!proxy) return 'start'
+    const ready = new Readiness(proxy)
+    void watchPorts(proxy, ready).catch(complain)
+    const admin = await tell(at, proxy, ready)
     const control = options.control === false ? 'no control socket' : `control socket ${options.control}`
-    return serve(proxy, file!, drain, `${describeMesh(mesh)}; ${control}; process ${process.pid}`)
+    const parts = [describeMesh(mesh), control, ...(admin ? [`admin ${admin.address}`] : []), `process ${process.pid}`]
+    const exit = await serve(proxy, ready, file!, drain, parts.join('; '))
+    await admin?.close()
+    return exit
   },
 }
 
@@ -87,15 +100,26 @@ async function start(mesh: Mesh, options: ReturnType<typeof startOptions>): Prom
   }
 }
 
+/** Opens what `--admin` asks for; where that cannot be, the proxy does not go on. */
+async function tell(at: AdminAddress | undefined, proxy: FlatProxy, ready: Readiness): Promise<Admin | undefined> {
+  if (!at) return undefined
+  try {
+    return await openAdmin(at, proxy, ready)
+  } catch (error) {
+    await proxy.close()
+    throw error
+  }
+}
+
 /** Until a signal ends it. A port that is lost is told, and the others go on. */
-async function serve(proxy: FlatProxy, file: string, drain: number, what: string): Promise<Exit> {
+async function serve(proxy: FlatProxy, ready: Readiness, file: string, drain: number, what: string): Promise<Exit> {
   process.on('SIGHUP', () => void reload(proxy, file).catch(complain))
   process.on('SIGUSR2', () => void proxy.reopenLogs().catch(complain))
   const signalled = firstSignal()
-  void tellOfPorts(proxy).catch(complain)
   // Who reads this may send signals from now on.
   print(`${paint.green('running')} ${file}: ${what}`)
   const signal = await signalled
+  ready.drain()
   print(`${paint.yellow(signal)}: new flows are refused; running ones may go on for ${drain / 1000} s`)
   // Who asks twice is in a hurry.
   void firstSignal().then(() => proxy.close({ drain: 0 }))
@@ -110,9 +134,10 @@ function firstSignal(): Promise<NodeJS.Signals> {
   })
 }
 
-async function tellOfPorts(proxy: FlatProxy): Promise<void> {
+async function watchPorts(proxy: FlatProxy, ready: Readiness): Promise<void> {
   for await (const { events } of proxy.events({ types: ['port:up', 'port:down'] }))
     for (const event of events) {
+      ready.tell(event)
       if (event.type === 'port:up') print(`${paint.green('port up')} ${event.port}`)
       else print(`${paint.red('port down')} ${event.port}: ${event.reason}`)
     }
