@@ -63,6 +63,9 @@ describe('flatproxy demo', { skip: closed }, () => {
       assert.match(demo.said, /✓ [\d,]+ requests, 0 failed; median/)
       assert.doesNotMatch(demo.said, /✗/)
       assert.match(demo.said, /shop-3 answers/)
+      assert.match(demo.said, /\/preview is answered by shop-3 alone/)
+      assert.match(demo.said, /[1-9]\d* were tried again elsewhere/)
+      assert.match(demo.said, /from head to last byte: p50 \S+ ms/)
       assert.doesNotMatch(demo.said, /\x1b/, 'colours for what is not a terminal') // eslint-disable-line no-control-regex
       assert.deepEqual(readdirSync(folder), [])
       await nothingIsLeft()

@@ -13,9 +13,10 @@ import { exitCodes, type Exit } from './exit.js'
 export const demo: Command = {
   name: 'demo',
   usage: 'demo [--keep] [--port iface|tap]',
-  summary: 'real traffic through flatproxy, in namespaces of its own; takes some 10 seconds',
+  summary: 'real traffic through flatproxy, in namespaces of its own; takes some 20 seconds',
   help: `Makes network namespaces as a container runtime lays them, with a client (curl) and HTTP servers in them, puts flatproxy
-between them, and shows requests being balanced, a server drained and another one added while requests go on. Ends with
+between them, and shows connections being balanced, a server drained and another one added while requests go on; then
+requests routed by path and by weight, fields rewritten, a retry around a server that is killed, and latencies. Ends with
 a summary. Nothing outside of its namespaces is touched, and nothing remains, however it ends.
 
 As root it uses iface ports on veth pairs; without root, in a user namespace, where eBPF may not be loaded, tap ports.

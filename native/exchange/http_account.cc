@@ -114,6 +114,11 @@ void HttpRelay::tell_end(const Exchange& e) {
     record.endpoint_port = pool.port;
   }
   if (!e.head.empty()) tell_texts(e, record);
+  http::TraceParent::Text trace;
+  if (e.trace) {
+    trace = e.trace->text();
+    record.text(ExchangeText::traceparent) = {trace.data(), trace.size()};
+  }
   telemetry_.log->take(record);
 }
 

@@ -142,6 +142,24 @@ TEST_F(HttpAccount, CountsTriesWhereTheyWereMade) {
   expect_nothing_left();
 }
 
+TEST_F(HttpAccount, TellsTheTraceThatARequestIsOf) {
+  settings.trace = HttpSettings::Trace::start;
+  make();
+  const std::string given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  std::string request = "GET / HTTP/1.1\r\nHost: a\r\nTraceparent: ";
+  tcp::Connection& client = open_client();
+  send(ask(client, request.append(given).append("\r\n\r\n")), "HTTP/1.1 204 No Content\r\n\r\n");
+  EXPECT_EQ(told().text(ExchangeText::traceparent), given);
+  tcp::Connection& server = ask(client);
+  const std::string sent = read(server);
+  send(server, "HTTP/1.1 204 No Content\r\n\r\n");
+  const std::string& began = told().text(ExchangeText::traceparent);
+  EXPECT_EQ(began.size(), given.size());
+  std::string line = "traceparent: ";
+  EXPECT_NE(sent.find(line.append(began)), std::string::npos) << sent;
+  expect_nothing_left();
+}
+
 TEST_F(HttpAccount, TellsWhenAClientGoes) {
   make();
   tcp::Connection& client = open_client();

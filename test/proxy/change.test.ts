@@ -125,7 +125,7 @@ describe('1,000 services with 10,000 endpoints', () => {
   const large = { ...mesh, services } as unknown as Mesh
 
   it('are applied, and one endpoint is patched, while the event loop turns', async () => {
-    const proxy = await FlatProxy.start({ mesh })
+    await using proxy = await FlatProxy.start({ mesh })
     const delay = monitorEventLoopDelay({ resolution: 1 })
     delay.enable()
     const applied = await proxy.apply(large)
@@ -136,11 +136,10 @@ describe('1,000 services with 10,000 endpoints', () => {
       services: { 'service-7': { endpoints: [{ address: '10.1.1.31', port: 8080 }] } },
     })
     assert.equal(changes.length, 9)
-    await proxy.close()
   })
 
   it('lose no packet of what runs, and hold no lane', async () => {
-    const proxy = await FlatProxy.start({ mesh })
+    await using proxy = await FlatProxy.start({ mesh })
     const client = await new Host(proxy.port('left'), '02:00:00:00:00:0a', '10.0.0.10', '10.0.0.1').join()
     const server = await new Host(proxy.port('right'), '02:00:00:00:00:0b', '10.0.1.11', '10.0.1.1').join()
     let received = 0
@@ -172,6 +171,5 @@ describe('1,000 services with 10,000 endpoints', () => {
     assert.ok(sent > 1_000)
     assert.equal(received, sent)
     assert.ok(Math.max(...pauses) <= 200, `a lane was held for ${Math.max(...pauses)} us of its CPU time`)
-    await proxy.close()
   })
 })

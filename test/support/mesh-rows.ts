@@ -99,6 +99,7 @@ export const meshObjects: Readonly<Record<string, Node>> = {
   },
   Retry: rule.properties!['retry']!,
   'Timeouts of a rule': rule.properties!['timeouts']!,
+  'Access log': root.properties!['accessLog']!,
   Flows: root.properties!['flows']!,
   Timeouts: root.properties!['flows']!.properties!['timeouts']!,
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { end, spawnIn } from './process.js'
-import { client, service } from './town.js'
+import { client, front, service } from './town.js'
 
 /** Requests a second; each on a connection of its own. */
 export const requestRate = 250
@@ -24,11 +24,12 @@ export class Load {
   private stopping = false
   private readonly child
 
-  constructor() {
+  /** @param place address and port, and how requests are made: each on a connection of its own, or all on one */
+  constructor(place: { address: string; port: number } = service, connection: 'close' | 'keep-alive' = 'close') {
     this.child = spawnIn(client, 'curl', [
-      ...['--silent', '--no-buffer', '--header', 'Connection: close', '--rate', `${requestRate}/s`],
+      ...['--silent', '--no-buffer', '--header', `Connection: ${connection}`, '--rate', `${requestRate}/s`],
       ...['--connect-timeout', '2', '--max-time', '5', '--write-out', ' %{http_code} %{exitcode} %{time_total}\n'],
-      `http://${service.address}:${service.port}/?[1-1000000]`,
+      `http://${place.address}:${place.port}/?[1-1000000]`,
     ])
     createInterface(this.child.stdout).on('line', (line) => this.count(line))
     this.child.once('close', () => {
@@ -66,6 +67,18 @@ export class Load {
   private fail(why: string): void {
     for (const tally of [this.current, this.total]) tally.failures.push(why)
   }
+}
+
+/** Asks once; gives the response's head and body. */
+export async function askOnce(path: string, ...fields: string[]): Promise<string> {
+  const child = spawnIn(client, 'curl', [
+    ...['--silent', '--include', '--max-time', '5', ...fields.flatMap((field) => ['--header', field])],
+    `http://${front.address}:${front.port}${path}`,
+  ])
+  let said = ''
+  child.stdout.on('data', (data: Buffer) => (said += data.toString()))
+  await once(child, 'close')
+  return said
 }
 
 /** A download that takes some seconds. */

@@ -20,6 +20,8 @@ async function download(response: ServerResponse): Promise<void> {
 
 const server = createServer((request, response) => {
   response.setHeader('x-served-by', name)
+  const seen = ['x-team', 'x-secret'].filter((field) => field in request.headers)
+  response.setHeader('x-seen', seen.join(' '))
   if (request.url === '/download') void download(response)
   else response.end(name)
 })

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Flow } from '../../api.js'
 import { FlatProxyError } from '../../errors.js'
+import type { Mesh } from '../../mesh/types.js'
 import type { FlatProxy } from '../../proxy/flat-proxy.js'
 import { flowLines } from '../flow-lines.js'
 import { statsLines } from '../stats-lines.js'
 import { count } from '../table.js'
+import { HttpStory } from './http-story.js'
 import { requestRate, startDownload, type Download, type Load, type Tally } from './load.js'
 import { drawBars, quantile } from './picture.js'
 import { live, paint, say, scene, verdict } from './screen.js'
@@ -41,6 +43,7 @@ export class Story {
     } finally {
       await this.load.stop()
     }
+    await this.requests()
     return this.conclude()
   }
 
@@ -97,6 +100,15 @@ export class Story {
     this.expect(whole, `the download from ${server} is whole: ${megabytes(bytes)}`)
   }
 
+  private async requests(): Promise<void> {
+    const http = new HttpStory(this.proxy, this.shops, this.signal, (ok, text) => this.expect(ok, text))
+    const { answers, failures, times } = await http.tell(this.mesh())
+    const { total } = this.load
+    for (const [name, count] of answers) total.answers.set(name, (total.answers.get(name) ?? 0) + count)
+    total.failures.push(...failures)
+    total.times.push(...times)
+  }
+
   /** The shop that sends the download. */
   private async senderOf(download: Download): Promise<Shop> {
     for (;;) {
@@ -107,10 +119,17 @@ export class Story {
     }
   }
 
+  private mesh(): Mesh {
+    return meshOf(
+      this.joint,
+      this.shops.map(({ container }) => container),
+      this.drained,
+    )
+  }
+
   /** Applies the mesh as it is to be now, and tells what that changed. */
   private async change(): Promise<void> {
-    const open = this.shops.map(({ container }) => container)
-    const { changes } = await this.proxy.apply(meshOf(this.joint, open, this.drained))
+    const { changes } = await this.proxy.apply(this.mesh())
     for (const change of changes) say(paint.dim(`     ${change.toString()}`))
     await sleep(settling, undefined, { signal: this.signal })
   }

@@ -18,6 +18,11 @@ export const shops: readonly Container[] = [
 export const gateway = '169.254.1.1'
 export const service = { name: 'shop', address: '10.96.0.10', port: 80 } as const
 export const shopPort = 8080
+/** Where requests are taken, and routed. */
+export const front = { name: 'web', address: '10.96.0.20', port: 80 } as const
+/** Services behind it, by who serves them. */
+const stable = ['shop-1', 'shop-2']
+const canary = ['shop-3']
 
 /** How the containers are joined to flatproxy. */
 export type Joint = 'iface' | 'tap'
@@ -37,6 +42,43 @@ export function meshOf(joint: Joint, open: readonly Container[], drained: readon
     ports: Object.fromEntries(containers.map((container) => [container.name, portOf(joint, container)])),
     workloads: Object.fromEntries(containers.map(({ name, address }) => [name, { on: name, addresses: [address] }])),
     services: { [service.name]: { address: service.address, port: service.port, endpoints } },
+  }
+}
+
+/** The same mesh, with a listener for requests in front of the shops. */
+export function withRoutes(mesh: Mesh): Mesh {
+  const serviceOf = (workloads: readonly string[]) => ({
+    port: 80,
+    balance: 'roundRobin' as const,
+    endpoints: workloads.map((workload) => ({ workload, port: shopPort })),
+  })
+  const path = (value: string) => [{ path: { type: 'PathPrefix', value } as const }]
+  return {
+    ...mesh,
+    services: { ...mesh.services, stable: serviceOf(stable), canary: serviceOf(canary) },
+    listeners: { [front.name]: { address: front.address, port: front.port, protocol: 'http' } },
+    routes: [
+      {
+        name: 'preview',
+        rules: [{ matches: path('/preview'), backendRefs: [{ service: 'canary' }] }],
+      },
+      {
+        name: 'shop',
+        rules: [
+          {
+            filters: [
+              { type: 'RequestHeaderModifier', set: { 'x-team': 'blue' }, remove: ['x-secret'] },
+              { type: 'ResponseHeaderModifier', add: { 'x-through': 'flatproxy' } },
+            ],
+            backendRefs: [
+              { service: 'stable', weight: 90 },
+              { service: 'canary', weight: 10 },
+            ],
+            retry: { attempts: 2, backoff: '5ms' },
+          },
+        ],
+      },
+    ],
   }
 }
 
