@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -184,6 +184,22 @@ describe('flatproxy run', () => {
     assert.equal(await proxy.end('SIGINT'), 0)
   })
 
+  it('opens its access log anew at SIGUSR2, and says so when it cannot', async () => {
+    const log = join(folder, 'logs', 'access.log')
+    mkdirSync(join(folder, 'logs'))
+    const proxy = await run(meshFile(`${sound}accessLog: { file: ${JSON.stringify(log)} }\n`))
+    await proxy.heard(/^running /)
+    assert.ok(existsSync(log))
+    renameSync(log, `${log}.1`)
+    proxy.child.kill('SIGUSR2')
+    for (let tries = 0; tries < 500 && !existsSync(log); tries++) await new Promise((done) => setTimeout(done, 10))
+    assert.ok(existsSync(log))
+    renameSync(join(folder, 'logs'), join(folder, 'gone'))
+    proxy.child.kill('SIGUSR2')
+    await proxy.heard(/access log .* cannot be opened/)
+    assert.equal(await proxy.end('SIGTERM'), 0)
+  })
+
   it('tells Prometheus and probes of itself until it has drained', async () => {
     const proxy = await run(meshFile(sound), '--admin', ':0', '--drain', '20s')
     const [, at] = (await proxy.heard(/^running .*; admin (http:\/\/127\.0\.0\.1:\d+); process \d+$/m))!
@@ -197,7 +213,7 @@ describe('flatproxy run', () => {
     await proxy.heard(/^SIGTERM: /m)
     const said = await asked('/ready').catch(() => 'closed')
     assert.match(said, /^503 draining: new flows are refused\n$|^closed$/)
-    assert.equal(await proxy.end('SIGTERM'), 0)
+    assert.equal((await proxy.closed)[0], 0) // there is nothing to drain
     await assert.rejects(fetch(`${at}/ready`))
   })
 
