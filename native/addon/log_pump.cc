@@ -45,7 +45,7 @@ void LogPump::run() {
       sleep();
       continue;
     }
-    wake_();
+    if (writer_.has_heard()) wake_();
     std::this_thread::sleep_for(kPause);
   }
   while (writer_.pass()) {

@@ -108,11 +108,8 @@ void HttpRelay::tell_end(const Exchange& e) {
   record.outcome = e.outcome;
   record.version = e.version;
   record.tries = e.tries;
-  if (e.tries > 0) {
-    const upstream::Pool& pool = pools_.pool(e.pool);
-    record.endpoint = pool.address;
-    record.endpoint_port = pool.port;
-  }
+  record.endpoint = e.endpoint_address;
+  record.endpoint_port = e.endpoint_port;
   if (!e.head.empty()) tell_texts(e, record);
   http::TraceParent::Text trace;
   if (e.trace) {

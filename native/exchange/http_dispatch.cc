@@ -41,6 +41,8 @@ void HttpRelay::dispatch(Exchange& e) {
   HttpSession& s = session_of(e);
   e.pool = pools_.find(endpoint->id, endpoint->address, endpoint->port, pool_settings(*service, settings_of(s).relay));
   e.endpoint = endpoint->id;
+  e.endpoint_address = endpoint->address;
+  e.endpoint_port = endpoint->port;
   begin_try(e);
   s.active_at = now_ms();
   if (e.rule->backend_timeout > 0) e.try_deadline = now_ + e.rule->backend_timeout;

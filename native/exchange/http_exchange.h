@@ -62,7 +62,9 @@ struct Exchange {
   uint32_t session = kNone;
   uint32_t link = kNone;  ///< to the endpoint
   uint32_t pool = kNone;
-  uint32_t endpoint = kNone;  ///< id
+  uint32_t endpoint = kNone;  ///< id of the one that was tried last
+  uint16_t endpoint_port = 0;
+  wire::Address endpoint_address;
   uint32_t hold = 0;          ///< on the routes that `rule` belongs to
   const HttpRule* rule = nullptr;
   const HttpBackend* backend = nullptr;

@@ -42,6 +42,11 @@ LogWriter::Heard LogWriter::take_heard() {
   return {std::exchange(heard_, {}), heard_lost_ + by_lanes};
 }
 
+bool LogWriter::has_heard() const {
+  const std::lock_guard lock(mutex_);
+  return heard_count_ > 0;
+}
+
 LogWriter::Totals LogWriter::totals() const {
   const std::lock_guard lock(mutex_);
   Totals totals = totals_;

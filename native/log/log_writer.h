@@ -44,6 +44,8 @@ class LogWriter {
   void reopen();
   void listen(bool wanted);
   Heard take_heard();
+  /// Whether there is something for the listener to take.
+  bool has_heard() const;
   Totals totals() const;
 
   /// Takes what is there. True: there was something. One thread.
