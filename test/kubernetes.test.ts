@@ -202,14 +202,14 @@ describe('what a mesh cannot say', () => {
     const at = (line: number, rule: number, text: string) =>
       `${line} spec.rules[${rule}].sessionPersistence${text.replace(': ', ': HTTPRoute odd: ')}`
     assert.deepEqual(await told('sessions.yaml'), [
-      at(31, 0, '.idleTimeout: a session that is idle does not end'),
-      at(31, 0, '.absoluteTimeout: a cookie of lifetimeType Session has no timeout'),
-      at(33, 1, ': sessionName is missing'),
-      at(35, 2, ': absoluteTimeout is missing'),
-      at(37, 3, '.cookieConfig.lifetimeType: Session or Permanent is expected here'),
-      at(39, 4, ': of several backends clients stay with none'),
-      at(42, 6, ': another rule that leads to default/web:9 says something else of sessions'),
-      at(44, 7, ': the cookie a is that of default/web:1 already'),
+      at(36, 0, '.idleTimeout: a session that is idle does not end'),
+      at(36, 0, '.absoluteTimeout: a cookie of lifetimeType Session has no timeout'),
+      at(38, 1, ': sessionName is missing'),
+      at(40, 2, ': absoluteTimeout is missing'),
+      at(42, 3, '.cookieConfig.lifetimeType: Session or Permanent is expected here'),
+      at(44, 4, ': of several backends clients stay with none'),
+      at(47, 6, ': another rule that leads to default/web:9 says something else of sessions'),
+      at(49, 7, ': the cookie a is that of default/web:1 already'),
     ])
     const { services } = (await fromKubernetes(`${folder}/odd/sessions.yaml`, { strict: false })).mesh
     const kept = Object.entries(services!).flatMap(([name, { sessionAffinity }]) =>
