@@ -236,6 +236,7 @@ export interface ExchangeRecord {
   referer: string | null
   forwardedFor: string | null
   requestId: string | null
+  /** That of the request, or the one that it was given. */
   traceparent: string | null
 }
 

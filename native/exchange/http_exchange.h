@@ -72,11 +72,11 @@ struct Exchange {
   http::BodyReader request;
   http::BodyReader response;
   http::Asked asked;
-  Nanoseconds began = 0;      ///< its head was whole
-  Nanoseconds try_began = 0;  ///< an endpoint was chosen
-  Nanoseconds answered = 0;   ///< its response began; 0: not yet
-  uint64_t bytes[2] = {};     ///< of contents: from the client, to it
   std::optional<http::TraceParent> trace;  ///< that it begins
+  Nanoseconds began = 0;                   ///< its head was whole
+  Nanoseconds try_began = 0;               ///< an endpoint was chosen
+  Nanoseconds answered = 0;                ///< its response began; 0: not yet
+  uint64_t bytes[2] = {};                  ///< of contents: from the client, to it
   Nanoseconds request_deadline = kNever;
   Nanoseconds try_deadline = kNever;
   Nanoseconds retry_at = kNever;

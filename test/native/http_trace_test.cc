@@ -114,6 +114,7 @@ TEST_F(HttpTraceTest, BeginsOneWhereThereIsNone) {
   settings.trace = HttpSettings::Trace::start;
   make();
   EXPECT_EQ(passed("X: y\r\n"), "X: y\r\n" + first);
+  EXPECT_EQ("traceparent: " + log.entries.back().text(ExchangeText::traceparent) + "\r\n", first);
   EXPECT_EQ(passed("tracestate: a=b\r\nX: y\r\n").substr(0, 19), "X: y\r\ntraceparent: ");
   EXPECT_EQ(policy.drawn, 6u);
   expect_nothing_left();
@@ -125,6 +126,8 @@ TEST_F(HttpTraceTest, KeepsAValidOne) {
   for (const std::string& fields : {"TraceParent: " + valid + "\r\ntracestate: a=b\r\ntracestate: c=d\r\n",
                                     "traceparent: 01" + valid.substr(2) + "-more\r\n"}) {
     EXPECT_EQ(passed(fields), fields);
+    const std::string& told = log.entries.back().text(ExchangeText::traceparent);
+    EXPECT_EQ(fields.substr(13, told.size()), told);
   }
   EXPECT_EQ(policy.drawn, 0u);
   expect_nothing_left();
