@@ -6,7 +6,7 @@ import { request, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { openMetrics, openMetricsType, type Mesh, type Stats } from '#lib/index.js'
+import { FlatProxyError, openMetrics, openMetricsType, type Mesh, type Stats } from '#lib/index.js'
 import { adminAddress, openAdmin, type Admin } from '#lib/cli/admin.js'
 import { Readiness } from '#lib/cli/readiness.js'
 
@@ -16,6 +16,9 @@ const stats = {
   ports: { a: { receivedPackets: 1, sentPackets: 2 } },
   services: {},
   listeners: {},
+  routes: {},
+  endpoints: {},
+  accessLog: { written: 0, lost: 0 },
   tcp: {},
   reasons: {},
   lanes: [],
@@ -91,9 +94,14 @@ describe('the admin server', () => {
       const { status, headers } = await ask(admin, '/ready', method)
       assert.deepEqual([status, headers.allow], [405, 'GET, HEAD'])
     }
-    proxy.failure = new Error('the proxy is closed')
-    const late = await ask(admin, '/metrics')
-    assert.deepEqual([late.status, late.text], [503, 'the proxy is closed\n'])
+    for (const [code, status] of [
+      ['CLOSED', 503],
+      ['INTERNAL', 500],
+    ] as const) {
+      proxy.failure = new FlatProxyError(`ERR_FLATPROXY_${code}`, 'there are none')
+      const answer = await ask(admin, '/metrics')
+      assert.deepEqual([answer.status, answer.text], [status, 'there are none\n'])
+    }
   })
 
   it('ends with its connections, also one that says nothing', async () => {

@@ -116,7 +116,7 @@ async function pageOf(method: string | undefined, url: string, ...about: Paramet
   try {
     return await page(...about)
   } catch (error) {
-    // The proxy is about to end.
-    return { status: 503, text: `${(error as Error).message}\n` }
+    const ending = error instanceof FlatProxyError && error.code === 'ERR_FLATPROXY_CLOSED'
+    return { status: ending ? 503 : 500, text: `${(error as Error).message}\n` }
   }
 }
