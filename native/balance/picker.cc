@@ -75,6 +75,12 @@ uint32_t Picker::pick(uint64_t hash, const LaneBalance& lane) const {
   return kNone;
 }
 
+/// When all are passed over: the one at a place of candidates_, or, if that is avoided, the next one.
+uint32_t Picker::in_panic(uint32_t place, const LaneBalance& lane) const {
+  if (candidates_[place].id == lane.avoided) place = (place + 1) % static_cast<uint32_t>(candidates_.size());
+  return candidates_[place].index;
+}
+
 template <typename Table>
 uint32_t Picker::pick_by_hash(const Table& table, uint64_t hash, const LaneBalance& lane) const {
   for (uint32_t attempt = 0; attempt < kHashAttempts; ++attempt) {
@@ -87,7 +93,7 @@ uint32_t Picker::pick_by_hash(const Table& table, uint64_t hash, const LaneBalan
     const Candidate& c = candidates_[(start + i) % candidates_.size()];
     if (lane.usable(c.id)) return c.index;
   }
-  return candidates_[table.at(hash)].index;
+  return in_panic(table.at(hash), lane);
 }
 
 uint32_t Picker::pick_round_robin(const LaneBalance& lane) const {
@@ -98,22 +104,23 @@ uint32_t Picker::pick_round_robin(const LaneBalance& lane) const {
     if (lane.usable(c.id)) return c.index;
   }
   if (++position >= turns_.size()) position = 0;
-  return candidates_[turns_[position]].index;
+  return in_panic(turns_[position], lane);
 }
 
 uint32_t Picker::pick_least_request(uint64_t hash, const LaneBalance& lane) const {
+  constexpr uint32_t kUsable = 2;
   const Candidate* best = nullptr;
-  bool best_usable = false;
+  uint32_t best_rank = 0;
   const auto consider = [&](const Candidate& c) {
-    const bool usable = lane.usable(c.id);
+    const uint32_t rank = lane.usable(c.id) ? kUsable : c.id != lane.avoided ? 1 : 0;
     if (best != nullptr) {
       // With the flow to come counted in, so that weights matter among the idle, too.
       const uint64_t load = (uint64_t{lane.open_flows[c.id]} + 1) * best->weight;
       const uint64_t best_load = (uint64_t{lane.open_flows[best->id]} + 1) * c.weight;
-      if (usable < best_usable || (usable == best_usable && load >= best_load)) return;
+      if (rank < best_rank || (rank == best_rank && load >= best_load)) return;
     }
     best = &c;
-    best_usable = usable;
+    best_rank = rank;
   };
   const size_t n = candidates_.size();
   if (n <= kSearched) {
@@ -123,7 +130,7 @@ uint32_t Picker::pick_least_request(uint64_t hash, const LaneBalance& lane) cons
   }
   consider(candidates_[(hash & 0xffffffff) % n]);
   consider(candidates_[(hash >> 32) % n]);
-  for (size_t i = 0; i < n && !best_usable; ++i) consider(candidates_[(hash + i) % n]);
+  for (size_t i = 0; i < n && best_rank < kUsable; ++i) consider(candidates_[(hash + i) % n]);
   return best->index;
 }
 

@@ -29,8 +29,9 @@ struct LaneBalance {
   uint32_t* open_flows;         ///< by endpoint id
   uint32_t* passed_over_until;  ///< endpoints that have failed requests, by endpoint id; seconds
   const EndpointHealth& health;
-  uint32_t now = 0;  ///< seconds
-  bool usable(uint32_t id) const { return health.healthy(id) && passed_over_until[id] <= now; }
+  uint32_t now = 0;         ///< seconds
+  uint32_t avoided = ~0u;  ///< the id of an endpoint that a request has failed at: only if there is no other
+  bool usable(uint32_t id) const { return health.healthy(id) && passed_over_until[id] <= now && id != avoided; }
 };
 
 /// Chooses an endpoint of one service and one address family. Built with the snapshot, immutable, shared by all lanes;
@@ -63,6 +64,7 @@ class Picker {
   bool empty() const { return candidates_.empty(); }
 
  private:
+  uint32_t in_panic(uint32_t place, const LaneBalance& lane) const;
   template <typename Table>
   uint32_t pick_by_hash(const Table& table, uint64_t hash, const LaneBalance& lane) const;
   uint32_t pick_round_robin(const LaneBalance& lane) const;

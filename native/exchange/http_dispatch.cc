@@ -15,9 +15,6 @@ namespace {
 
 using upstream::Pools;
 
-constexpr int kChoices = 4;            // of an endpoint that was not tried just now
-constexpr uint32_t kLeastRetries = 3;  // at once, whatever the share below
-constexpr uint32_t kRetriesPart = 5;   // of the exchanges one in so many may be a retry
 constexpr Nanoseconds kMostBackOff = 10'000'000'000;
 
 upstream::PoolSettings pool_settings(const Service& service, const RelaySettings& relay) {
@@ -86,17 +83,9 @@ const Endpoint* HttpRelay::named_endpoint(const Exchange& e, const Service& serv
 }
 
 const Endpoint* HttpRelay::balanced_endpoint(const Exchange& e, const Service& service) {
-  const HttpSession& s = session_of(e);
-  uint64_t hash = balance_hash(e, service);
-  const Endpoint* endpoint = nullptr;
-  for (int i = 0; i < kChoices; ++i) {
-    const uint32_t index = policy_.pick(service, hash, s.client);
-    if (index == Picker::kNone) return nullptr;
-    endpoint = &service.endpoints[index];
-    if (!e.elsewhere || endpoint->id != e.endpoint) break;
-    hash = mix(hash + 1);
-  }
-  return endpoint;
+  const uint32_t avoided = e.elsewhere ? e.endpoint : Endpoint::kNone;
+  const uint32_t index = policy_.pick(service, balance_hash(e, service), session_of(e).client, avoided);
+  return index != Picker::kNone ? &service.endpoints[index] : nullptr;
 }
 
 /// One that was used last; nullptr: none is idle. What has happened to one we may not have been told yet.
@@ -242,14 +231,14 @@ bool HttpRelay::nothing_was_taken(const Exchange& e, const Link& link) {
 /// Tries once more after a while, if the rule and the budget let it. @param allowed the rule says so of what has
 /// happened
 bool HttpRelay::try_again(Exchange& e, bool allowed) {
-  if (!allowed || !may_replay(e) || e.tries > e.rule->retry->attempts) return false;
-  const uint32_t most = std::max(kLeastRetries, exchanges_.count() / kRetriesPart);
-  if (!e.retrying && retrying_ >= most) return false;
-  if (!e.retrying) ++retrying_;
-  e.retrying = e.elsewhere = true;
+  if (!allowed || !may_replay(e)) return false;
+  // One on a kept connection that was lost is no attempt of the rule's.
+  const uint32_t tries = e.tries - (e.retried_reuse ? 1u : 0u);
+  if (tries > e.rule->retry->attempts || !retries_.take_retry(now_)) return false;
+  e.elsewhere = true;
   count_retry(e);
   let_link_go(e, After::reset);
-  const Nanoseconds base = std::min(e.rule->retry->backoff << std::min<uint32_t>(e.tries - 1u, 10), kMostBackOff);
+  const Nanoseconds base = std::min(e.rule->retry->backoff << std::min<uint32_t>(tries - 1, 10), kMostBackOff);
   // Half of it at least, so that those who have failed together do not come back together.
   e.retry_at = now_ + base / 2 + (base > 1 ? mix(now_ + e.index) % (base / 2) : 0);
   e.stage = Exchange::Stage::backing_off;

@@ -95,7 +95,6 @@ struct Exchange {
   bool elsewhere = false;   ///< another endpoint than the one that was tried is asked for
   bool moves = false;       ///< its client gets a cookie that names the endpoint
   bool retried_reuse = false;
-  bool retrying = false;    ///< counts in the budget of retries
   bool counted = false;     ///< among its endpoint's requests
   bool link_keeps = false;  ///< its link may serve another request
   bool head_begun = false;  ///< a part of a response's head has come

@@ -21,6 +21,7 @@
 #include "stats/relay_counters.h"
 #include "tcp/stack.h"
 #include "upstream/pools.h"
+#include "upstream/retry_budget.h"
 
 namespace flatproxy {
 
@@ -31,7 +32,8 @@ class HttpPolicy {
   /// nullptr: there is none any more.
   virtual const Service* service(uint32_t id) const = 0;
   /// An endpoint for a request, as an index in the service, or Picker::kNone.
-  virtual uint32_t pick(const Service& service, uint64_t hash, const RelayClient& client) = 0;
+  /// @param avoided the id of one that is taken only if there is no other; Endpoint::kNone: none is
+  virtual uint32_t pick(const Service& service, uint64_t hash, const RelayClient& client, uint32_t avoided) = 0;
   /// How to connect to it; nothing: there is no way, or no port to come from.
   virtual std::optional<RelayTarget> way_to(const Service& service, const Endpoint& endpoint,
                                             const RelayClient& client) = 0;
@@ -243,7 +245,7 @@ class HttpRelay {
   uint32_t parsed_ = Exchange::kNone;  // the exchange that `request_` is of
   std::unique_ptr<char[]> path_copy_ = std::make_unique<char[]>(http::HeadSource::kMost);
   std::string_view path_;  // of `request_`, normalized
-  uint32_t retrying_ = 0;
+  upstream::RetryBudget retries_;
   uint32_t turn_ = 0;
   bool draining_ = false;
   uint32_t drain_next_ = 0;

@@ -141,6 +141,7 @@ void HttpRelay::begin(HttpSession& s) {
   if (e.rule->redirect) return redirect(e);
   if (e.rule->direct) return answer_directly(e, *e.rule->direct);
   if (!choose_backend(e)) return fail(e, 500, Outcome::no_backend);
+  retries_.begin_request(now_);
   dispatch(e);
 }
 

@@ -282,7 +282,6 @@ void HttpRelay::end_exchange(Exchange& e) {
   count_end(e);
   tell_end(e);
   let_link_go(e, After::reset);
-  if (e.retrying) --retrying_;
   routes_.let_go(e.hold);
   if (parsed_ == e.index) parsed_ = Exchange::kNone;
   s.exchange = HttpSession::kNone;

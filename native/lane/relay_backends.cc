@@ -52,7 +52,7 @@ std::optional<RelayTarget> RelayBackends::original_of(const RelayClient& client)
 }
 
 std::optional<RelayTarget> RelayBackends::choose_of(const Service& service, const RelayClient& client) {
-  const uint32_t index = pick(service, balance_hash(service, client.ends), client);
+  const uint32_t index = pick(service, balance_hash(service, client.ends), client, Endpoint::kNone);
   if (index == Picker::kNone) return std::nullopt;
   std::optional<RelayTarget> target = way_to(service, service.endpoints[index], client);
   if (target) ++balance_.open_flows[target->endpoint];
@@ -112,10 +112,12 @@ const Backend* RelayBackends::backend_for(const Listener& listener) {
 }
 
 /// Of the client's family if there is one: what connects them then needs no other route than what they are used to.
-uint32_t RelayBackends::pick(const Service& service, uint64_t hash, const RelayClient& client) {
+uint32_t RelayBackends::pick(const Service& service, uint64_t hash, const RelayClient& client, uint32_t avoided) {
+  LaneBalance balance = balance_;
+  balance.avoided = avoided;
   const uint8_t first = client.ends.source.is_v4() ? 4 : 6;
   for (const uint8_t family : {first, static_cast<uint8_t>(10 - first)}) {
-    const uint32_t index = service.picker(family).pick(hash, balance_);
+    const uint32_t index = service.picker(family).pick(hash, balance);
     if (index != Picker::kNone) return index;
   }
   return Picker::kNone;

@@ -47,7 +47,7 @@ class RelayBackends : public RelayPolicy, public HttpPolicy {
   void give_back(const RelayTarget& target) override;
 
   const Service* service(uint32_t id) const override;
-  uint32_t pick(const Service& service, uint64_t hash, const RelayClient& client) override;
+  uint32_t pick(const Service& service, uint64_t hash, const RelayClient& client, uint32_t avoided) override;
   std::optional<RelayTarget> way_to(const Service& service, const Endpoint& endpoint,
                                     const RelayClient& client) override;
   void closed(const RelayTarget& target) override;

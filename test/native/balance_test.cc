@@ -264,6 +264,17 @@ INSTANTIATE_TEST_SUITE_P(All, EveryBalance,
                          testing::Values(Balance::maglev, Balance::round_robin, Balance::least_request,
                                          Balance::ring_hash));
 
+TEST_P(EveryBalance, AvoidsOneIfThereIsAnother) {
+  World world;
+  const Picker picker(GetParam(), 0, candidates(2));
+  world.open_flows[1] = 9;
+  world.lane.avoided = 0;
+  for (uint32_t i = 0; i < 100; ++i) EXPECT_EQ(picker.pick(nth_hash(i), world.lane), 1u);
+  world.passed_over_until[0] = world.passed_over_until[1] = 9;
+  for (uint32_t i = 0; i < 100; ++i) EXPECT_EQ(picker.pick(nth_hash(i), world.lane), 1u) << "in panic, too";
+  EXPECT_EQ(Picker(GetParam(), 0, candidates(1)).pick(1, world.lane), 0u);
+}
+
 TEST_P(EveryBalance, NothingToChooseFrom) {
   World world;
   EXPECT_EQ(Picker().pick(1, world.lane), Picker::kNone);

@@ -27,6 +27,43 @@ TEST_F(HttpRetryTest, SendsOnceMoreWhatAKeptConnectionHasLost) {
   expect_nothing_left();
 }
 
+TEST_F(HttpRetryTest, LeavesTheAttemptsToARequestThatAKeptConnectionHasLost) {
+  rule().retry = RetrySettings{};
+  relay_settings.connect_timeout = kSecond / 2;
+  make();
+  tcp::Connection& client = open_client();
+  send(ask(client), kOk);
+  read(client);
+  tcp::Connection& kept = ask(client);
+  stack(kOutside).unlisten(pair->side(kOutside).listener);
+  abort(kept);
+  run(kSecond * 9 / 20);
+  stack(kOutside).listen_as(pair->side(kOutside).listener, 16);
+  run(kSecond);
+  ASSERT_EQ(servers.size(), 1u);
+  EXPECT_EQ(read(*servers[0]), kGet);
+  send(*servers[0], kOk);
+  EXPECT_EQ(read(client), kOk);
+  expect_nothing_left();
+}
+
+TEST(RetryBudget, IsAShareOfTheLastSeconds) {
+  using Budget = upstream::RetryBudget;
+  constexpr Nanoseconds kSecond = HttpRig::kSecond;
+  Budget budget;
+  const auto take_all = [&](Nanoseconds now) {
+    uint32_t taken = 0;
+    while (taken < 10'000 && budget.take_retry(now)) ++taken;
+    return taken;
+  };
+  EXPECT_EQ(take_all(kSecond), Budget::kLeast);
+  for (int i = 0; i < 1000 * int{Budget::kPart}; ++i) budget.begin_request(2 * kSecond);
+  EXPECT_EQ(take_all(2 * kSecond), 1000 - Budget::kLeast);
+  EXPECT_EQ(take_all(11 * kSecond), Budget::kLeast) << "the first hundred are too long ago to count";
+  EXPECT_EQ(take_all(20 * kSecond), 0u);
+  EXPECT_EQ(take_all(21 * kSecond), Budget::kLeast);
+}
+
 TEST_F(HttpRetryTest, DoesNotSendTwiceWhatMayHaveBeenActedOn) {
   make();
   tcp::Connection& client = open_client();
@@ -57,6 +94,7 @@ TEST_F(HttpRetryTest, TriesAnotherEndpointWhenOneCannotBeReached) {
   stack(kOutside).listen_as(pair->side(kOutside).listener, 16);
   run(kSecond);
   EXPECT_EQ(policy.turn, 2u);
+  EXPECT_EQ(policy.avoided, 0u);
   ASSERT_EQ(servers.size(), 1u);
   EXPECT_EQ(read(*servers[0]), "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 2\r\n\r\nhi");
   send(*servers[0], kOk);

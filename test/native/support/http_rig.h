@@ -24,8 +24,9 @@ struct HttpRig : ::testing::Test {
   /// Two services, whose endpoints are ports of the outside; they are picked in turn.
   struct Policy : HttpPolicy {
     const Service* service(uint32_t id) const override { return id == 0 ? &shop : id == 1 ? &cart : nullptr; }
-    uint32_t pick(const Service& service, uint64_t hash, const RelayClient&) override {
+    uint32_t pick(const Service& service, uint64_t hash, const RelayClient&, uint32_t avoid) override {
       hashes.push_back(hash);
+      avoided = avoid;
       const auto n = static_cast<uint32_t>(service.endpoints.size());
       for (uint32_t i = 0; i < 2 * n; ++i) {
         const uint32_t index = turn++ % n;
@@ -58,6 +59,7 @@ struct HttpRig : ::testing::Test {
     std::vector<uint64_t> hashes;
     uint32_t turn = 0;
     uint64_t drawn = 0;
+    uint32_t avoided = Endpoint::kNone;
     uint16_t next_port = 20'000;
     int open = 0;
     int told = 0;
