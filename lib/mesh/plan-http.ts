@@ -163,5 +163,6 @@ function pairs(fields: { readonly [_: string]: string } = {}): [string, string][
 }
 
 function planRetry({ attempts, codes, backoff, on }: SettledRetry): object {
-  return { attempts, codes, backoff, connectFailure: on.includes('connectFailure'), reset: on.includes('reset') }
+  const [connectFailure, reset, timeout] = ['connectFailure', 'reset', 'timeout'].map((what) => on.includes(what))
+  return { attempts, codes, backoff, connectFailure, reset, timeout }
 }

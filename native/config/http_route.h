@@ -61,7 +61,8 @@ struct RetrySettings {
   std::vector<uint16_t> codes;
   Nanoseconds backoff = 25'000'000;  ///< before the first one; doubled and jittered from then on
   bool connect_failure = true;
-  bool reset = true;  ///< before a byte of the response
+  bool reset = true;     ///< before a byte of the response
+  bool timeout = false;  ///< HttpRule::backend_timeout, before a byte of the response
   bool operator==(const RetrySettings&) const = default;
 };
 

@@ -154,7 +154,8 @@ RetrySettings read_retry(const PlanValue& value) {
   retry.backoff = value.at("backoff").duration();
   retry.connect_failure = value.at("connectFailure").flag();
   retry.reset = value.at("reset").flag();
-  value.members(5);
+  retry.timeout = value.at("timeout").flag();
+  value.members(6);
   return retry;
 }
 

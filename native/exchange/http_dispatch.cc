@@ -228,6 +228,17 @@ bool HttpRelay::nothing_was_taken(const Exchange& e, const Link& link) {
   return static_cast<int32_t>(link.connection->una - e.sent_from) <= 0;
 }
 
+/// Whether not one byte of a response has come.
+bool HttpRelay::is_unanswered(const Exchange& e, const Link& link) {
+  return link.connection->received.empty() && e.interim == 0;
+}
+
+/// Whether a request that has got no answer can be sent to another endpoint as if it had not been sent to this one.
+bool HttpRelay::is_harmless_again(const Exchange& e, const Link* link) {
+  if (link == nullptr) return true;
+  return is_unanswered(e, *link) && may_replay(e) && (e.idempotent || nothing_was_taken(e, *link));
+}
+
 /// Tries once more after a while, if the rule and the budget let it. @param allowed the rule says so of what has
 /// happened
 bool HttpRelay::try_again(Exchange& e, bool allowed) {

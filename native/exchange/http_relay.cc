@@ -293,8 +293,10 @@ void HttpRelay::fire_exchange(HttpSession& s, Exchange& e) {
   }
   if (e.stage == Exchange::Stage::tunnel) counters_of(s).idle.add(1);
   if (e.stage >= Exchange::Stage::answering) return cut(e, why);
-  if (Link* link = link_of(e)) count_failure(link->target, pools_.pool_of(*link));
-  fail(e, 504, why);
+  Link* link = link_of(e);
+  if (link != nullptr) count_failure(link->target, pools_.pool_of(*link));
+  const bool allowed = why == Outcome::backend_timeout && e.rule->retry && e.rule->retry->timeout;
+  if (!try_again(e, allowed && is_harmless_again(e, link))) fail(e, 504, why);
 }
 
 }  // namespace flatproxy

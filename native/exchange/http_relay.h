@@ -195,6 +195,8 @@ class HttpRelay {
   void count_failure(const RelayTarget& target, upstream::Pool& pool);
   static bool may_replay(const Exchange& e) { return !e.body_begun; }
   static bool nothing_was_taken(const Exchange& e, const Link& link);
+  static bool is_unanswered(const Exchange& e, const Link& link);
+  static bool is_harmless_again(const Exchange& e, const Link* link);
   bool try_again(Exchange& e, bool allowed);
 
   // http_responses.cc: from the endpoint.

@@ -174,8 +174,7 @@ void HttpRelay::move_response(Exchange& e) {
 
 /// The endpoint has closed its connection, and there is no response.
 void HttpRelay::endpoint_is_silent(Exchange& e, Link& link) {
-  const bool begun = !link.connection->received.empty() || e.interim > 0;
-  const bool harmless = !begun && may_replay(e) && (e.idempotent || nothing_was_taken(e, link));
+  const bool harmless = is_harmless_again(e, &link);
   if (harmless && e.reused && !e.retried_reuse) {
     // It was closed while the request was on its way (RFC 9112 section 9.3.1).
     e.retried_reuse = true;
@@ -185,7 +184,7 @@ void HttpRelay::endpoint_is_silent(Exchange& e, Link& link) {
   }
   count_failure(link.target, pools_.pool_of(link));
   const bool allowed = harmless && e.rule->retry && e.rule->retry->reset;
-  if (!try_again(e, allowed)) fail(e, 502, begun ? Outcome::bad_response : Outcome::endpoint_reset);
+  if (!try_again(e, allowed)) fail(e, 502, is_unanswered(e, link) ? Outcome::endpoint_reset : Outcome::bad_response);
 }
 
 /// What one side says the other gets, whatever it is (RFC 9110 sections 7.8 and 9.3.6).

@@ -219,7 +219,7 @@ describe('the http routes of a plan', () => {
       ],
       backendRefs: [{ service: 'beta', weight: 0, filters: [modifier] }],
       timeouts: { request: '2s', backendRequest: 500 },
-      retry: { codes: [503], on: ['reset'] },
+      retry: { codes: [503], on: ['reset', 'timeout'] },
     })
     const changes = { type: 'RequestHeaderModifier', set: [['x-a', 'b']], add: [['b', 'c']], remove: ['c'] }
     assert.deepEqual(rule, {
@@ -231,7 +231,7 @@ describe('the http routes of a plan', () => {
       ],
       backends: [{ service: 1, weight: 0, filters: [changes] }],
       timeouts: { request: 2_000, backendRequest: 500 },
-      retry: { attempts: 1, codes: [503], backoff: 25, connectFailure: false, reset: true },
+      retry: { attempts: 1, codes: [503], backoff: 25, connectFailure: false, reset: true, timeout: true },
     })
   })
 
@@ -256,6 +256,7 @@ describe('the http routes of a plan', () => {
       backoff: 25,
       connectFailure: true,
       reset: true,
+      timeout: false,
     })
     assert.equal((await planned({ backendRefs, retry: { attempts: 0 } }))['retry'], null)
   })

@@ -135,7 +135,7 @@ TEST_F(ConfigHttp, ReadsWhatIsDone) {
       R"({"type":"URLRewrite","hostname":"other","path":{"type":"ReplacePrefixMatch","value":"/y"}})";
   const std::string backend =
       R"({"service":0,"weight":90,"filters":[{"type":"ResponseHeaderModifier","set":[["e","4"]],"add":[],"remove":[]}]})";
-  const std::string retry = R"({"attempts":2,"codes":[502,503],"backoff":25,"connectFailure":true,"reset":false})";
+  const std::string retry = R"({"attempts":2,"codes":[502,503],"backoff":25,"connectFailure":true,"reset":false,"timeout":true})";
   const std::string redirect = R"({"type":"RequestRedirect","scheme":"https","hostname":null,"port":8443,)"
                                R"("path":{"type":"ReplaceFullPath","value":"/z"},"statusCode":308})";
   const std::string direct = R"({"type":"DirectResponse","status":503,"headers":[["f","5"]],"body":"no"})";
@@ -148,7 +148,7 @@ TEST_F(ConfigHttp, ReadsWhatIsDone) {
   expected.rewrite = UrlRewrite{"other", PathChange{true, "/y"}};
   expected.backends = {{0, 90, {}, {{{"e", "4"}}, {}, {}}}};
   expected.backend_timeout = 1'500'000'000;
-  expected.retry = RetrySettings{2, {502, 503}, 25'000'000, true, false};
+  expected.retry = RetrySettings{2, {502, 503}, 25'000'000, true, false, true};
   EXPECT_EQ(rules.at(0).rule, expected);
   EXPECT_EQ(rules.at(1).rule.redirect, (Redirect{"https", {}, PathChange{false, "/z"}, 8443, 308}));
   EXPECT_EQ(rules.at(2).rule.direct, (DirectResponse{503, {{"f", "5"}}, "no"}));
@@ -213,7 +213,7 @@ TEST_F(ConfigHttp, EveryWrongValueIsRefused) {
       R"("statusCode":308},{"type":"DirectResponse","status":503,"headers":[["f","5"]],"body":"no"})";
   const std::string text =
       plan(route(rule(match, filters, R"({"service":0,"weight":1,"filters":[]})",
-                      R"({"attempts":2,"codes":[502],"backoff":25,"connectFailure":true,"reset":false})"),
+                      R"({"attempts":2,"codes":[502],"backoff":25,"connectFailure":true,"reset":false,"timeout":false})"),
                  R"({"id":1,"hostname":"*.example"})"))
           .text();
   build_text(text);

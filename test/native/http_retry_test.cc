@@ -209,6 +209,63 @@ TEST_F(HttpRetryTest, AnswersForAnEndpointThatSaysNothing) {
   expect_nothing_left();
 }
 
+TEST_F(HttpRetryTest, TriesAgainWhenATryHasTimedOut) {
+  rule().backend_timeout = 2 * kSecond;
+  rule().retry = RetrySettings{.codes = {}, .timeout = true};
+  make();
+  tcp::Connection& client = open_client();
+  tcp::Connection& stopped = ask(client);
+  run(3 * kSecond);
+  ASSERT_TRUE(ends.contains(&stopped)) << "no late response reaches anybody";
+  ASSERT_EQ(servers.size(), 1u);
+  EXPECT_EQ(read(*servers[0]), kGet);
+  send(*servers[0], kOk);
+  EXPECT_EQ(read(client), kOk);
+  // The time of a second one ends it.
+  ask(client);
+  run(6 * kSecond);
+  EXPECT_EQ(status_of(read(client)), "HTTP/1.1 504");
+  EXPECT_EQ(http_counters[listener].retries.read(), 2u);
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, TriesAgainWhenNoConnectionHasComeInTime) {
+  policy.shop.endpoints.clear();
+  add_endpoint(80);
+  add_endpoint(80);
+  rule().backend_timeout = kSecond / 2;
+  rule().retry = RetrySettings{.codes = {}, .timeout = true};
+  make();
+  tcp::Connection& client = open_client();
+  stack(kOutside).unlisten(pair->side(kOutside).listener);
+  const std::string post = "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n";
+  send(client, post);
+  run(kSecond * 9 / 20);
+  stack(kOutside).listen_as(pair->side(kOutside).listener, 16);
+  run(kSecond / 4);
+  EXPECT_EQ(policy.avoided, 0u);
+  ASSERT_EQ(servers.size(), 1u);
+  EXPECT_EQ(read(*servers[0]), post) << "it was sent to nobody before, whatever its method";
+  send(*servers[0], kOk);
+  EXPECT_EQ(read(client), kOk);
+  expect_nothing_left();
+}
+
+TEST_F(HttpRetryTest, DoesNotTryAgainInTimeWhatHasBegun) {
+  rule().backend_timeout = 2 * kSecond;
+  rule().retry = RetrySettings{.codes = {}, .timeout = true};
+  make();
+  tcp::Connection& client = open_client();
+  ask(client, "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n");
+  run(3 * kSecond);
+  EXPECT_EQ(status_of(read(client)), "HTTP/1.1 504") << "it may have been acted on";
+  send(ask(client), "HTTP/1.1 103 Early Hints\r\n\r\n");
+  run(3 * kSecond);
+  EXPECT_EQ(status_of(read(client).substr(28)), "HTTP/1.1 504") << "its response has begun";
+  EXPECT_EQ(http_counters[listener].retries.read(), 0u);
+  expect_nothing_left();
+}
+
 TEST_F(HttpRetryTest, AnswersForAnEndpointThatIsNoServer) {
   make();
   tcp::Connection& client = open_client();

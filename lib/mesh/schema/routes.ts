@@ -105,10 +105,10 @@ const retry = object(
       }),
     ),
     on: optional(
-      list(word(['connectFailure', 'reset']), {
+      list(word(['connectFailure', 'reset', 'timeout']), {
         default: ['connectFailure', 'reset'],
         description:
-          'After what else: no connection came up; it ended before the first byte of a response. Default: both.',
+          'After what else: no connection came up; it ended before the first byte of a response; none came within `backendRequest`. Default: the first two.',
       }),
     ),
   },
