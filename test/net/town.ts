@@ -74,7 +74,9 @@ export async function stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGTER
   await ended
 }
 
-export const startProxy = (mesh: Mesh) => start('node', process.execPath, script('proxy.js'), JSON.stringify(mesh))
+/** @param file where the mesh is that SIGHUP puts in force */
+export const startProxy = (mesh: Mesh, file = '') =>
+  start('node', process.execPath, script('proxy.js'), JSON.stringify(mesh), file)
 /** What a proxy of startProxy() counts. */
 export async function statsOf(proxy: ChildProcess): Promise<Stats> {
   const line = nextLine(proxy)
@@ -83,11 +85,15 @@ export async function statsOf(proxy: ChildProcess): Promise<Stats> {
 }
 
 /** The next line that a program prints. */
-export async function nextLine(child: ChildProcess): Promise<string> {
+export function nextLine(child: ChildProcess): Promise<string> {
   const lines = createInterface(child.stdout!)
-  const [line] = (await once(lines, 'line')) as [string]
-  lines.close()
-  return line
+  return new Promise((resolve, reject) => {
+    lines.once('close', () => reject(new Error(`${child.spawnargs.join(' ')} has said no more`)))
+    lines.once('line', (line) => {
+      resolve(line)
+      lines.close()
+    })
+  })
 }
 
 export const startServer = (port: number) => start('server', process.execPath, script('server.js'), String(port))
