@@ -19,7 +19,7 @@ export interface Row {
   name: string
   bytes: Part | Part[]
   asked?: Asked
-  expect: { messages: Message[]; then?: string; status?: number }
+  expect: { messages: Message[]; then?: string; status?: number; rest?: number }
   node: 'same' | { differs: string; versions?: number[] }
 }
 
