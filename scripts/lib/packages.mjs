@@ -34,6 +34,7 @@ const needs = [
   ['iperf3',             program('iperf3')],
   ['nginx-light',        program('nginx')],
   ['wrk',                program('wrk')],
+  ['slowhttptest',       program('slowhttptest')],
   ['util-linux',         program('nsenter')],
 ]
 
