@@ -207,10 +207,10 @@ describe('a rule', () => {
 
   it('retries after failures', () => {
     assert.deepEqual(ofRule({ backendRefs, retry: {} }), [])
-    assert.deepEqual(ofRule({ backendRefs, retry: { attempts: 11, codes: [200, 503], on: ['timeout'] } }), [
+    assert.deepEqual(ofRule({ backendRefs, retry: { attempts: 11, codes: [200, 503], on: ['refused'] } }), [
       'retry.attempts: 11 is out of range',
       'retry.codes.0: 200 is out of range',
-      "retry.on.0: unknown value 'timeout'",
+      "retry.on.0: unknown value 'refused'",
     ])
   })
 
