@@ -7,18 +7,37 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Stats } from '#lib/index.js'
+import type { Mesh, Stats } from '#lib/index.js'
 import type { Load } from './load-client.js'
 import { endLoad, requestMesh, requestPort, startLoad } from './requests.js'
 import type { SlowEnds } from './slow-client.js'
 import * as town from './town.js'
 
-const port = 8096
-const mesh = requestMesh({
+/** Where others ask; and, so that it is the proxy that they share with the slow ones, where those do. */
+const [port, slowPort] = [8096, 8097]
+const timeouts = { request: '6s' } as const
+const base = requestMesh({
   ports: [port],
   http: { headerTimeout: '2s', bodyTimeout: '3s', idleTimeout: '3s' },
-  rule: { timeouts: { request: '6s' } },
+  rule: { timeouts },
 })
+const mesh: Mesh = {
+  ...base,
+  services: { ...base.services, slow: { port: 80, endpoints: [{ workload: 'server', port: slowPort }] } },
+  routes: [
+    ...base.routes!,
+    {
+      name: 'slow',
+      rules: [
+        {
+          matches: ['/body', '/count'].map((value) => ({ path: { type: 'PathPrefix', value } })),
+          timeouts,
+          backendRefs: [{ service: 'slow' }],
+        },
+      ],
+    },
+  ],
+}
 const each = 300
 const others = 16
 /** How the connections of a kind of slow clients end. */
@@ -37,7 +56,7 @@ describe('slow clients', { skip: town.cannotRun }, () => {
     town.openTown()
     // So that what a client does not read stays with the proxy.
     town.sysctl('client', 'net.ipv4.tcp_rmem=4096 16384 32768')
-    await town.startServer(port)
+    for (const at of [port, slowPort]) await town.startServer(at)
     proxy = await town.startProxy(mesh)
   })
   after(async () => {
