@@ -10,6 +10,7 @@ namespace flatproxy {
 namespace {
 
 constexpr Nanoseconds kLinger = 5 * tcp::kSecond;  // for a client to take its last response in
+constexpr uint32_t kStuck = 1000;                  // milliseconds in which a client takes in something, in need
 
 }  // namespace
 
@@ -215,6 +216,41 @@ void HttpRelay::advance() {
     if (!link.open) return link_failed(link);
     if (!pools_.may_rest_on(link)) close_link(link, upstream::Pools::How::fin);
   });
+  if (is_scarce()) shed_some();
+}
+
+/// As the TCP sees it when it is pressed: soon it would take in nothing from anybody.
+bool HttpRelay::is_scarce() const {
+  const auto is_low = [](const SegmentPool& pool) { return pool.in_use() > pool.segments() / 4 * 3; };
+  return is_low(buffers_.small) || is_low(buffers_.large);
+}
+
+/// Clients that take in nothing of what is there for them hold what all others need: they are reset, as many as it
+/// takes.
+void HttpRelay::shed_some() {
+  constexpr uint32_t kSlice = 64;
+  for (uint32_t i = 0; i < kSlice && is_scarce(); ++i) {
+    if (shed_next_ >= sessions_.limit()) shed_next_ = 0;
+    const uint32_t index = shed_next_++;
+    if (!sessions_.holds(index) || !is_stuck(sessions_[index])) continue;
+    HttpSession& s = sessions_[index];
+    if (s.exchange != HttpSession::kNone) {
+      cut(exchanges_[s.exchange], Outcome::no_buffers);
+    } else {
+      counters_of(s).idle.add(1);
+      end_session(s, true);
+    }
+  }
+}
+
+/// Whether a client has something to take in, and has taken in nothing since it was seen so first, long enough ago.
+bool HttpRelay::is_stuck(HttpSession& s) const {
+  const tcp::Connection& c = *s.connection;
+  const bool waits = c.to_send.bytes() > 0;
+  if (waits && s.seen == c.una) return now_ms() - s.stuck_since >= kStuck;
+  s.seen = waits ? c.una : c.una - 1;
+  s.stuck_since = now_ms();
+  return false;
 }
 
 Nanoseconds HttpRelay::deadline_of(const HttpSession& s) const {

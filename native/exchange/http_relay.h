@@ -155,6 +155,9 @@ class HttpRelay {
   void fire(HttpSession& s);
   void fire_idle(HttpSession& s);
   void fire_exchange(HttpSession& s, Exchange& e);
+  bool is_scarce() const;
+  void shed_some();
+  bool is_stuck(HttpSession& s) const;
 
   // http_requests.cc: from the client.
   void read_requests(HttpSession& s);
@@ -251,6 +254,7 @@ class HttpRelay {
   uint32_t turn_ = 0;
   bool draining_ = false;
   uint32_t drain_next_ = 0;
+  uint32_t shed_next_ = 0;
   Nanoseconds now_ = 0;
 };
 

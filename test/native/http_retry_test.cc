@@ -412,6 +412,34 @@ TEST_F(HttpRetryTest, HoldsAFastServerBackForASlowReader) {
   expect_nothing_left();
 }
 
+TEST_F(HttpRetryTest, LetsNobodyHoldTheBuffersWhoDoesNotRead) {
+  make();
+  std::vector<tcp::Connection*> readers;
+  for (int i = 0; i < 24; ++i) {
+    readers.push_back(&ask(open_client()));
+    read(*readers.back());
+    send(*readers.back(), "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n");
+  }
+  const std::string part(1 << 20, 'x');
+  const Buffers& buffers = pair->side(kRelay).buffers;
+  uint32_t most = 0;
+  for (int i = 0; i < 20; ++i) {
+    for (tcp::Connection* server : std::vector(servers)) {
+      if (stack(kOutside).may_send(*server)) send(*server, part);
+    }
+    run(kSecond / 4);
+    most = std::max(most, buffers.large.in_use() + buffers.small.in_use());
+  }
+  EXPECT_GT(http_counters[listener].outcomes[static_cast<size_t>(Outcome::no_buffers)].read(), 0u) << most;
+  EXPECT_LT(servers.size(), readers.size());
+  EXPECT_LE(buffers.large.in_use(), buffers.large.segments() / 4 * 3);
+  EXPECT_LE(buffers.small.in_use(), buffers.small.segments() / 4 * 3);
+  tcp::Connection& client = open_client();
+  send(ask(client), kOk);
+  EXPECT_EQ(read(client), kOk);
+  expect_nothing_left();
+}
+
 TEST_F(HttpRetryTest, EndsConnectionsWhenItDrains) {
   make();
   tcp::Connection& idle = open_client();
