@@ -29,7 +29,7 @@ struct LaneBalance {
   uint32_t* open_flows;         ///< by endpoint id
   uint32_t* passed_over_until;  ///< endpoints that have failed requests, by endpoint id; seconds
   const EndpointHealth& health;
-  uint32_t now = 0;         ///< seconds
+  uint32_t now = 0;        ///< seconds
   uint32_t avoided = ~0u;  ///< the id of an endpoint that a request has failed at: only if there is no other
   bool usable(uint32_t id) const { return health.healthy(id) && passed_over_until[id] <= now && id != avoided; }
 };

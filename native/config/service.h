@@ -28,7 +28,7 @@ struct HealthCheck {
 
 struct Endpoint {
   static constexpr uint32_t kNone = ~0u;  ///< no id
-  uint32_t id;  ///< dense, stable while (service, address, port) lives
+  uint32_t id;                            ///< dense, stable while (service, address, port) lives
   wire::Address address;
   uint16_t port;
   uint16_t weight;

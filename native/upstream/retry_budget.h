@@ -9,8 +9,8 @@
 namespace flatproxy::upstream {
 
 /// How many requests may be tried again, so that endpoints that fail do not get ever more of them: one in five of those
-/// that have begun in the last ten seconds, or ten a second (retryConstraint of the Gateway API). Many that fail at once,
-/// since their endpoint has died, may so be tried again at once.
+/// that have begun in the last ten seconds, or ten a second (retryConstraint of the Gateway API). Many that fail at
+/// once, since their endpoint has died, may so be tried again at once.
 class RetryBudget {
  public:
   static constexpr uint32_t kSeconds = 10;

@@ -135,7 +135,8 @@ TEST_F(ConfigHttp, ReadsWhatIsDone) {
       R"({"type":"URLRewrite","hostname":"other","path":{"type":"ReplacePrefixMatch","value":"/y"}})";
   const std::string backend =
       R"({"service":0,"weight":90,"filters":[{"type":"ResponseHeaderModifier","set":[["e","4"]],"add":[],"remove":[]}]})";
-  const std::string retry = R"({"attempts":2,"codes":[502,503],"backoff":25,"connectFailure":true,"reset":false,"timeout":true})";
+  const std::string retry =
+      R"({"attempts":2,"codes":[502,503],"backoff":25,"connectFailure":true,"reset":false,"timeout":true})";
   const std::string redirect = R"({"type":"RequestRedirect","scheme":"https","hostname":null,"port":8443,)"
                                R"("path":{"type":"ReplaceFullPath","value":"/z"},"statusCode":308})";
   const std::string direct = R"({"type":"DirectResponse","status":503,"headers":[["f","5"]],"body":"no"})";
@@ -212,9 +213,10 @@ TEST_F(ConfigHttp, EveryWrongValueIsRefused) {
       R"({"type":"RequestRedirect","scheme":"https","hostname":"x","port":8443,"path":{"type":"ReplaceFullPath","value":"/z"},)"
       R"("statusCode":308},{"type":"DirectResponse","status":503,"headers":[["f","5"]],"body":"no"})";
   const std::string text =
-      plan(route(rule(match, filters, R"({"service":0,"weight":1,"filters":[]})",
-                      R"({"attempts":2,"codes":[502],"backoff":25,"connectFailure":true,"reset":false,"timeout":false})"),
-                 R"({"id":1,"hostname":"*.example"})"))
+      plan(route(
+               rule(match, filters, R"({"service":0,"weight":1,"filters":[]})",
+                    R"({"attempts":2,"codes":[502],"backoff":25,"connectFailure":true,"reset":false,"timeout":false})"),
+               R"({"id":1,"hostname":"*.example"})"))
           .text();
   build_text(text);
   const size_t begin = text.find("\"httpRoutes\"");

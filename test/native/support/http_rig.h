@@ -31,7 +31,7 @@ struct HttpRig : ::testing::Test {
       for (uint32_t i = 0; i < 2 * n; ++i) {
         const uint32_t index = turn++ % n;
         const Endpoint& endpoint = service.endpoints[index];
-        if (!endpoint.drain && (i >= n || usable(endpoint.id))) return index;
+        if (!endpoint.drain && (i >= n || (usable(endpoint.id) && endpoint.id != avoid))) return index;
       }
       return Picker::kNone;
     }
