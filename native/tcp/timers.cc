@@ -122,8 +122,11 @@ void fire_life(Context& context, Connection& c) {
     case State::syn_received:
       return finish(context, c, End::connect_timeout);
     case State::time_wait:
-    case State::fin_wait_2:
       return finish(context, c, End::closed);
+    case State::fin_wait_2:
+      // Whoever still reads waits for a FIN.
+      if (c.has(kOrphan)) return finish(context, c, End::closed);
+      [[fallthrough]];
     default:
       if (context.settings.keepalive_after != 0) keep_alive(context, c);
   }

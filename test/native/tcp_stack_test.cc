@@ -144,6 +144,20 @@ TEST_F(StackTest, KeepalivesFindOutThatTheOtherSideIsGone) {
   EXPECT_EQ(ends[0], tcp::End::timeout);
 }
 
+TEST_F(StackTest, KeepalivesDoNotEndAConnectionThatHasOnlySaidItsLast) {
+  tcp::Settings settings;
+  settings.keepalive_after = 10 * kSecond;
+  make(settings);
+  pair->connect();
+  run(kSecond);
+  stack(0).shut_down(*open[0].at(0));
+  run(100 * kSecond);
+  EXPECT_TRUE(ends.empty()) << "the other side has not closed";
+  stack(1).shut_down(*open[1].at(0));
+  run(100 * kSecond);
+  EXPECT_EQ(ends, (std::vector<tcp::End>{tcp::End::closed, tcp::End::closed}));
+}
+
 TEST_F(StackTest, ABlackHoleForLargePacketsIsFoundAndPassed) {
   make();
   pair->connect();
