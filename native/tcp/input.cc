@@ -63,6 +63,8 @@ void take_reset(Context& context, Connection& c, const Arrival& a) {
     return;
   }
   context.counters.resets_received.add(1);
+  // What it says has come, has: whoever sends it again elsewhere is to know.
+  if (a.has(wire::kAck) && within(c.una, a.acknowledgment, c.next)) c.una = a.acknowledgment;
   const bool opening = c.state == State::syn_received;
   finish(context, c, opening && !c.has(kPassive) ? End::refused : End::reset);
 }

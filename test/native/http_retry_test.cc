@@ -79,6 +79,26 @@ TEST_F(HttpRetryTest, DoesNotSendTwiceWhatMayHaveBeenActedOn) {
   expect_nothing_left();
 }
 
+TEST_F(HttpRetryTest, BelievesAResetThatSaysWhatHasCome) {
+  rule().retry = RetrySettings{};
+  make();
+  tcp::Connection& client = open_client();
+  const std::string post = "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n";
+  // Acknowledgments are not sent at once any more.
+  for (int i = 0; i < 20; ++i) {
+    read(ask(client));
+    send(*servers[0], kOk);
+    EXPECT_EQ(read(client), kOk);
+  }
+  tcp::Connection& kept = *servers[0];
+  stack(kOutside).send(client, reinterpret_cast<const uint8_t*>(post.data()), static_cast<uint32_t>(post.size()));
+  while (kept.received.empty()) run(kSecond / 1000);
+  abort(kept);
+  EXPECT_EQ(status_of(read(client)), "HTTP/1.1 502");
+  EXPECT_TRUE(servers.empty());
+  expect_nothing_left();
+}
+
 TEST_F(HttpRetryTest, TriesAnotherEndpointWhenOneCannotBeReached) {
   policy.shop.endpoints.clear();
   add_endpoint(80);
