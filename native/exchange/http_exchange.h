@@ -39,6 +39,7 @@ struct HttpSession : ConnectionOwner {
   uint32_t opened_at = 0;          ///< milliseconds
   uint32_t active_at = 0;          ///< milliseconds: when a byte has moved last, or a head has begun
   bool head_begun = false;         ///< there is a part of one
+  bool reading = false;            ///< its requests, so that those which are answered at once need no stack each
   tcp::Sequence acknowledged = 0;  ///< of what was sent, when its timer fired last
   tcp::Sequence seen = 0;          ///< of what was sent, acknowledged when it was looked at for want of buffers...
   uint32_t stuck_since = 0;        ///< ...and since when that is so, in milliseconds

@@ -38,9 +38,12 @@ http::HeadLimits limits_of(const HttpSettings& settings) {
 
 /// Requests that stand one behind the other are answered one after the other (RFC 9112 section 9.3.2).
 void HttpRelay::read_requests(HttpSession& s) {
+  if (s.reading) return;
+  s.reading = true;
   const uint32_t index = s.index;
   while (sessions_.holds(index) && s.stage == HttpSession::Stage::request && read_request(s)) {
   }
+  if (sessions_.holds(index)) s.reading = false;
 }
 
 /// False: there is no whole head.

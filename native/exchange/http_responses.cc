@@ -248,6 +248,7 @@ void HttpRelay::write_answer(Exchange& e, uint16_t status, std::string_view fiel
   if (!goes_on) return linger(s);
   s.stage = HttpSession::Stage::request;
   arm(s);
+  read_requests(s);
 }
 
 /// All of the response has come.

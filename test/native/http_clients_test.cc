@@ -1,0 +1,49 @@
+// Clients that ask before they are answered, say no more, or are slow to read.
+#include "support/http_rig.h"
+
+namespace flatproxy::test {
+namespace {
+
+struct HttpClientsTest : HttpRig {
+  /// Takes in some bytes of what has come, and lets time pass. Returns how many there were.
+  uint32_t read_some(tcp::Connection& c, uint32_t most, Nanoseconds time) {
+    std::vector<uint8_t> bytes(most);
+    const uint32_t n = c.received.copy_out(bytes.data(), most);
+    stack(kOutside).taken(c);
+    run(time);
+    return n;
+  }
+  static std::string head_of(uint32_t size) {
+    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n";
+  }
+};
+
+TEST_F(HttpClientsTest, TakesTheNextRequestBehindAnAnswerOfItsOwn) {
+  rule().backend_timeout = 2 * kSecond;
+  make();
+  tcp::Connection& client = open_client();
+  tcp::Connection& silent = ask(client, std::string(kGet) + kGet);
+  EXPECT_EQ(read(silent), kGet);
+  run(3 * kSecond);
+  EXPECT_EQ(read(client).substr(0, 12), "HTTP/1.1 504");
+  ASSERT_EQ(servers.size(), 1u);
+  EXPECT_EQ(read(*servers[0]), kGet);
+  send(*servers[0], kOk);
+  EXPECT_EQ(read(client), kOk);
+  expect_nothing_left();
+}
+
+TEST_F(HttpClientsTest, AnswersAThousandRequestsAtOnceByItself) {
+  rule().direct = DirectResponse{.status = 204, .headers = {}, .body = ""};
+  make();
+  tcp::Connection& client = open_client();
+  std::string requests;
+  for (int i = 0; i < 1000; ++i) requests += kGet;
+  send(client, requests);
+  EXPECT_EQ(read(client).size(), 1000 * std::string("HTTP/1.1 204 No Content\r\n\r\n").size());
+  EXPECT_EQ(http_counters[listener].requests.read(), 1000u);
+  expect_nothing_left();
+}
+
+}  // namespace
+}  // namespace flatproxy::test
