@@ -51,7 +51,7 @@ bool HttpRelay::read_request(HttpSession& s) {
   tcp::ByteQueue& received = s.connection->received;
   if (received.empty() || (s.head_begun && !s.progress.is_due(received, settings_of(s).http.max_header_bytes))) {
     if (!s.connection->peer_closed()) return wait_for_head(s), false;
-    end_session(s, !received.empty());
+    linger(s);  // what it was sent before is still to reach it
     return false;
   }
   const http::HeadLimits limits = limits_of(settings_of(s).http);
@@ -62,7 +62,7 @@ bool HttpRelay::read_request(HttpSession& s) {
     s.progress.restart();
     s.progress.is_due(received, limits.bytes);
     if (s.connection->peer_closed()) {
-      end_session(s, true);
+      linger(s);
     } else {
       wait_for_head(s);
     }

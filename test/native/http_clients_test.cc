@@ -45,5 +45,21 @@ TEST_F(HttpClientsTest, AnswersAThousandRequestsAtOnceByItself) {
   expect_nothing_left();
 }
 
+TEST_F(HttpClientsTest, KeepsItsResponseFromNoClientThatEndsWithinARequest) {
+  for (const char* rest : {"", "GET /more HTTP/1.1\r\nHo"}) {
+    make();
+    tcp::Connection& client = open_client();
+    tcp::Connection& server = ask(client, std::string(kGet) + rest);
+    stack(kOutside).shut_down(client);
+    run();
+    read(server);
+    send(server, kOk);
+    EXPECT_EQ(read(client), kOk);
+    EXPECT_TRUE(client.peer_closed());
+    EXPECT_EQ(ends.count(&client), 0u) << "it was not reset";
+    expect_nothing_left();
+  }
+}
+
 }  // namespace
 }  // namespace flatproxy::test
