@@ -9,7 +9,7 @@
 namespace flatproxy {
 namespace {
 
-constexpr Nanoseconds kLinger = 5 * tcp::kSecond;  // for a client to take its last response in
+constexpr Nanoseconds kLinger = 5 * tcp::kSecond;  // for a client that has its last response to close, too
 constexpr uint32_t kStuck = 1000;                  // milliseconds in which a client takes in something, in need
 
 }  // namespace
@@ -141,6 +141,7 @@ void HttpRelay::client_ended(HttpSession& s) {
 void HttpRelay::linger(HttpSession& s) {
   s.stage = HttpSession::Stage::lingering;
   s.active_at = now_ms();
+  s.acknowledged = s.connection->una;
   stack_.shut_down(*s.connection);
   arm(s);
   s.connection->received.clear();
@@ -266,7 +267,7 @@ Nanoseconds HttpRelay::deadline_of(const HttpSession& s) const {
     case HttpSession::Stage::exchange:
       return exchange_deadline(s);
     case HttpSession::Stage::lingering:
-      return active + kLinger;
+      return active + (s.connection->to_send.bytes() > 0 ? settings.http.body_timeout : kLinger);
   }
   return kNever;
 }
@@ -297,20 +298,25 @@ void HttpRelay::fire(HttpSession& s) {
     case HttpSession::Stage::exchange:
       return fire_exchange(s, exchanges_[s.exchange]);
     case HttpSession::Stage::lingering:
-      return end_session(s, true);
+      // Who has been sent all of it may still be reading: a reset would take it away.
+      if (!reads_on(s)) end_session(s, s.connection->to_send.bytes() > 0);
   }
+}
+
+/// Whether a client has taken something in since its timer fired last: a slow reader has as long again.
+bool HttpRelay::reads_on(HttpSession& s) {
+  if (s.connection->una == s.acknowledged) return false;
+  s.acknowledged = s.connection->una;
+  s.active_at = now_ms();
+  arm(s);
+  return true;
 }
 
 /// Between requests.
 void HttpRelay::fire_idle(HttpSession& s) {
   if (s.head_begun) return refuse_late(s);
   const bool unsent = s.connection->to_send.bytes() > 0;
-  if (unsent && s.connection->una != s.acknowledged) {
-    // A slow reader, but one that reads.
-    s.acknowledged = s.connection->una;
-    s.active_at = now_ms();
-    return arm(s);
-  }
+  if (unsent && reads_on(s)) return;
   counters_of(s).idle.add(1);
   end_session(s, unsent);
 }
@@ -327,6 +333,8 @@ void HttpRelay::fire_exchange(HttpSession& s, Exchange& e) {
   } else if (now_ >= e.try_deadline) {
     why = Outcome::backend_timeout;
   }
+  const bool unsent = e.stage == Exchange::Stage::answering && s.connection->to_send.bytes() > 0;
+  if (why == Outcome::body_timeout && unsent && reads_on(s)) return;
   if (e.stage == Exchange::Stage::tunnel) counters_of(s).idle.add(1);
   if (e.stage >= Exchange::Stage::answering) return cut(e, why);
   Link* link = link_of(e);

@@ -153,6 +153,7 @@ class HttpRelay {
   Nanoseconds exchange_deadline(const HttpSession& s) const;
   void arm(HttpSession& s);
   void fire(HttpSession& s);
+  bool reads_on(HttpSession& s);
   void fire_idle(HttpSession& s);
   void fire_exchange(HttpSession& s, Exchange& e);
   bool is_scarce() const;

@@ -61,5 +61,53 @@ TEST_F(HttpClientsTest, KeepsItsResponseFromNoClientThatEndsWithinARequest) {
   }
 }
 
+TEST_F(HttpClientsTest, WaitsForASlowReaderOfALastResponse) {
+  constexpr uint32_t kSize = 300'000;
+  settings.body_timeout = 10 * kSecond;
+  make();
+  tcp::Connection& client = open_client();
+  tcp::Connection& server = ask(client, "GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n");
+  read(server);
+  send(server, head_of(kSize) + std::string(kSize, 'x'));
+  uint32_t got = 0;
+  while (ends.count(&client) == 0) {
+    const uint32_t n = read_some(client, 30'000, 4 * kSecond);
+    got += n;
+    if (n == 0) break;
+  }
+  EXPECT_EQ(got, head_of(kSize).size() + std::string("Connection: close\r\n").size() + kSize);
+  EXPECT_TRUE(client.peer_closed());
+  expect_nothing_left();
+}
+
+TEST_F(HttpClientsTest, EndsAConnectionWhoseClientDoesNotReadItsLastResponse) {
+  constexpr uint32_t kSize = 300'000;
+  settings.body_timeout = 10 * kSecond;
+  make();
+  tcp::Connection& client = open_client();
+  tcp::Connection& server = ask(client, "GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n");
+  read(server);
+  send(server, head_of(kSize) + std::string(kSize, 'x'));
+  run(30 * kSecond);
+  EXPECT_EQ(ends[&client], tcp::End::reset);
+  expect_nothing_left();
+}
+
+TEST_F(HttpClientsTest, CountsWhatASlowReaderTakesAsMovement) {
+  constexpr uint32_t kSize = 300'000;
+  settings.body_timeout = 5 * kSecond;
+  make();
+  tcp::Connection& client = open_client();
+  tcp::Connection& server = ask(client);
+  read(server);
+  // Its end comes late; until then nothing moves but what the client reads.
+  send(server, head_of(kSize) + std::string(kSize - 1, 'x'));
+  for (int i = 0; i < 5; ++i) EXPECT_GT(read_some(client, 35'000, 3 * kSecond), 0u);
+  EXPECT_EQ(ends.count(&client), 0u);
+  run(15 * kSecond);
+  EXPECT_EQ(ends[&client], tcp::End::reset) << "it does not read any more";
+  expect_nothing_left();
+}
+
 }  // namespace
 }  // namespace flatproxy::test
