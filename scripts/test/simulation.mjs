@@ -1,23 +1,30 @@
-// The simulation, over many seeds: each is a test.
+// The simulations, over many seeds: each is a test.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { cmakeBuild } from '../build/cmake.mjs'
 import { collect } from '../lib/process.mjs'
 import { root } from '../lib/sources.mjs'
 
-const runs = 10_000
+const runs = { tcp: 10_000, http: 500 }
 const timeout = 600_000
 
 export async function simulation(report) {
   const folder = await cmakeBuild('native', ['sim'])
   const traces = join(root, 'build/sim')
   mkdirSync(traces, { recursive: true })
-  const options = ['--seed', '1', '--runs', String(runs), '--trace', traces]
-  const { timedOut, output } = await collect(join(folder, 'sim'), options, { timeout })
+  for (const [kind, count] of Object.entries(runs)) {
+    const options = ['--kind', kind, '--seed', '1', '--runs', String(count), '--trace', traces]
+    const { timedOut, output } = await collect(join(folder, 'sim'), options, { timeout })
+    take(report, kind, timedOut ? 'timed out' : output)
+  }
+}
+
+/** Counts what a run of the program has printed. */
+function take(report, kind, output) {
   const [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(output) ?? []
-  if (passed === undefined) return report.fail('simulation', timedOut ? 'timed out' : output)
+  if (passed === undefined) return report.fail(`simulation of ${kind}`, output)
   report.pass(Number(passed))
-  for (const [, seed, what] of output.matchAll(/^seed (\d+): ([^]*?)(?=^seed |^\d+ passed)/gm))
-    report.fail(`simulation, seed ${seed}`, what)
-  if (Number(failed) > 0 && report.failures.length === 0) report.fail('simulation', output)
+  const failures = [...output.matchAll(/^(\w+ seed \d+): ([^]*?)(?=^\w+ seed |^\d+ passed)/gm)]
+  for (const [, seed, what] of failures) report.fail(`simulation, ${seed}`, what)
+  if (Number(failed) > 0 && failures.length === 0) report.fail(`simulation of ${kind}`, output)
 }

@@ -37,8 +37,8 @@ class ClaimingPort : public Port {
 
 World::World(Options options)
     : options_(std::move(options)),
-      plan_{options_.ports,     options_.routes,       options_.services, options_.flows, options_.capacity,
-            options_.listeners, options_.first_subnet, options_.host,     options_.joined},
+      plan_{options_.ports,     options_.routes,       options_.services, options_.flows,  options_.capacity,
+            options_.listeners, options_.first_subnet, options_.host,     options_.joined, options_.http_routes},
       came_(options_.ports) {
   ports_.resize(options_.ports);
   shared_ = std::make_unique<LaneShared>(options_.lanes, options_.capacity * options_.lanes, hash_key(options_.seed),
@@ -73,10 +73,11 @@ World::~World() {
   for (Segment* frame : handed_out_) release(frame);
 }
 
-void World::apply(const std::string& services, const std::string& listeners) {
+void World::apply(const std::string& services, const std::string& listeners, const std::string& http_routes) {
   const auto open = [](uint16_t, const std::string&, const std::string&) -> std::shared_ptr<Port> { return nullptr; };
   plan_.services = services;
   plan_.listeners = listeners;
+  plan_.http_routes = http_routes;
   auto next = build_snapshot(plan_.text(snapshot_->generation + 1, false), snapshot_.get(), open);
   for (auto& lane : lanes_) lane->adopt(*next, now_);
   snapshot_ = next;

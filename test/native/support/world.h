@@ -30,6 +30,7 @@ class World {
     std::string flows{};  ///< members of the plan's `flows` that differ from the defaults, "\"track\":\"all\","
     uint32_t capacity = 4096;
     std::string listeners = "[]";
+    std::string http_routes = "[]";
     bool neighbors_answer = true;
     unsigned linked = ~0u;  ///< a port with another node behind, which answers for itself
     unsigned first_subnet = 0;
@@ -62,7 +63,7 @@ class World {
   Nanoseconds next_deadline() const;
   size_t claimed() const { return claims_->size(); }  ///< replies that ports were told of, and not told off
   uint32_t buffers_in_use() const;                    ///< of all pools, the World's own apart
-  void apply(const std::string& services, const std::string& listeners = "[]");
+  void apply(const std::string& services, const std::string& listeners = "[]", const std::string& http_routes = "[]");
   uint64_t count(Reason reason) const;
   uint32_t flows() const;
   Lane& lane(unsigned i) { return *lanes_[i]; }

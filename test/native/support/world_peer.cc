@@ -115,6 +115,11 @@ void WorldPeer::step_quietly() {
   stack_.flush();
 }
 
+void WorldPeer::set_listening(bool listens) {
+  if (listens) return stack_.listen_as(listener_, 1024);
+  stack_.unlisten(listener_);
+}
+
 void WorldPeer::abort(tcp::Connection& c) {
   std::erase(open, &c);
   stack_.abort(c);

@@ -40,6 +40,8 @@ class WorldPeer : private tcp::Transmitter {
   std::vector<tcp::Connection*> open;
   std::vector<tcp::End> ends;
   tcp::Stack& stack() { return stack_; }
+  /// Whether those who connect to it are taken; else they are refused.
+  void set_listening(bool listens);
   Buffers& buffers() { return buffers_; }
   void abort(tcp::Connection& c);
   void send(tcp::Connection& c, const std::string& text);

@@ -1,4 +1,4 @@
-#include "peers.h"
+#include "tcp_peers.h"
 
 #include <algorithm>
 #include <cstring>
@@ -22,8 +22,8 @@ uint8_t byte_up(uint16_t client_port, uint32_t at) {
 }
 uint8_t byte_down(uint16_t mark, uint32_t at) { return static_cast<uint8_t>(at * 37 + at / 509 + mark * 11 + 3); }
 
-void Peers::wrong(const Plan& plan, const std::string& what) {
-  if (problem_.empty()) problem_ = "the connection from port " + std::to_string(plan.client_port) + ": " + what;
+void TcpPeers::wrong(const Plan& plan, const std::string& what) {
+  Peers::wrong("the connection from port " + std::to_string(plan.client_port) + ": " + what);
 }
 
 // On flatproxy's own TCP.
@@ -53,8 +53,8 @@ bool StackPeers::done() const { return (!opens_ || opened_ == plans_.size()) && 
 uint32_t StackPeers::buffers_in_use() const { return host_.buffers_in_use(); }
 
 const Plan* StackPeers::plan_of(uint16_t client_port) const {
-  const auto known = std::find_if(plans_.begin(), plans_.end(),
-                                  [&](const Plan& plan) { return plan.client_port == client_port; });
+  const auto known =
+      std::find_if(plans_.begin(), plans_.end(), [&](const Plan& plan) { return plan.client_port == client_port; });
   return known == plans_.end() ? nullptr : &*known;
 }
 
@@ -89,8 +89,8 @@ void StackPeers::read(tcp::Connection& c, Stream& stream) {
   while (const uint32_t n = c.received.copy_out(buffer, sizeof(buffer))) {
     const Plan& plan = *stream.plan;
     for (uint32_t i = 0; i < n; ++i, ++stream.received) {
-      const uint8_t expected = opens_ ? byte_down(plan.down_mark, stream.received)
-                                      : byte_up(plan.client_port, stream.received);
+      const uint8_t expected =
+          opens_ ? byte_down(plan.down_mark, stream.received) : byte_up(plan.client_port, stream.received);
       if (buffer[i] != expected) wrong(plan, "byte " + std::to_string(stream.received) + " is another one");
     }
   }
@@ -132,7 +132,8 @@ SimplePeers::SimplePeers(test::World& node, unsigned port, const std::string& ad
 SimplePeers::One& SimplePeers::make(uint16_t key, const Plan& plan) {
   One& one = all_[key];
   one.client_port = plan.client_port;
-  const test::SimpleTcp::Ends ends{address_, other_, opens_ ? key : kServerPort, opens_ ? Destination{}.port : uint16_t{0}};
+  const test::SimpleTcp::Ends ends{address_, other_, opens_ ? key : kServerPort,
+                                   opens_ ? Destination{}.port : uint16_t{0}};
   test::SimpleTcp::Outside outside;
   outside.byte_at = [this, client = plan.client_port](uint32_t at) {
     return opens_ ? byte_up(client, at) : byte_down(0, at);
