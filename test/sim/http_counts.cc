@@ -12,6 +12,7 @@ struct Seen {
   uint64_t sendings = 0;  // of requests: as many have begun at most
   uint64_t ended = 0;     // with a response
   uint64_t whole = 0;     // with an endpoint's
+  uint64_t arrived = 0;   // at an endpoint
   uint64_t more_tries = 0;
   uint64_t most_retries = 0;
   uint64_t up = 0;
@@ -28,6 +29,7 @@ struct Seen {
     ended += answered;
     whole += story.end == End::whole;
     if (answered) ++statuses[story.status / 100 - 1u];
+    arrived += !story.tries.empty();
     if (!story.tries.empty()) more_tries += story.tries.size() - 1;
     most_retries += uint64_t{story.sendings} * mesh.tries_of(story.plan);
     for (const HttpTry& each : story.tries) up += each.up;
@@ -57,6 +59,12 @@ HttpCounts HttpCounts::of(test::World& node, unsigned lanes) {
     all.bytes_up += from.listeners[0].bytes_up.read();
     all.bytes_down += from.listeners[0].bytes_down.read();
     all.connections += from.listeners[0].active.read();
+    for (const auto* table : {&from.routes, &from.endpoints})
+      for (uint32_t id = 0; id < 8; ++id) all.active += table->find(id) != nullptr ? table->find(id)->active.read() : 0;
+    if (const ExchangeCounters* route = from.routes.find(0)) {
+      all.routed += route->requests.read();
+      all.route_retries += route->retries.read();
+    }
     for (uint32_t service = 0; service < 2; ++service) all.connections += from.services[service].active_flows.read();
     for (size_t i = 0; i < all.statuses.size(); ++i) all.statuses[i] += http.statuses[i].read();
     for (size_t i = 0; i < all.outcomes.size(); ++i) all.outcomes[i] += http.outcomes[i].read();
@@ -81,6 +89,8 @@ std::optional<std::string> judge_counts(const HttpCounts& counts, const HttpLedg
   check("responses of endpoints", seen.whole, completed, most(seen.whole, seen.sendings));
   for (size_t i = 0; i < seen.statuses.size(); ++i)
     check("responses by status", seen.statuses[i], counts.statuses[i], most(seen.statuses[i], seen.sendings));
+  check("retries of the route", counts.retries, counts.route_retries, counts.retries);
+  check("requests of the route", seen.arrived, counts.routed, counts.requests);
   check("retries", seen.more_tries, counts.retries, seen.most_retries);
   check("bytes to endpoints", seen.up, counts.bytes_up, seen.most_up);
   check("bytes to clients", seen.down, counts.bytes_down, most(seen.down, ~uint64_t{0}));

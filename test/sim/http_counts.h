@@ -15,8 +15,10 @@ namespace flatproxy::sim {
 /// What all lanes of a node have counted of the listener's requests.
 struct HttpCounts {
   uint64_t requests = 0;
-  uint64_t active = 0;
+  uint64_t active = 0;  ///< of routes and endpoints, too
   uint64_t retries = 0;
+  uint64_t routed = 0;
+  uint64_t route_retries = 0;
   uint64_t bytes_up = 0;
   uint64_t bytes_down = 0;
   uint64_t connections = 0;  ///< of clients and to endpoints, now

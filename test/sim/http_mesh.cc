@@ -56,7 +56,7 @@ std::string HttpMesh::listeners() const {
          number("maxRequests", client_requests) +
          R"(,"headerTimeout":10000,"bodyTimeout":20000,"idleTimeout":75000,"tunnelTimeout":3600000,"via":null,)"
          R"("forwarded":"none","trustedForwarded":[],"dotSegments":"normalize","encodedSlashes":"keep",)"
-         R"("doubleSlashes":"keep"},"backends":[],"relay":{"connectTimeout":2000,"idleTimeout":200000,)"
+         R"("doubleSlashes":"keep","trace":"pass"},"backends":[],"relay":{"connectTimeout":2000,"idleTimeout":200000,)"
          R"("maxConnections":0,"maxConnectionsPerClient":0},"trusted":null}])";
 }
 
@@ -64,7 +64,7 @@ std::string HttpMesh::routes() const {
   std::string rules = rule('p', backend(0, 1), 0, 0, "null") + "," + rule('r', backend(0, 1), 0, 0, retry(attempts)) +
                       "," + rule('t', backend(0, 1), request_timeout, 4000, "null");
   if (has_w) rules += "," + rule('w', backend(0, 2) + "," + backend(1, 1), 0, 0, retry(1));
-  return R"([{"name":"shop","listeners":[{"id":0,"hostname":null}],"hostnames":[],"rules":[)" + rules + "]}]";
+  return R"([{"id":0,"name":"shop","listeners":[{"id":0,"hostname":null}],"hostnames":[],"rules":[)" + rules + "]}]";
 }
 
 }  // namespace flatproxy::sim

@@ -5,6 +5,7 @@
 
 #include "http_counts.h"
 #include "http_judge.h"
+#include "http_records.h"
 
 namespace flatproxy::sim {
 namespace {
@@ -78,6 +79,7 @@ void HttpSimulation::make_node() {
   options.services = mesh_.services();
   options.http_routes = mesh_.routes();
   add_node(options);
+  HttpRecords::ask(*nodes_[0]);
 }
 
 void HttpSimulation::make_peers() {
@@ -152,11 +154,16 @@ Nanoseconds HttpSimulation::next_change() const { return changes_.empty() ? kNev
 // The end.
 
 std::optional<std::string> HttpSimulation::judge() const {
+  const HttpRecords records(*nodes_[0], lanes_);
   for (const HttpStory& story : ledger_.stories()) {
-    if (const auto wrong = judge_story(story, ledger_, mood_, first_mesh_, in_order_))
-      return sim::describe(story) + ": " + *wrong;
+    for (const auto& wrong :
+         {judge_story(story, ledger_, mood_, first_mesh_, in_order_), judge_record(story, records, mood_, first_mesh_)})
+      if (wrong) return sim::describe(story) + ": " + *wrong;
   }
-  return judge_counts(HttpCounts::of(*nodes_[0], lanes_), ledger_, first_mesh_);
+  const HttpCounts counts = HttpCounts::of(*nodes_[0], lanes_);
+  if (records.count() != counts.requests)
+    return std::to_string(records.count()) + " of " + std::to_string(counts.requests) + " requests were told";
+  return judge_counts(counts, ledger_, first_mesh_);
 }
 
 }  // namespace flatproxy::sim
