@@ -184,7 +184,7 @@ void HttpRelay::endpoint_is_silent(Exchange& e, Link& link) {
   }
   count_failure(link.target, pools_.pool_of(link));
   const bool allowed = harmless && e.rule->retry && e.rule->retry->reset;
-  if (!try_again(e, allowed)) fail(e, 502, is_unanswered(e, link) ? Outcome::endpoint_reset : Outcome::bad_response);
+  if (!try_again(e, allowed)) fail(e, 502, Outcome::endpoint_reset);
 }
 
 /// What one side says the other gets, whatever it is (RFC 9110 sections 7.8 and 9.3.6).
