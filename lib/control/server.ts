@@ -118,8 +118,8 @@ async function* inBatches(flows: AsyncIterable<Flow>): AsyncGenerator<Flow[]> {
 /** First all but what there may be thousands of, then that in parts: no message grows large. */
 function* statsInParts(stats: Stats): Generator<unknown[]> {
   yield [{ ...stats, services: {}, listeners: {}, routes: {}, endpoints: {} }]
-  const entries: unknown[] = (['services', 'listeners', 'routes'] as const).flatMap((section) =>
-    Object.entries(stats[section]).map(([name, counters]) => [section, name, counters]),
+  const entries = (['services', 'listeners', 'routes'] as const).flatMap((section) =>
+    Object.entries<object>(stats[section]).map(([name, counters]): unknown => [section, name, counters]),
   )
   for (const [service, endpoints] of Object.entries(stats.endpoints))
     for (const [endpoint, counters] of Object.entries(endpoints))

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { after, before, describe, it } from 'node:test'
-import { defineMesh, FlatProxy, openMetrics, type ExchangeRecord } from '#lib/index.js'
+import { defineMesh, FlatProxy, openMetrics, type ExchangeRecord, type FlatProxyEvent } from '#lib/index.js'
 import { End } from './end.js'
 import { Host } from './host.js'
 
@@ -100,8 +100,10 @@ describe('exchanges', () => {
     const events = proxy.events({ types: ['exchange:end'] })
     const first = events.next()
     await ask('/hello')
-    const { value } = await first
-    for (const { type, exchange } of value!.events) {
+    const { value, done } = await first
+    assert.ok(!done)
+    const batch = value as { events: FlatProxyEvent<'exchange:end'>[] }
+    for (const { type, exchange } of batch.events) {
       assert.equal(type, 'exchange:end')
       told.push(exchange)
     }
