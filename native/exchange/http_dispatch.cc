@@ -199,6 +199,7 @@ void HttpRelay::close_link(Link& link, Pools::How how) {
     if (e == nullptr) return;
     first = false;
     let_link_go(*e, After::reset);
+    --e->tries;  // nothing was sent
     dispatch(*e);
   }
 }

@@ -372,6 +372,26 @@ TEST_F(HttpRetryTest, QueuesRequestsBeyondTheConnectionsOfAnEndpoint) {
   expect_nothing_left();
 }
 
+TEST_F(HttpRetryTest, CountsNoTryOfARequestThatHasOnlyWaited) {
+  policy.shop.max_connections = 1;
+  rule().retry = RetrySettings{.attempts = 1, .codes = {503}};
+  make();
+  tcp::Connection& first = open_client();
+  tcp::Connection& second = open_client();
+  read(ask(first));
+  send(second, kGet);
+  // The connection that it waits for ends with the response.
+  send(*servers[0], "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+  EXPECT_EQ(read(first), kOk);
+  read(*servers.back());
+  send(*servers.back(), "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+  run(kSecond);
+  EXPECT_EQ(read(*servers.back()), kGet) << "it is tried again";
+  send(*servers.back(), kOk);
+  EXPECT_EQ(read(second), kOk);
+  expect_nothing_left();
+}
+
 TEST_F(HttpRetryTest, LetsNobodyWaitForAnEndpointThatIsGone) {
   policy.shop.max_connections = 1;
   relay_settings.connect_timeout = kSecond / 2;
