@@ -23,9 +23,10 @@ bool may_answer(uint16_t status, const HttpPlan& plan, const HttpMood& mood) {
     case 408:
       return plan.misdeed == Misdeed::stops_in_head || mood.faulty;
     case 502:
+      // Who refuses others also ends handshakes that the proxy takes to be over.
       return is_among(plan.fault,
                       {Fault::resets, Fault::closes, Fault::says_nonsense, Fault::cuts_head, Fault::cuts_body}) ||
-             (mood.idle_closes && !replayed) || mood.says_more || mood.faulty;
+             (mood.idle_closes && !replayed) || mood.refuses || mood.says_more || mood.faulty;
     case 503:
       return mood.refuses || mood.limited || mood.faulty;
     case 504:

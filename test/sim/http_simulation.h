@@ -40,11 +40,7 @@ class HttpSimulation : public Simulation {
   bool in_order_ = false;
   HttpMesh mesh_;
   HttpMesh first_mesh_;
-
- public:
   HttpLedger ledger_;
-
- private:
   HttpServers* endpoints_ = nullptr;
   std::vector<Change> changes_;  // the next one last
 };

@@ -46,8 +46,6 @@ uint64_t run_all(const std::string& kind, const Options& options) {
     const auto problem = simulation->run();
     if (!problem) continue;
     ++failed;
-    if (auto* h = dynamic_cast<sim::HttpSimulation*>(simulation.get()))
-      for (auto& st : h->ledger_.stories()) std::printf("   %s\n", sim::describe(st).c_str());
     std::printf("%s seed %llu: %s\n  %s\n", kind.c_str(), static_cast<unsigned long long>(seed),
                 simulation->describe().c_str(), problem->c_str());
     replay(kind, seed, options.folder);
