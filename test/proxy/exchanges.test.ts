@@ -100,9 +100,7 @@ describe('exchanges', () => {
     const events = proxy.events({ types: ['exchange:end'] })
     const first = events.next()
     await ask('/hello')
-    const { value, done } = await first
-    assert.ok(!done)
-    const batch = value as { events: FlatProxyEvent<'exchange:end'>[] }
+    const batch = (await first).value as { events: FlatProxyEvent<'exchange:end'>[] }
     for (const { type, exchange } of batch.events) {
       assert.equal(type, 'exchange:end')
       told.push(exchange)
