@@ -68,7 +68,7 @@ struct Exchange {
   uint32_t endpoint = kNone;  ///< id of the one that was tried last
   uint16_t endpoint_port = 0;
   wire::Address endpoint_address;
-  uint32_t hold = 0;          ///< on the routes that `rule` belongs to
+  uint32_t hold = 0;  ///< on the routes that `rule` belongs to
   const HttpRule* rule = nullptr;
   const HttpBackend* backend = nullptr;
   tcp::ByteQueue head;  ///< of the request, as it came: what is sent again is made of it
