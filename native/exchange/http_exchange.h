@@ -83,8 +83,9 @@ struct Exchange {
   Nanoseconds request_deadline = kNever;
   Nanoseconds try_deadline = kNever;
   Nanoseconds retry_at = kNever;
-  uint64_t ticket = 0;          ///< while it waits in a pool's queue
-  tcp::Sequence sent_from = 0;  ///< on its link, where its bytes begin
+  uint64_t ticket = 0;             ///< while it waits in a pool's queue
+  tcp::Sequence sent_from = 0;     ///< on its link, where its bytes begin
+  tcp::Sequence acknowledged = 0;  ///< of them, when its timer fired last
   uint32_t prefix_length = 0;
   uint16_t status = 0;
   Stage stage = Stage::waiting;

@@ -312,6 +312,18 @@ bool HttpRelay::reads_on(HttpSession& s) {
   return true;
 }
 
+/// Whether either side has taken in something of what is there for it, likewise.
+bool HttpRelay::is_taken_in(HttpSession& s, Exchange& e) {
+  if (e.stage == Exchange::Stage::answering && s.connection->to_send.bytes() > 0) return reads_on(s);
+  const Link* link = link_of(e);
+  if (link == nullptr || link->connection->to_send.bytes() == 0 || link->connection->una == e.acknowledged)
+    return false;
+  e.acknowledged = link->connection->una;
+  s.active_at = now_ms();
+  arm(s);
+  return true;
+}
+
 /// Between requests.
 void HttpRelay::fire_idle(HttpSession& s) {
   if (s.head_begun) return refuse_late(s);
@@ -333,8 +345,7 @@ void HttpRelay::fire_exchange(HttpSession& s, Exchange& e) {
   } else if (now_ >= e.try_deadline) {
     why = Outcome::backend_timeout;
   }
-  const bool unsent = e.stage == Exchange::Stage::answering && s.connection->to_send.bytes() > 0;
-  if (why == Outcome::body_timeout && unsent && reads_on(s)) return;
+  if (why == Outcome::body_timeout && is_taken_in(s, e)) return;
   if (e.stage == Exchange::Stage::tunnel) counters_of(s).idle.add(1);
   if (e.stage >= Exchange::Stage::answering) return cut(e, why);
   Link* link = link_of(e);

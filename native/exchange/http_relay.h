@@ -154,6 +154,7 @@ class HttpRelay {
   void arm(HttpSession& s);
   void fire(HttpSession& s);
   bool reads_on(HttpSession& s);
+  bool is_taken_in(HttpSession& s, Exchange& e);
   void fire_idle(HttpSession& s);
   void fire_exchange(HttpSession& s, Exchange& e);
   bool is_scarce() const;

@@ -109,5 +109,20 @@ TEST_F(HttpClientsTest, CountsWhatASlowReaderTakesAsMovement) {
   expect_nothing_left();
 }
 
+TEST_F(HttpClientsTest, CountsWhatASlowEndpointTakesAsMovement) {
+  constexpr uint32_t kSize = 300'000;
+  settings.body_timeout = 5 * kSecond;
+  make();
+  tcp::Connection& client = open_client();
+  std::string request = "POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: ";
+  tcp::Connection& server = ask(client, request.append(std::to_string(kSize)).append("\r\n\r\n").append(kSize, 'x'));
+  // All of it has come from the client; nothing moves but what the endpoint reads.
+  for (int i = 0; i < 5; ++i) EXPECT_GT(read_some(server, 35'000, 3 * kSecond), 0u);
+  EXPECT_TRUE(client.received.empty());
+  run(15 * kSecond);
+  EXPECT_EQ(read(client).substr(0, 12), "HTTP/1.1 504") << "it does not read any more";
+  expect_nothing_left();
+}
+
 }  // namespace
 }  // namespace flatproxy::test

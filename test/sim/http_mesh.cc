@@ -28,7 +28,7 @@ std::string backend(uint32_t service, uint32_t weight) {
 }
 
 std::string retry(uint32_t attempts) {
-  return "{" + number("attempts", attempts) + R"(,"codes":[503],"backoff":25,"connectFailure":true,"reset":true})";
+  return "{" + number("attempts", attempts) + R"(,"codes":[503],"backoff":25,"connectFailure":true,"reset":true,"timeout":false})";
 }
 
 std::string rule(char name, const std::string& backends, uint32_t request, uint32_t try_timeout,
