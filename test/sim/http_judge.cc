@@ -41,9 +41,11 @@ bool cuts(const HttpPlan& plan) {
          is_among(plan.fault, {Fault::cuts_body, Fault::ends_body, Fault::stops_in_body});
 }
 
-/// Those behind it fall with it, and responses in front of it that its client has not read yet.
+/// Those behind it fall with it, and responses in front of it that its client has not read yet; so do those behind a
+/// response that was whole before its request.
 bool may_be_cut(const HttpStory& story, const HttpLedger& ledger) {
   const auto& all = ledger.stories();
+  if (story.first > 1 && all[story.first - 2].plan.early) return true;
   return std::any_of(all.begin() + story.first - 1, all.begin() + story.last,
                      [](const HttpStory& each) { return cuts(each.plan); });
 }
