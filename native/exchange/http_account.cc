@@ -1,6 +1,4 @@
 // What is counted and told of exchanges, by listener, route and endpoint.
-#include <algorithm>
-
 #include "exchange/http_relay.h"
 #include "http/chars.h"
 
@@ -10,7 +8,6 @@ namespace {
 using http::Field;
 using http::FieldId;
 
-/// What is known of a field by its name alone.
 bool is_named(const Field& field, std::string_view name) { return http::equals_ignoring_case(field.name, name); }
 
 void tell_fields(const http::Fields& fields, ExchangeRecord& to) {

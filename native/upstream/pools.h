@@ -56,7 +56,6 @@ struct Pool {
   };
   std::deque<Ticket> queue;  ///< of those who wait; some have left it
   uint32_t failures = 0;     ///< in a row
-  Nanoseconds ejected_until = 0;
 };
 
 /// A lane's connections to endpoints, by endpoint.
