@@ -62,6 +62,8 @@ class Picker {
   /// @param hash of the whole flow, or of the client's address alone with affinity
   uint32_t pick(uint64_t hash, const LaneBalance& lane) const;
   bool empty() const { return candidates_.empty(); }
+  /// Whether pick() looks at the hash.
+  bool asks_hash() const { return balance_ != Balance::round_robin; }
 
  private:
   uint32_t in_panic(uint32_t place, const LaneBalance& lane) const;

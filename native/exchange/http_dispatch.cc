@@ -84,7 +84,8 @@ const Endpoint* HttpRelay::named_endpoint(const Exchange& e, const Service& serv
 
 const Endpoint* HttpRelay::balanced_endpoint(const Exchange& e, const Service& service) {
   const uint32_t avoided = e.elsewhere ? e.endpoint : Endpoint::kNone;
-  const uint32_t index = policy_.pick(service, balance_hash(e, service), session_of(e).client, avoided);
+  const uint64_t hash = service.picker_v4.asks_hash() ? balance_hash(e, service) : 0;
+  const uint32_t index = policy_.pick(service, hash, session_of(e).client, avoided);
   return index != Picker::kNone ? &service.endpoints[index] : nullptr;
 }
 

@@ -13,6 +13,7 @@ namespace {
 using http::Field;
 using http::FieldId;
 using http::Fields;
+using http::FieldSet;
 using http::HeadWriter;
 
 constexpr std::string_view kLineEnd = "\r\n";
@@ -57,6 +58,15 @@ void copy_fields(HeadWriter& out, const Fields& fields, std::string_view head, S
   if (run != nullptr) out << std::string_view(run, static_cast<size_t>(end - run));
 }
 
+/// A status has three digits (RFC 9112 section 4).
+void write_status_line(HeadWriter& out, const http::ResponseHead& head) {
+  std::array<char, 13> line = {'H', 'T', 'T', 'P', '/', '1', '.', '1', ' ', 0, 0, 0, ' '};
+  line[9] = static_cast<char>('0' + head.status / 100);
+  line[10] = static_cast<char>('0' + head.status / 10 % 10);
+  line[11] = static_cast<char>('0' + head.status % 10);
+  out << std::string_view(line.data(), line.size()) << head.reason << kLineEnd;
+}
+
 void write_field(HeadWriter& out, std::string_view name, std::string_view value) {
   out << name << ": " << value << kLineEnd;
 }
@@ -74,29 +84,20 @@ void write_changes(HeadWriter& out, const Changes& changes) {
   }
 }
 
-bool tells_of_clients(FieldId id) {
-  switch (id) {
-    case FieldId::forwarded:
-    case FieldId::x_forwarded_for:
-    case FieldId::x_forwarded_host:
-    case FieldId::x_forwarded_port:
-    case FieldId::x_forwarded_proto:
-      return true;
-    default:
-      return false;
-  }
-}
-
 /// Fields that are written anew whatever came: those about the connection, the host, the trace that begins here, and
 /// what we tell of the client.
-bool is_ours(FieldId id, const RequestForward& forward) {
-  if (http::is_hop_by_hop(id) || id == FieldId::host) return true;
-  if (id == FieldId::traceparent || id == FieldId::tracestate) return forward.trace != nullptr;
-  if (!tells_of_clients(id)) return false;
-  if (!forward.trusted) return true;
-  if (forward.settings.forwarded == HttpSettings::Forwarded::none) return false;
-  const bool standard = forward.settings.forwarded == HttpSettings::Forwarded::forwarded;
-  return standard ? id == FieldId::forwarded : id == FieldId::x_forwarded_for;
+FieldSet ours_of(const RequestForward& forward) {
+  FieldSet ours = http::kHopByHop;
+  ours |= {FieldId::host};
+  if (forward.trace != nullptr) ours |= {FieldId::traceparent, FieldId::tracestate};
+  if (!forward.trusted) {
+    ours |= {FieldId::forwarded, FieldId::x_forwarded_for, FieldId::x_forwarded_host, FieldId::x_forwarded_port,
+             FieldId::x_forwarded_proto};
+  } else if (forward.settings.forwarded != HttpSettings::Forwarded::none) {
+    const bool standard = forward.settings.forwarded == HttpSettings::Forwarded::forwarded;
+    ours |= {standard ? FieldId::forwarded : FieldId::x_forwarded_for};
+  }
+  return ours;
 }
 
 void write_target(HeadWriter& out, const http::RequestHead& head, const RequestForward& forward) {
@@ -197,10 +198,11 @@ void write_request(HeadWriter& out, const http::RequestHead& head, const Request
   write_target(out, head, forward);
   out << " HTTP/1.1\r\n";
   write_host(out, head, forward);
+  FieldSet ours = ours_of(forward);
+  // RFC 9110 section 10.1.1: of HTTP/1.0 it is no expectation.
+  if (head.version == http::Version::http10) ours |= {FieldId::expect};
   copy_fields(out, head.fields, head.bytes, [&](const Field& field) {
-    if (is_ours(field.id, forward)) return false;
-    // RFC 9110 section 10.1.1: of HTTP/1.0 it is no expectation.
-    if (field.id == FieldId::expect && head.version == http::Version::http10) return false;
+    if (ours.has(field.id)) return false;
     if (changed && (is_changed(field, *changes[0]) || is_changed(field, *changes[1]))) return false;
     return !head.connection.nominates || !is_nominated(field, head.fields);
   });
@@ -219,9 +221,11 @@ void write_response(HeadWriter& out, const http::ResponseHead& head, const Respo
   const Changes changes{&forward.rule.response, &forward.backend.response};
   const bool changed = !changes[0]->empty() || !changes[1]->empty();
   const bool sized = head.status != 204 && !forward.tunnel;
-  out << "HTTP/1.1 " << uint64_t{head.status} << " " << head.reason << kLineEnd;
+  write_status_line(out, head);
+  FieldSet ours = http::kHopByHop;
+  if (!sized) ours |= {FieldId::content_length};
   copy_fields(out, head.fields, head.bytes, [&](const Field& field) {
-    if (http::is_hop_by_hop(field.id) || (field.id == FieldId::content_length && !sized)) return false;
+    if (ours.has(field.id)) return false;
     if (changed && (is_changed(field, *changes[0]) || is_changed(field, *changes[1]))) return false;
     return !head.connection.nominates || !is_nominated(field, head.fields);
   });
@@ -240,9 +244,9 @@ void write_response(HeadWriter& out, const http::ResponseHead& head, const Respo
 }
 
 void write_interim(HeadWriter& out, const http::ResponseHead& head) {
-  out << "HTTP/1.1 " << uint64_t{head.status} << " " << head.reason << kLineEnd;
+  write_status_line(out, head);
   copy_fields(out, head.fields, head.bytes, [&](const Field& field) {
-    return !http::is_hop_by_hop(field.id) && field.id != FieldId::content_length &&
+    return !http::kHopByHop.has(field.id) && field.id != FieldId::content_length &&
            (!head.connection.nominates || !is_nominated(field, head.fields));
   });
   out << kLineEnd;

@@ -247,7 +247,6 @@ void HttpRelay::write_answer(Exchange& e, uint16_t status, std::string_view fiel
   end_exchange(e);
   if (!goes_on) return linger(s);
   s.stage = HttpSession::Stage::request;
-  arm(s);
   read_requests(s);
 }
 
@@ -265,7 +264,6 @@ void HttpRelay::finish(Exchange& e) {
   end_exchange(e);
   if (!goes_on) return linger(s);
   s.stage = HttpSession::Stage::request;
-  arm(s);
   read_requests(s);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "http/chars.h"
+#include "http/scan.h"
 #include "wire/address.h"
 
 namespace flatproxy::http {
@@ -26,9 +27,8 @@ size_t host_length(std::string_view text) {
     const auto address = wire::Address::parse(text.substr(1, close - 1));
     return address && !address->is_v4() ? close + 1 : 0;
   }
-  size_t n = 0;
-  while (n < text.size() && is(text[n], kHostName)) ++n;
-  return n;
+  const char* const end = text.data() + text.size();
+  return static_cast<size_t>(skip<kHostName>(text.data(), end) - text.data());
 }
 
 bool same_host(std::string_view a, std::string_view b) {

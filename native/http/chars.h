@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 namespace flatproxy::http {
@@ -56,9 +57,43 @@ inline uint32_t hex_value(char c) {
 
 inline char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
+namespace detail {
+
+template <typename Word>
+Word load_word(const char* at) {
+  Word word;
+  std::memcpy(&word, at, sizeof(word));
+  return word;
+}
+
+/// Each byte that is a capital letter made small.
+template <typename Word>
+constexpr Word lower_word(Word word) {
+  constexpr Word kEach = static_cast<Word>(0x0101010101010101u);
+  const Word seven = word & (kEach * 0x7f);
+  // The highest bit of bytes from 'A' on, and of those behind 'Z'.
+  const Word from_a = seven + kEach * (0x80 - 'A');
+  const Word behind_z = seven + kEach * (0x7f - 'Z');
+  const Word capital = from_a & ~behind_z & ~word & (kEach * 0x80);
+  return word | (capital >> 2);
+}
+
+template <typename Word>
+bool equals_by_words(std::string_view text, std::string_view lower_case) {
+  const size_t last = text.size() - sizeof(Word);
+  for (size_t at = 0;; at = at + sizeof(Word) < last ? at + sizeof(Word) : last) {
+    if (lower_word(load_word<Word>(&text[at])) != load_word<Word>(&lower_case[at])) return false;
+    if (at == last) return true;
+  }
+}
+
+}  // namespace detail
+
 /// @param lower_case without capitals
 inline bool equals_ignoring_case(std::string_view text, std::string_view lower_case) {
   if (text.size() != lower_case.size()) return false;
+  if (text.size() >= 8) return detail::equals_by_words<uint64_t>(text, lower_case);
+  if (text.size() >= 4) return detail::equals_by_words<uint32_t>(text, lower_case);
   for (size_t i = 0; i < text.size(); ++i) {
     if (lower(text[i]) != lower_case[i]) return false;
   }
@@ -67,9 +102,12 @@ inline bool equals_ignoring_case(std::string_view text, std::string_view lower_c
 
 /// Without the spaces and tabs around it.
 inline std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
+  const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
+  const char* begin = text.data();
+  const char* end = begin + text.size();
+  while (begin != end && is_space(*begin)) ++begin;
+  while (begin != end && is_space(end[-1])) --end;
+  return {begin, static_cast<size_t>(end - begin)};
 }
 
 /// Takes the next element off a comma-separated list (RFC 9110 section 5.6.1), trimmed; empty ones come, too.

@@ -134,7 +134,7 @@ ParseError ChunkedReader::trailer_byte(char c) {
 /// What is about framing, routing or the connection has no place behind a body (RFC 9110 section 6.5.1).
 bool ChunkedReader::trailer_is_refused() const {
   const FieldId id = field_id({name_, name_size_});
-  return is_hop_by_hop(id) || id == FieldId::host || id == FieldId::content_length || id == FieldId::trailer ||
+  return kHopByHop.has(id) || id == FieldId::host || id == FieldId::content_length || id == FieldId::trailer ||
          id == FieldId::expect || id == FieldId::forwarded || id == FieldId::cookie ||
          (id >= FieldId::x_forwarded_for && id <= FieldId::x_forwarded_proto);
 }

@@ -9,19 +9,8 @@ namespace flatproxy::http {
 /// Which field a name, a token, names; case does not matter.
 FieldId field_id(std::string_view name);
 
-/// Whether a field is about one connection, and ends with it (RFC 9110 section 7.6.1).
-constexpr bool is_hop_by_hop(FieldId id) {
-  switch (id) {
-    case FieldId::connection:
-    case FieldId::keep_alive:
-    case FieldId::proxy_connection:
-    case FieldId::te:
-    case FieldId::transfer_encoding:
-    case FieldId::upgrade:
-      return true;
-    default:
-      return false;
-  }
-}
+/// Fields about one connection, which end with it (RFC 9110 section 7.6.1).
+constexpr FieldSet kHopByHop = {FieldId::connection, FieldId::keep_alive,        FieldId::proxy_connection,
+                                FieldId::te,         FieldId::transfer_encoding, FieldId::upgrade};
 
 }  // namespace flatproxy::http

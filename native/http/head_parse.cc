@@ -28,6 +28,23 @@ bool is_token(std::string_view text) {
   return !text.empty();
 }
 
+/// What begins no field line: the empty one, which is taken, or an error. @param stop where no name goes on
+ParseError take_no_field(Cursor& in, const char* stop) {
+  if (stop == in.end) return ParseError::incomplete;
+  const bool empty = stop == in.at;
+  if (empty && (*stop == '\r' || *stop == '\n')) return take_line_end(in);
+  if (*stop != ' ' && *stop != '\t') return ParseError::bad_field_name;
+  return empty ? ParseError::folded_field : ParseError::space_before_colon;
+}
+
+/// Why a field's value does not end with its line. @param stop where no value goes on
+ParseError no_value_end(const char* stop, const char* end) {
+  if (stop == end) return ParseError::incomplete;
+  if (*stop != '\r' && *stop != '\n') return ParseError::bad_field_value;
+  Cursor in{stop, end};
+  return take_line_end(in);
+}
+
 ParseError take_option(std::string_view option, ConnectionOptions& options) {
   if (equals_ignoring_case(option, "close")) {
     options.close = true;
@@ -58,6 +75,12 @@ ParseError take_line_end(Cursor& in) {
 
 ParseError take_version(Cursor& in, Version& version) {
   constexpr std::string_view kShape = "HTTP/0.0";
+  constexpr std::string_view kUsual = "HTTP/1.1";
+  if (std::string_view(in.at, static_cast<size_t>(in.end - in.at)).starts_with(kUsual)) [[likely]] {
+    in.at += kUsual.size();
+    version = Version::http11;
+    return ParseError::none;
+  }
   for (size_t i = 0; i < kShape.size(); ++i) {
     if (in.at + i == in.end) return ParseError::incomplete;
     const bool fits = kShape[i] == '0' ? is(in.at[i], kDigit) : in.at[i] == kShape[i];
@@ -72,25 +95,20 @@ ParseError take_version(Cursor& in, Version& version) {
 }
 
 ParseError take_fields(Cursor& in, uint32_t most, Fields& fields) {
+  const char* const end = in.end;
   for (;;) {
-    if (in.done()) return ParseError::incomplete;
-    if (*in.at == '\r' || *in.at == '\n') return take_line_end(in);
-    if (*in.at == ' ' || *in.at == '\t') return ParseError::folded_field;
     const char* const name = in.at;
-    in.at = skip<kToken>(in.at, in.end);
-    if (in.done()) return ParseError::incomplete;
-    const char* const colon = in.at;
-    if (*colon == ' ' || *colon == '\t') return ParseError::space_before_colon;
-    if (*colon != ':' || colon == name) return ParseError::bad_field_name;
-    ++in.at;
-    const char* const value = in.at;
-    in.at = skip_field_value(value, in.end);
-    const char* const end = in.at;
-    if (!in.done() && *end != '\r' && *end != '\n') return ParseError::bad_field_value;
-    if (const ParseError error = take_line_end(in); error != ParseError::none) return error;
+    const char* const colon = skip<kToken>(name, end);
+    if (colon == end || *colon != ':' || colon == name) [[unlikely]]
+      return take_no_field(in, colon);
+    const char* const value = colon + 1;
+    const char* const stop = skip_field_value(value, end);
+    if (end - stop < 2 || stop[0] != '\r' || stop[1] != '\n') [[unlikely]]
+      return no_value_end(stop, end);
     if (fields.count() == most) return ParseError::too_many_fields;
+    in.at = stop + 2;
     const std::string_view named(name, static_cast<size_t>(colon - name));
-    fields.add(named, trim({value, static_cast<size_t>(end - value)}), field_id(named));
+    fields.add(named, trim({value, static_cast<size_t>(stop - value)}), field_id(named));
   }
 }
 

@@ -21,9 +21,9 @@ class HeadWriter {
 
   HeadWriter& operator<<(std::string_view text) {
     if (text.empty()) return *this;  // it may be nowhere
-    if (piece_ != nullptr && text.size() <= piece_->tailroom()) [[likely]] {
-      std::memcpy(piece_->data + piece_->length, text.data(), text.size());
-      piece_->length += static_cast<uint32_t>(text.size());
+    if (text.size() <= static_cast<size_t>(end_ - at_)) [[likely]] {
+      std::memcpy(at_, text.data(), text.size());
+      at_ += text.size();
     } else {
       write_on(text);
     }
@@ -40,10 +40,13 @@ class HeadWriter {
 
  private:
   void write_on(std::string_view text);
+  void end_piece();
 
   Buffers& buffers_;
   tcp::ByteQueue written_;
   Segment* piece_ = nullptr;
+  uint8_t* at_ = nullptr;   // in the piece: what comes next
+  uint8_t* end_ = nullptr;  // of its room
   bool failed_ = false;
 };
 

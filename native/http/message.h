@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <string_view>
 
 namespace flatproxy::http {
@@ -35,6 +36,25 @@ enum class FieldId : uint8_t {
   x_forwarded_host,
   x_forwarded_port,
   x_forwarded_proto,
+};
+
+/// Some of them.
+class FieldSet {
+ public:
+  constexpr FieldSet() = default;
+  constexpr FieldSet(std::initializer_list<FieldId> ids) {
+    for (const FieldId id : ids) bits_ |= bit(id);
+  }
+  constexpr bool has(FieldId id) const { return (bits_ & bit(id)) != 0; }
+  constexpr FieldSet& operator|=(const FieldSet& others) {
+    bits_ |= others.bits_;
+    return *this;
+  }
+
+ private:
+  static constexpr uint32_t bit(FieldId id) { return 1u << static_cast<uint8_t>(id); }
+
+  uint32_t bits_ = 0;
 };
 
 struct Field {

@@ -2,7 +2,6 @@
 
 #include <bit>
 #include <cstdint>
-#include <cstring>
 
 #include "http/chars.h"
 
@@ -31,9 +30,23 @@ constexpr bool is_of_7_bits() {
   }
   return true;
 }
-#endif
 
-constexpr uint64_t in_each_byte(uint8_t byte) { return byte * 0x0101010101010101u; }
+/// Goes on in blocks up to the first character that is one of others(text), a byte of ones each, of which NUL is one.
+/// False: there are too few characters left for a block.
+template <typename Others>
+inline bool skip_blocks(const char*& at, const char* end, Others&& others) {
+  for (; end - at >= 16; at += 16) {
+    const __m128i found = others(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+    const auto mask = static_cast<uint32_t>(_mm_movemask_epi8(found));
+    if (mask != 0) return at += std::countr_zero(mask), true;
+  }
+  if (end - at < 8) return false;
+  const __m128i found = others(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at)));
+  const int n = std::countr_zero(static_cast<uint32_t>(_mm_movemask_epi8(found)));  // at most 8: zeros are behind
+  at += n;
+  return n < 8;
+}
+#endif
 
 }  // namespace detail
 
@@ -45,16 +58,13 @@ inline const char* skip(const char* at, const char* end) {
   static constexpr auto kLower = detail::halves<kClass>();
   const __m128i lower = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kLower.data()));
   const __m128i upper = _mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, static_cast<char>(128), 0, 0, 0, 0, 0, 0, 0, 0);
-  while (end - at >= 16) {
-    const __m128i text = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+  const auto others = [&](__m128i text) {
     // A character of 8 bits finds 0.
     const __m128i may = _mm_shuffle_epi8(lower, text);
     const __m128i is = _mm_shuffle_epi8(upper, _mm_and_si128(_mm_srli_epi16(text, 4), _mm_set1_epi8(15)));
-    const __m128i no = _mm_cmpeq_epi8(_mm_and_si128(may, is), _mm_setzero_si128());
-    const auto mask = static_cast<uint32_t>(_mm_movemask_epi8(no));
-    if (mask != 0) return at + std::countr_zero(mask);
-    at += 16;
-  }
+    return _mm_cmpeq_epi8(_mm_and_si128(may, is), _mm_setzero_si128());
+  };
+  if (detail::skip_blocks(at, end, others)) return at;
 #endif
   while (at != end && is(*at, kClass)) ++at;
   return at;
@@ -62,23 +72,15 @@ inline const char* skip(const char* at, const char* end) {
 
 /// The same of what may stand in a field's value.
 inline const char* skip_field_value(const char* at, const char* end) {
-  static_assert(std::endian::native == std::endian::little, "the first byte is the lowest");
-  while (end - at >= 8) {
-    uint64_t word;
-    std::memcpy(&word, at, 8);
-    // The highest bit of bytes below a space, and of DEL; above the first that is one there may be false ones.
-    const uint64_t below_space = (word - detail::in_each_byte(0x20)) & ~word;
-    const uint64_t no_delete = word ^ detail::in_each_byte(0x7f);
-    const uint64_t is_delete = (no_delete - detail::in_each_byte(1)) & ~no_delete;
-    const uint64_t found = (below_space | is_delete) & detail::in_each_byte(0x80);
-    if (found == 0) {
-      at += 8;
-      continue;
-    }
-    at += std::countr_zero(found) / 8;
-    if (*at != '\t') return at;
-    ++at;
-  }
+#ifdef __SSSE3__
+  const auto others = [](__m128i text) {
+    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(text, _mm_set1_epi8(0x1f)), text);
+    const __m128i tab = _mm_cmpeq_epi8(text, _mm_set1_epi8('\t'));
+    const __m128i del = _mm_cmpeq_epi8(text, _mm_set1_epi8(0x7f));
+    return _mm_or_si128(_mm_andnot_si128(tab, control), del);
+  };
+  if (detail::skip_blocks(at, end, others)) return at;
+#endif
   while (at != end && is(*at, kFieldValue)) ++at;
   return at;
 }

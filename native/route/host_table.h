@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 #include <vector>
 
+#include "http/chars.h"
 #include "route/text_index.h"
 
 namespace flatproxy::route {
@@ -21,13 +23,16 @@ class HostName {
     if (host.ends_with('.')) host.remove_suffix(1);
     if (host.size() > bytes_.size()) return;
     size_ = host.size();
-    for (size_t i = 0; i < size_; ++i) bytes_[i] = lower(host[i]);
+    size_t i = 0;
+    for (; size_ - i >= 8; i += 8) {
+      const uint64_t word = http::detail::lower_word(http::detail::load_word<uint64_t>(&host[i]));
+      std::memcpy(&bytes_[i], &word, 8);
+    }
+    for (; i < size_; ++i) bytes_[i] = http::lower(host[i]);
   }
   std::string_view text() const { return {bytes_.data(), size_}; }
 
  private:
-  static char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
-
   size_t size_ = 0;
   std::array<char, 255> bytes_;
 };
