@@ -126,8 +126,8 @@ TcpWords hear(const Segment* frame) {
   words.flags = tcp.flags();
   words.window = tcp.window();
   words.payload = frame->frame_length - wire::kEthernetSize - wire::kIpv4Size - tcp.header_length();
-  const auto options = wire::TcpOptions::parse(tcp.options());
-  if (options && options->timestamps) words.timestamp = options->timestamps->value;
+  wire::TcpOptions options;
+  if (options.read(tcp.options()) && options.timestamps) words.timestamp = options.timestamps->value;
   return words;
 }
 

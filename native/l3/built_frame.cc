@@ -17,25 +17,6 @@ std::optional<wire::VlanTag> tag(uint16_t vlan) {
 
 }  // namespace
 
-void emit_ip(Segment* frame, const BuiltPacket& packet, uint32_t l4_length) {
-  const wire::MutableBytes out{frame->data + frame->l3_offset, frame->length - frame->l3_offset};
-  if (frame->family == 4) {
-    wire::Ipv4 ip;
-    ip.traffic_class = packet.traffic_class;
-    ip.total_length = static_cast<uint16_t>(wire::kIpv4Size + l4_length);
-    ip.dont_fragment = true;  // so the identification may be anything (RFC 6864 section 4.1)
-    ip.ttl = packet.hop_limit;
-    ip.protocol = packet.protocol;
-    ip.source = packet.source;
-    ip.destination = packet.destination;
-    ip.emit(out);
-  } else {
-    const auto length = static_cast<uint16_t>(l4_length);
-    wire::Ipv6{packet.traffic_class, 0, length, packet.protocol, packet.hop_limit, packet.source, packet.destination}
-        .emit(out);
-  }
-}
-
 Segment* build_frame(Buffers& buffers, const wire::Ethernet& ethernet, uint32_t length) {
   if (length > kMaxBuiltLength) return nullptr;
   Segment* frame = buffers.small.allocate();

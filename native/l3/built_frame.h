@@ -4,6 +4,8 @@
 #include "packet/segment.h"
 #include "wire/address.h"
 #include "wire/ethernet.h"
+#include "wire/ipv4.h"
+#include "wire/ipv6.h"
 
 namespace flatproxy {
 
@@ -21,7 +23,25 @@ struct BuiltPacket {
   uint8_t traffic_class = 0;
 };
 /// Writes the IP header of a frame whose family, l3_offset and length are set, for `l4_length` bytes behind it.
-void emit_ip(Segment* frame, const BuiltPacket& packet, uint32_t l4_length);
+inline void emit_ip(Segment* frame, const BuiltPacket& packet, uint32_t l4_length) {
+  const wire::MutableBytes out{frame->data + frame->l3_offset, frame->length - frame->l3_offset};
+  if (frame->family == 4) {
+    wire::Ipv4 ip;
+    ip.traffic_class = packet.traffic_class;
+    ip.total_length = static_cast<uint16_t>(wire::kIpv4Size + l4_length);
+    ip.dont_fragment = true;  // so the identification may be anything (RFC 6864 section 4.1)
+    ip.ttl = packet.hop_limit;
+    ip.protocol = packet.protocol;
+    ip.source = packet.source;
+    ip.destination = packet.destination;
+    ip.emit(out);
+  } else {
+    const auto length = static_cast<uint16_t>(l4_length);
+    wire::Ipv6{packet.traffic_class, 0, length, packet.protocol, packet.hop_limit, packet.source, packet.destination}
+        .emit(out);
+  }
+}
+
 /// build_frame() with the IP header in place, for `l4_length` bytes of L4 to be written at data + l4_offset.
 Segment* build_packet(Buffers& buffers, const wire::Mac& from, const wire::Mac& to, uint16_t vlan,
                       const BuiltPacket& packet, uint32_t l4_length);

@@ -3,7 +3,6 @@
 #include "packet/frame.h"
 #include "wire/checksum.h"
 #include "wire/ecn.h"
-#include "wire/tuple_of.h"
 
 namespace flatproxy::tcp {
 
@@ -12,7 +11,6 @@ Arrival::Fault Arrival::read(const Segment* frame) {
   const bool verified = (frame->flags & (kChecksumValid | kNeedsChecksum)) != 0;
   if (!verified && !wire::sum_intact(wire::sum_l4(frame))) return Fault::checksum;
   if (!options.read(view.options())) return Fault::options;
-  tuple = wire::tuple_of(frame);
   sequence = view.sequence();
   acknowledgment = view.acknowledgment();
   payload = frame->l4_length - view.header_length();
@@ -27,7 +25,7 @@ void Arrival::take(Segment* frame) {
   if (payload == 0) {
     release(frame);
   } else {
-    data = ByteQueue::of_frame(frame, frame->payload_offset, payload);
+    data.push_frame(frame, frame->payload_offset, payload);
   }
 }
 

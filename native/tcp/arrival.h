@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "packet/tuple.h"
 #include "tcp/byte_queue.h"
@@ -11,7 +12,7 @@ namespace flatproxy::tcp {
 
 /// A TCP segment that has come, out of its frame: one, or several that a device has joined.
 struct Arrival {
-  Tuple tuple;  ///< source: the other side
+  std::optional<Tuple> tuple;  ///< source: the other side; known of what may open a connection
   Sequence sequence = 0;
   Sequence acknowledgment = 0;
   uint32_t payload = 0;     ///< bytes

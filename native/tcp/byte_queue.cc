@@ -5,8 +5,7 @@
 
 namespace flatproxy::tcp {
 
-ByteQueue ByteQueue::of_frame(Segment* frame, uint32_t offset, uint32_t length) {
-  ByteQueue queue;
+void ByteQueue::push_frame(Segment* frame, uint32_t offset, uint32_t length) {
   while (frame != nullptr) {
     Segment* next = frame->next;
     const uint32_t skip = std::min(offset, frame->length);
@@ -15,13 +14,12 @@ ByteQueue ByteQueue::of_frame(Segment* frame, uint32_t offset, uint32_t length) 
     frame->length = std::min(frame->length - skip, length);
     length -= frame->length;
     if (frame->length > 0) {
-      queue.push(frame);
+      push(frame);
     } else {
       drop(frame);
     }
     frame = next;
   }
-  return queue;
 }
 
 void ByteQueue::absorb(ByteQueue&& other, Buffers& buffers) {
@@ -88,6 +86,7 @@ void ByteQueue::drop_front(uint32_t n) {
 }
 
 ByteQueue ByteQueue::cut_front(uint32_t n, Buffers& buffers) {
+  if (n == bytes_) return std::move(*this);
   ByteQueue front;
   while (first_ != nullptr && first_->length <= n) {
     n -= first_->length;

@@ -23,23 +23,24 @@ class ByteQueue {
         held_(std::exchange(other.held_, 0)) {}
   ByteQueue& operator=(ByteQueue&& other) noexcept {
     if (this == &other) return *this;
-    clear();
+    if (first_ != nullptr) clear();
     append(std::move(other));
     return *this;
   }
   ByteQueue(const ByteQueue&) = delete;
   ByteQueue& operator=(const ByteQueue&) = delete;
-  ~ByteQueue() { clear(); }
+  ~ByteQueue() {
+    if (first_ != nullptr) clear();
+  }
 
   bool empty() const { return bytes_ == 0; }
   uint32_t bytes() const { return bytes_; }
   uint32_t held() const { return held_; }  ///< bytes of memory, see held_by()
   Segment* first() const { return first_; }
 
-  /// Takes a frame's content from `offset` on; what is in front of it is trimmed, empty segments are dropped.
+  /// Takes over a frame's content from `offset` on; what is in front of it is trimmed, empty segments are dropped.
   /// @param length bytes to take: what is behind them is trimmed, too
-  static ByteQueue of_frame(Segment* frame, uint32_t offset, uint32_t length);
-
+  void push_frame(Segment* frame, uint32_t offset, uint32_t length);
   /// Takes over one piece that is not empty.
   void push(Segment* piece) {
     piece->next = nullptr;

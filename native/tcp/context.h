@@ -59,8 +59,13 @@ class Context {
   Counters counters;
   Nanoseconds now = 0;
 
-  uint32_t now_ms() const { return static_cast<uint32_t>(now / kMillisecond); }
-  uint32_t now_us() const { return static_cast<uint32_t>(now / 1000); }
+  void set_time(Nanoseconds time) {
+    now = time;
+    now_ms_ = static_cast<uint32_t>(time / kMillisecond);
+    now_us_ = static_cast<uint32_t>(time / 1000);
+  }
+  uint32_t now_ms() const { return now_ms_; }
+  uint32_t now_us() const { return now_us_; }
   /// The value of a timestamp option sent now (RFC 7323 section 5.4: an offset of its own for each connection).
   uint32_t timestamp(const Connection& c) const { return now_ms() + c.timestamp_offset; }
 
@@ -162,6 +167,8 @@ class Context {
   }
   static constexpr size_t kSpare = 1024;
 
+  uint32_t now_ms_ = 0;
+  uint32_t now_us_ = 0;
   Connection* ready_first_ = nullptr;
   Connection* ready_last_ = nullptr;
   Connection* dirty_first_ = nullptr;

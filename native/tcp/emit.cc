@@ -47,12 +47,13 @@ bool attach(Segment* frame, Place place, uint32_t skip, uint32_t n, Buffers& buf
 
 // The frame's headers, and what is known about it; the checksum is for its port to complete.
 void write_headers(Segment* frame, const Connection& c, const wire::Tcp& tcp, uint32_t payload, uint8_t ecn) {
-  const uint32_t l4_length = tcp.size() + payload;
+  const uint32_t tcp_size = frame->payload_offset - frame->l4_offset;
+  const uint32_t l4_length = tcp_size + payload;
   BuiltPacket ip{c.tuple.source, c.tuple.destination, wire::protocol::kTcp};
   ip.traffic_class = static_cast<uint8_t>((c.traffic_class & ~3u) | ecn);
   emit_ip(frame, ip, l4_length);
   uint8_t* l4 = frame->data + frame->l4_offset;
-  tcp.emit({l4, tcp.size()});
+  tcp.emit({l4, tcp_size});
   const uint64_t sum = wire::sum_pseudo_header(c.tuple.source, c.tuple.destination, wire::protocol::kTcp, l4_length);
   wire::store16(l4 + wire::TcpView::kChecksum, __builtin_bswap16(wire::fold(sum)));
   frame->flags = kNeedsChecksum;

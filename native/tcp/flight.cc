@@ -10,19 +10,23 @@ uint32_t last_of(uint64_t units) { return 63u - static_cast<uint32_t>(std::count
 
 }  // namespace
 
-void Flight::sent(Sequence begin, uint32_t payload, bool fin, uint16_t unit, Place place, Nanoseconds now) {
+void Flight::sent(Sequence begin, uint32_t payload, bool fin, uint16_t unit, const Place& place, Nanoseconds now) {
   if (frames_.empty()) {
     judged_ = lost_from_ = frames_.end();
     foremost_ = begin;
+    plain_ = true;
   }
-  SentFrame frame;
+  SentFrame& frame = frames_.append();
   frame.begin = begin;
   frame.length = payload + fin;
   frame.sent_at = now;
-  frame.place = place;
+  frame.arrived = frame.lost = frame.resent = 0;
+  frame.place.piece = place.piece;
+  frame.place.offset = place.offset;
+  frame.last_resend = frame.streak = 0;
   frame.unit = unit;
-  frame.units = static_cast<uint8_t>(std::max(1u, (payload + unit - 1) / unit));
-  frames_.push(frame);
+  frame.units = static_cast<uint8_t>(payload <= unit ? 1 : (payload + unit - 1) / unit);
+  frame.acked = 0;
 }
 
 // The first frame that ends behind a sequence number.
@@ -42,6 +46,7 @@ uint32_t Flight::find(Sequence at) const {
 }
 
 void Flight::acknowledge(Sequence una, const AckContext& context, Arrivals& arrivals) {
+  if (plain_ && !frames_.empty() && frames_.back().end() == una) return acknowledge_all(context, arrivals);
   foremost_before_ = foremost_;
   while (!frames_.empty()) {
     SentFrame& frame = frames_.front();
@@ -60,7 +65,19 @@ void Flight::acknowledge(Sequence una, const AckContext& context, Arrivals& arri
   resends_.clear();
 }
 
+// All that is in flight arrives, in order, and nothing of it was ever in doubt.
+void Flight::acknowledge_all(const AckContext& context, Arrivals& arrivals) {
+  const SentFrame& first = frames_.front();
+  const SentFrame& last = frames_.back();
+  arrivals.bytes += last.end() - first.begin - first.bytes(SentFrame::first(first.acked));
+  arrivals.earliest_sent = std::min(arrivals.earliest_sent, first.sent_at);
+  arrivals.latest_sent = std::max(arrivals.latest_sent, last.sent_at);
+  context.rack.arrived(last.sent_at, last.end(), context.now);
+  frames_.clear();
+}
+
 void Flight::acknowledge(const wire::SackBlock& block, const AckContext& context, Arrivals& arrivals) {
+  plain_ = false;
   uint32_t number = find(block.begin);
   uint32_t streak = number;  // where the present streak of whole frames begins
   while (frames_.has(number) && before(frames_[number].begin, block.end)) {
@@ -135,6 +152,7 @@ void Flight::lose(uint32_t number, uint64_t units) {
   if (lost_ == 0 || static_cast<int32_t>(number - lost_from_) < 0) lost_from_ = number;
   frame.lost |= units;
   lost_ += frame.bytes(units);
+  plain_ = false;
 }
 
 // First transmissions that are in doubt, oldest first. verdict(sent_at, frame, units) returns those it gives up, and
@@ -261,6 +279,7 @@ Flight::Repeat Flight::last_segment() const {
 }
 
 void Flight::repeated(const Repeat& repeat, uint32_t n, Nanoseconds now) {
+  plain_ = false;
   SentFrame& frame = frames_[repeat.number];
   const uint64_t units = repeat.units & SentFrame::first(static_cast<uint32_t>(std::countr_zero(repeat.units)) + n);
   lost_ -= frame.bytes(units & frame.lost);

@@ -106,7 +106,7 @@ class Flight {
   Sequence begin() const { return frames_[frames_.begin()].begin; }
 
   /// @param payload bytes, of `unit` in each wire segment  @param fin with the last one (or alone)
-  void sent(Sequence begin, uint32_t payload, bool fin, uint16_t unit, Place place, Nanoseconds now);
+  void sent(Sequence begin, uint32_t payload, bool fin, uint16_t unit, const Place& place, Nanoseconds now);
 
   /// Everything before `una` has arrived. Whole frames are let go.
   void acknowledge(Sequence una, const AckContext& context, Arrivals& arrivals);
@@ -154,6 +154,7 @@ class Flight {
   };
 
   uint32_t find(Sequence at) const;
+  void acknowledge_all(const AckContext& context, Arrivals& arrivals);
   void arrive(SentFrame& frame, uint64_t units, const AckContext& context, Arrivals& arrivals);
   void arrive_once(const SentFrame& frame, uint64_t units, const AckContext& context, Arrivals& arrivals);
   void arrive_again(const SentFrame& frame, uint64_t units, const AckContext& context);
@@ -174,6 +175,7 @@ class Flight {
   uint32_t lost_from_ = 0;        // frames before have nothing lost
   Sequence foremost_ = 0;         // end of the foremost segment that has arrived
   Sequence foremost_before_ = 0;  // the same before the present acknowledgment
+  bool plain_ = true;             // nothing in flight was lost, repeated or selectively acknowledged
 };
 
 }  // namespace flatproxy::tcp

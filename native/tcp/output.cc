@@ -36,8 +36,11 @@ bool may_send_tail(const Connection& c) {
 // forbids more.
 uint32_t sendable(const Context& context, const Connection& c, bool& congested) {
   const uint32_t unsent = c.to_send.unsent();
-  uint32_t n = std::min({unsent, send_window(c), frame_bytes(context, c)});
-  if (const uint32_t room = congestion_room(c); n > room) {
+  const uint32_t window = send_window(c);
+  const uint32_t room = congestion_room(c);
+  if (unsent < c.mss && unsent <= std::min(window, room)) return may_send_tail(c) ? unsent : 0;
+  uint32_t n = std::min({unsent, window, frame_bytes(context, c)});
+  if (n > room) {
     congested = true;
     n = room / c.mss * c.mss;
   }
@@ -73,6 +76,10 @@ void note_use(Connection& c, bool congested) {
   }
 }
 
+bool has_nothing_to_send(const Connection& c) {
+  return c.flight == nullptr && c.to_send.unsent() == 0 && !c.has(kFinQueued) && !c.has(kPaced);
+}
+
 // One frame of new data, or the FIN. False: there are no buffers.
 bool send_new_frame(Context& context, Connection& c, uint32_t n) {
   const bool fin = may_send_fin(c, n);
@@ -102,7 +109,7 @@ bool send_new_frame(Context& context, Connection& c, uint32_t n) {
     if (answers && c.last_sent - c.last_received < context.settings.ack_delay / kMillisecond) c.quick_acks = 0;
   }
   c.next += n;
-  if (n % c.mss != 0) c.small_end = c.next;
+  if (n > 0 && (n < c.mss || n % c.mss != 0)) c.small_end = c.next;
   if (fin && last) {
     c.next += 1;
     c.set(kFinSent);
@@ -168,6 +175,12 @@ bool send_lost(Context& context, Connection& c) {
 void send_pending(Context& context, Connection& c) {
   if (c.state < State::established || c.state == State::time_wait) {
     if (c.state == State::time_wait) acknowledge_if_due(context, c);
+    return;
+  }
+  if (has_nothing_to_send(c)) {
+    acknowledge_if_due(context, c);
+    c.retransmit = Retransmit::none;
+    c.retransmit_at = kNever;
     return;
   }
   const bool resent = send_lost(context, c);

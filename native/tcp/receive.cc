@@ -148,10 +148,11 @@ void take_data(Context& context, Connection& c, Arrival& arrival) {
 
 void taken(Context& context, Connection& c) {
   tune_window(context, c);
+  const uint32_t offered = after(c.window_edge, c.expected) ? c.window_edge - c.expected : 0;
+  if (offered >= 2u * c.mss && offered > c.receive_limit / 2) return;
   const Sequence edge = c.expected + space(context, c);
   if (!after(edge, c.window_edge)) return;
   const uint32_t opens = edge - c.window_edge;
-  const uint32_t offered = after(c.window_edge, c.expected) ? c.window_edge - c.expected : 0;
   const bool was_shut = offered < 2u * c.mss && opens >= worthwhile(c);
   if (was_shut || opens >= c.receive_limit / 2) acknowledge_soon(context, c);
 }

@@ -82,6 +82,7 @@ Nanoseconds reordering_window(const Connection& c) {
 bool look_for_losses(Context& context, Connection& c) {
   Flight& flight = *c.flight;
   Recovery& r = flight.recovery;
+  if (flight.empty()) return false;
   const uint32_t known = flight.lost();
   if (c.has(kSackOk)) {
     const Nanoseconds wait = flight.judge(c.rack, reordering_window(c), context.now);

@@ -20,10 +20,12 @@ class Ring {
   T& front() { return (*this)[begin_]; }
   T& back() { return (*this)[end_ - 1]; }
 
-  void push(const T& element) {
+  /// One more element, as it was left by whichever was there before, to be written where it stands.
+  T& append() {
     if (size() == capacity_) grow();
-    (*this)[end_++] = element;
+    return (*this)[end_++];
   }
+  void push(const T& element) { append() = element; }
   void pop() { ++begin_; }
   void clear() { begin_ = end_; }
   /// clear(), and gives the array back if it has grown beyond so many.

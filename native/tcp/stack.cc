@@ -32,7 +32,7 @@ Stack::~Stack() {
 
 void Stack::set_time(Nanoseconds now) {
   if (context_.now == 0) wheel_.start(now);
-  context_.now = now;
+  context_.set_time(now);
 }
 
 uint16_t Stack::listen(uint32_t backlog, uint16_t mtu) {
@@ -120,7 +120,8 @@ bool Stack::make_room() {
 // Frames.
 
 Fate Stack::input(Segment* frame, uint16_t listener) {
-  Connection* c = find(wire::tuple_of(frame).reversed());
+  const Tuple ours = wire::answer_tuple_of(frame);
+  Connection* c = find(ours);
   // What is nobody's is not looked at: it may be meant for another stack at this address.
   if (c == nullptr && listener == kNoListener) return Fate::unclaimed;
   Arrival arrival;
@@ -132,6 +133,7 @@ Fate Stack::input(Segment* frame, uint16_t listener) {
     case Arrival::Fault::none:
       break;
   }
+  if (c == nullptr || c->state == State::time_wait) arrival.tuple = ours.reversed();
   if (c == nullptr) return take_new(frame, arrival, listener);
   if (c->state == State::closed) return Fate::unclaimed;
   if (c->state == State::time_wait && reuses(*c, arrival)) {
@@ -167,7 +169,7 @@ Fate Stack::take_new(Segment* frame, Arrival& arrival, uint16_t listener) {
   if (listener == kNoListener || !listeners_[listener].open || arrival.has(wire::kRst)) return Fate::unclaimed;
   if (arrival.has(wire::kAck)) {
     if (arrival.has(wire::kSyn) || !take_cookie(arrival, listener)) return Fate::unclaimed;
-    Connection& c = *find(arrival.tuple.reversed());
+    Connection& c = *find(arrival.tuple->reversed());
     context_.transmitter.arrived(frame, c);
     arrival.take(frame);
     segment_arrives(context_, c, arrival);
@@ -181,7 +183,7 @@ Fate Stack::take_syn(Segment* frame, Arrival& syn, uint16_t listener, const Sequ
   if (backlog_is_full(listener)) {
     // A connection that lives as long as this answer.
     Connection c;
-    c.tuple = syn.tuple.reversed();
+    c.tuple = syn.tuple->reversed();
     c.path_mtu = listeners_[listener].mtu;
     context_.transmitter.arrived(frame, c);
     answer_with_cookie(context_, c, syn, secrets_);
@@ -191,7 +193,7 @@ Fate Stack::take_syn(Segment* frame, Arrival& syn, uint16_t listener, const Sequ
     release(frame);
     return Fate::taken;
   }
-  Connection* c = allocate(syn.tuple.reversed());
+  Connection* c = allocate(syn.tuple->reversed());
   if (c == nullptr) return Fate::table_full;
   c->listener = listener;
   c->path_mtu = listeners_[listener].mtu;
@@ -222,7 +224,7 @@ bool Stack::take_cookie(Arrival& ack, uint16_t listener) {
   if (context_.now >= listeners_[listener].cookies_until) return false;
   const std::optional<CookieOptions> options = read_cookie(ack, context_.now, secrets_);
   if (!options) return false;
-  Connection* c = allocate(ack.tuple.reversed());
+  Connection* c = allocate(ack.tuple->reversed());
   if (c == nullptr) return false;
   c->listener = listener;
   c->path_mtu = listeners_[listener].mtu;

@@ -28,8 +28,8 @@ uint32_t index_of(uint16_t mss) {
 
 Sequence make_cookie(const Arrival& syn, Nanoseconds now, const Secrets& secrets) {
   const uint32_t minute = minute_of(now);
-  const uint32_t index = index_of(syn.options.mss.value_or(syn.tuple.family == 4 ? 536 : 1220));
-  const uint32_t hash = hash_of(syn.tuple, syn.sequence, minute, index, secrets);
+  const uint32_t index = index_of(syn.options.mss.value_or(syn.tuple->family == 4 ? 536 : 1220));
+  const uint32_t hash = hash_of(*syn.tuple, syn.sequence, minute, index, secrets);
   return minute << (kMssBits + kHashBits) | index << kHashBits | hash;
 }
 
@@ -46,7 +46,7 @@ std::optional<CookieOptions> read_cookie(const Arrival& ack, Nanoseconds now, co
   const uint32_t index = cookie >> kHashBits & ((1u << kMssBits) - 1);
   const uint32_t age = (minute_of(now) - (cookie >> (kMssBits + kHashBits))) & ((1u << kMinuteBits) - 1);
   if (age > kCookieMinutes) return std::nullopt;
-  const uint32_t hash = hash_of(ack.tuple, ack.sequence - 1, minute_of(now) - age, index, secrets);
+  const uint32_t hash = hash_of(*ack.tuple, ack.sequence - 1, minute_of(now) - age, index, secrets);
   if (hash != (cookie & ((1u << kHashBits) - 1))) return std::nullopt;
   CookieOptions options;
   options.mss = kMss[index];

@@ -54,7 +54,11 @@ class TimerWheel {
   /// Whether an item is set to fire no later than that.
   bool fires_by(uint32_t index, Nanoseconds when) const {
     const WheelNode& node = nodes_(index);
-    return node.armed() && static_cast<int32_t>(node.tick - static_cast<uint32_t>(tick_of(when))) <= 0;
+    if (!node.armed()) return false;
+    // Mostly it fires even before the tick that the moment lies in.
+    const uint64_t ahead = when / kTick - now_;
+    if (ahead < kHorizon && is_by(node, now_ + ahead)) return true;
+    return is_by(node, tick_of(when));
   }
   void clear(uint32_t index) {
     WheelNode& node = nodes_(index);
@@ -105,6 +109,10 @@ class TimerWheel {
     if (slack_ == 0) return tick;
     const uint64_t grid = std::bit_floor(std::clamp<uint64_t>((tick - now_) >> slack_, 1, kMostSlack));
     return (tick + grid - 1) & ~(grid - 1);
+  }
+
+  static bool is_by(const WheelNode& node, uint64_t tick) {
+    return static_cast<int32_t>(node.tick - static_cast<uint32_t>(tick)) <= 0;
   }
 
   // The lowest level in whose present turn the tick lies: an upper level's own slot of now is always empty.

@@ -5,6 +5,7 @@
 
 #include "wire/address.h"
 #include "wire/bytes.h"
+#include "wire/checksum.h"
 
 namespace flatproxy::wire {
 
@@ -57,6 +58,24 @@ struct Ipv4 {
   void emit(MutableBytes out) const;
   bool operator==(const Ipv4&) const = default;
 };
+
+inline void Ipv4::emit(MutableBytes out) const {
+  uint8_t* p = out.data();
+  const uint32_t first = (0x40u | size() / 4) << 24 | uint32_t{traffic_class} << 16 | total_length;
+  const uint32_t second = uint32_t{identification} << 16 |
+                          ((dont_fragment ? 0x4000u : 0) | (more_fragments ? 0x2000u : 0) | fragment_offset / 8u);
+  const uint32_t third = uint32_t{ttl} << 24 | uint32_t{protocol} << 16;
+  // Summed up out of registers: bytes just written in small pieces are slow to read in large ones.
+  uint64_t sum = uint64_t{__builtin_bswap32(first)} + __builtin_bswap32(second) + __builtin_bswap32(third) +
+                 source.v4() + destination.v4();
+  if (options_length > 0) sum = sum_bytes(options.data(), options_length, sum);
+  store32(p, first);
+  store32(p + 4, second);
+  store32(p + 8, third | finish(sum));
+  std::memcpy(p + 12, source.v4_bytes(), 4);
+  std::memcpy(p + 16, destination.v4_bytes(), 4);
+  std::memcpy(p + kIpv4Size, options.data(), options_length);
+}
 
 /// Whether the options of an IPv4 header can be read to their end and hold no source route (RFC 7126 section 4.3: to be
 /// dropped by default).

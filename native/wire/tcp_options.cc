@@ -70,12 +70,6 @@ bool TcpOptions::read(Bytes bytes) {
   return true;
 }
 
-uint32_t TcpOptions::size() const {
-  const bool together = sack_permitted && timestamps;
-  return (mss ? 4u : 0) + (window_scale ? 4u : 0) + (sack_permitted && !together ? 4u : 0) + (timestamps ? 12u : 0) +
-         (sack_count > 0 ? 4u + 8u * sack_count : 0);
-}
-
 void TcpOptions::emit(MutableBytes out) const {
   uint8_t* p = out.data();
   if (mss) {

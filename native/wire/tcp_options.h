@@ -38,7 +38,11 @@ struct TcpOptions {
   /// The same, into options that hold nothing yet: without a copy.
   bool read(Bytes bytes);
   /// Bytes that emit() writes, a multiple of 4. More than 40 fit no header: with timestamps, 3 SACK blocks at most.
-  uint32_t size() const;
+  uint32_t size() const {
+    const bool together = sack_permitted && timestamps;
+    return (mss ? 4u : 0) + (window_scale ? 4u : 0) + (sack_permitted && !together ? 4u : 0) + (timestamps ? 12u : 0) +
+           (sack_count > 0 ? 4u + 8u * sack_count : 0);
+  }
   /// Writes size() bytes; `out` holds at least that many.
   void emit(MutableBytes out) const;
   bool operator==(const TcpOptions&) const = default;

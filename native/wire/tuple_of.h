@@ -27,7 +27,18 @@ inline Tuple tuple_of(const Segment* head) {
           head->family};
 }
 
-/// The same of a frame of family 4.
+/// tuple_of().reversed(): that of what answers the frame. Put together in its order, not copied: it is looked up at
+/// once, and what was just written is slow to copy.
+inline Tuple answer_tuple_of(const Segment* head) {
+  return {destination_of(head),
+          source_of(head),
+          static_cast<uint16_t>(head->l4_ports),
+          static_cast<uint16_t>(head->l4_ports >> 16),
+          head->protocol,
+          head->family};
+}
+
+/// The tuple of a frame of family 4.
 inline TupleV4 tuple_v4_of(const Segment* head) {
   return {load64_raw(head->data + head->l3_offset + Ipv4View::kSource), head->l4_ports, head->protocol};
 }
