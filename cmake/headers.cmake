@@ -1,9 +1,13 @@
-# `headers`: compiles each native header alone, so that each includes what it uses. DPDK's and napi.h's users are left out:
-# the core build has neither.
+# `headers`: compiles native headers alone, so that each includes what it uses. Those of a source of the same name are
+# its first include, and so compiled already. DPDK's and napi.h's users are left out: the core build has neither.
 file(GLOB_RECURSE native_headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/native native/*.h)
 list(FILTER native_headers EXCLUDE REGEX "^(addon|bpf)/|^port/ethdev")
 set(header_units "")
 foreach(header IN LISTS native_headers)
+  string(REGEX REPLACE "\\.h$" ".cc" source ${header})
+  if(EXISTS ${PROJECT_SOURCE_DIR}/native/${source})
+    continue()
+  endif()
   set(unit ${CMAKE_BINARY_DIR}/headers/${header}.cc)
   if(NOT EXISTS ${unit})
     file(WRITE ${unit} "#include \"${header}\"\n")

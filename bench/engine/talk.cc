@@ -60,8 +60,17 @@ Talk::Talk(Protocol protocol, uint32_t connections)
 void Talk::say_from(bool left, const TcpWords& words) {
   const auto clock = static_cast<uint32_t>(rig_.now() / 1'000'000);
   Segment* frame = say(words, left, clock, rig_.buffers());
-  if (frame == nullptr || !(left ? rig_.left() : rig_.right()).inject(0, frame))
-    fail(rig_, "frames that found room", 1, 0);
+  if (frame == nullptr) fail(rig_, "frames that found a buffer", 1, 0);
+  said_[left].push_back(frame);
+}
+
+void Talk::inject() {
+  for (const bool left : {false, true}) {
+    const auto said = static_cast<uint32_t>(said_[left].size());
+    const uint32_t taken = (left ? rig_.left() : rig_.right()).inject_burst(0, said_[left].data(), said);
+    if (taken < said) fail(rig_, "frames that found room", said, taken);
+    said_[left].clear();
+  }
 }
 
 TcpWords Talk::syn(uint32_t number) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -31,6 +32,7 @@ class Talk {
   /// Lets the lane run once; what comes out is for the clients or the servers.
   template <typename Client, typename Server>
   void turn(Client&& client, Server&& server) {
+    inject();
     rig_.pass_at(std::max(rig_.now() + 1, static_cast<Nanoseconds>(seconds() * 1e9)));
     rig_.take_all(rig_.right(), [&](const Segment* frame) { server(hear(frame)); });
     rig_.take_all(rig_.left(), [&](const Segment* frame) { client(hear(frame)); });
@@ -47,10 +49,13 @@ class Talk {
 
  private:
   void answer(const TcpWords& in, uint32_t payload, const char* content);
+  /// What was said goes in.
+  void inject();
 
   Protocol protocol_;
   Rig rig_;
-  std::vector<uint32_t> server_next_;  // sequence numbers
+  std::vector<uint32_t> server_next_;          // sequence numbers
+  std::array<std::vector<Segment*>, 2> said_;  // from the right, from the left: since the last turn
 };
 
 /// Opens that many connections; calls opened(what the listener said last) for each.

@@ -114,7 +114,13 @@ ParseError take_fields(Cursor& in, uint32_t most, Fields& fields) {
 
 ParseError read_connection(const Fields& fields, ConnectionOptions& options) {
   options = {};
-  if (!fields.has(FieldId::connection)) return ParseError::none;
+  const Field* const first = fields.find(FieldId::connection);
+  if (first == nullptr) return ParseError::none;
+  // Mostly it says just this.
+  if (!fields.repeats(FieldId::connection) && equals_ignoring_case(first->value, "keep-alive")) {
+    options.keep_alive = true;
+    return ParseError::none;
+  }
   uint32_t count = 0;
   for (const Field& field : fields) {
     if (field.id != FieldId::connection) continue;

@@ -73,8 +73,12 @@ class Fields {
     field.name = name;
     field.value = value;
     field.id = id;
-    repeated_ |= present_ & bit(id);
-    present_ |= bit(id);
+    if (has(id)) {
+      repeated_ |= bit(id);
+    } else {
+      present_ |= bit(id);
+      first_[static_cast<uint8_t>(id)] = static_cast<uint8_t>(count_ - 1);
+    }
   }
   uint32_t count() const { return count_; }
   const Field* begin() const { return fields_.data(); }
@@ -84,21 +88,17 @@ class Fields {
   /// Whether there are several with this id.
   bool repeats(FieldId id) const { return (repeated_ & bit(id)) != 0; }
   /// The first one with this id, or nullptr.
-  const Field* find(FieldId id) const {
-    if (!has(id)) return nullptr;
-    for (const Field& field : *this) {
-      if (field.id == id) return &field;
-    }
-    return nullptr;
-  }
+  const Field* find(FieldId id) const { return has(id) ? &fields_[first_[static_cast<uint8_t>(id)]] : nullptr; }
 
  private:
   static constexpr uint32_t bit(FieldId id) { return 1u << static_cast<uint8_t>(id); }
 
   uint32_t count_ = 0;
-  uint32_t present_ = 0;   // a bit for each FieldId
-  uint32_t repeated_ = 0;  // likewise
+  uint32_t present_ = 0;             // a bit for each FieldId
+  uint32_t repeated_ = 0;            // likewise
+  std::array<uint8_t, 32> first_{};  // by FieldId: where the first one stands, of those that are present
   std::array<Field, kMaxFields> fields_;
+  static_assert(kMaxFields <= 256);
 };
 
 /// What a Connection field says (RFC 9110 section 7.6.1).

@@ -1,6 +1,7 @@
 #include "lane/tcp_stage.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "packet/frame.h"
@@ -88,17 +89,37 @@ void TcpStage::set_time(Nanoseconds now) {
 // What comes.
 
 void TcpStage::take(Burst& burst) {
+  const Asked asked = look_ahead(burst);
   uint32_t kept = 0;
-  for (Segment* frame : burst) {
+  for (uint32_t i = 0; i < burst.count; ++i) {
+    Segment* frame = burst.frames[i];
     bool taken = false;
-    if (frame->protocol == wire::protocol::kTcp) {
-      taken = may_be_ours(frame) ? take_segment(frame) : intercepts_ && take_intercepted(frame);
+    if ((asked.ours >> i & 1) != 0) {
+      taken = take_segment(frame, asked.hashes[i]);
+    } else if ((asked.intercepted >> i & 1) != 0) {
+      taken = take_intercepted(frame, asked.hashes[i]);
     } else if (wire::is_icmp_error(frame)) {
       taken = (intercepts_ || snapshot_->ours(wire::destination_of(frame))) && take_error(frame);
     }
     if (!taken) burst.frames[kept++] = frame;
   }
   burst.count = kept;
+}
+
+/// Begins to fetch the connections of a burst's frames.
+TcpStage::Asked TcpStage::look_ahead(const Burst& burst) const {
+  Asked asked;
+  for (uint32_t i = 0; i < burst.count; ++i) {
+    const Segment* frame = burst.frames[i];
+    if (frame->protocol != wire::protocol::kTcp) continue;
+    const bool ours = may_be_ours(frame);
+    if (!ours && !intercepts_) continue;
+    (ours ? asked.ours : asked.intercepted) |= uint64_t{1} << i;
+    asked.hashes[i] = stack_.prefetch_index(frame);
+  }
+  for (uint64_t left = asked.ours | asked.intercepted; left != 0; left &= left - 1)
+    stack_.prefetch_connection(asked.hashes[static_cast<size_t>(std::countr_zero(left))]);
+  return asked;
 }
 
 bool TcpStage::may_be_ours(const Segment* frame) const {
@@ -109,7 +130,7 @@ bool TcpStage::may_be_ours(const Segment* frame) const {
   return retired_.find(destination, static_cast<uint16_t>(frame->l4_ports), frame->port) != nullptr;
 }
 
-bool TcpStage::take_segment(Segment* frame) {
+bool TcpStage::take_segment(Segment* frame, uint64_t hash) {
   if ((frame->flags & kLaterFragment) != 0) return false;
   const auto port = static_cast<uint16_t>(frame->l4_ports);
   const Listener* listener = snapshot_->listeners->find(wire::destination_of(frame), port, frame->port);
@@ -122,7 +143,7 @@ bool TcpStage::take_segment(Segment* frame) {
     egress_.drop(frame, Reason::tcp_fragmented);
     return true;
   }
-  if (take_input(frame, listener)) return true;
+  if (take_input(frame, listener, hash)) return true;
   if (listener == nullptr) return false;
   gateway_.reject(frame, is_draining() ? Reason::draining : Reason::tcp_no_connection);
   return true;
@@ -130,7 +151,7 @@ bool TcpStage::take_segment(Segment* frame) {
 
 /// A packet that passes through, between addresses that are not ours. What belongs to no connection that was
 /// intercepted passes on, also when it would have been: it is of one that is older than the listener.
-bool TcpStage::take_intercepted(Segment* frame) {
+bool TcpStage::take_intercepted(Segment* frame, uint64_t hash) {
   if ((frame->flags & kLaterFragment) != 0) return false;
   const Tuple tuple = wire::tuple_of(frame);
   if (hand_over_intercepted(frame, tuple)) return true;
@@ -141,7 +162,7 @@ bool TcpStage::take_intercepted(Segment* frame) {
   }
   const auto port = static_cast<uint16_t>(frame->l4_ports);
   const Listener* listener = snapshot_->listeners->find_intercepting(wire::destination_of(frame), port, frame->port);
-  if (take_input(frame, listener)) return true;
+  if (take_input(frame, listener, hash)) return true;
   // We speak in the name of its sender: what it says of a connection that has ended must not reach the other side.
   if (!stack_.knows(tuple)) return false;
   gateway_.reject(frame, Reason::tcp_no_connection);
@@ -149,11 +170,11 @@ bool TcpStage::take_intercepted(Segment* frame) {
 }
 
 /// True: it has ended.
-bool TcpStage::take_input(Segment* frame, const Listener* listener) {
+bool TcpStage::take_input(Segment* frame, const Listener* listener, uint64_t hash) {
   const uint32_t packets = wire_segments(frame);
   const uint32_t bytes = frame->frame_length;
   const bool listens = listener != nullptr && !is_draining();
-  switch (stack_.input(frame, listens ? static_cast<uint16_t>(listener->id) : tcp::Stack::kNoListener)) {
+  switch (stack_.input(frame, listens ? static_cast<uint16_t>(listener->id) : tcp::Stack::kNoListener, hash)) {
     case tcp::Fate::taken:
       counters_.reasons[static_cast<size_t>(Reason::tcp_terminated)].add(packets, bytes);
       return true;

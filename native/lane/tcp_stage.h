@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "config/snapshot.h"
@@ -64,12 +65,21 @@ class TcpStage : private tcp::Transmitter {
     uint16_t mtu;  ///< that it did not fit into; 0: there is no way at all
   };
 
+  /// What a burst's frames may be for; a bit for each.
+  struct Asked {
+    uint64_t ours = 0;         ///< TCP to an address of ours
+    uint64_t intercepted = 0;  ///< other TCP, while there may be connections that are intercepted
+    std::array<uint64_t, Burst::kSize> hashes;
+  };
+  static_assert(Burst::kSize <= 64);
+
   void retire(const ListenerSet& before);
   void dispatch(tcp::Connection& c);
   bool may_be_ours(const Segment* frame) const;
-  bool take_segment(Segment* frame);
-  bool take_intercepted(Segment* frame);
-  bool take_input(Segment* frame, const Listener* listener);
+  Asked look_ahead(const Burst& burst) const;
+  bool take_segment(Segment* frame, uint64_t hash);
+  bool take_intercepted(Segment* frame, uint64_t hash);
+  bool take_input(Segment* frame, const Listener* listener, uint64_t hash);
   bool hand_over_intercepted(Segment* frame, const Tuple& tuple);
   bool is_draining() const { return shared_.refuse_new.load(std::memory_order_relaxed); }
   bool take_error(Segment* frame);

@@ -28,9 +28,10 @@ class Ring {
   void push(const T& element) { append() = element; }
   void pop() { ++begin_; }
   void clear() { begin_ = end_; }
-  /// clear(), and gives the array back if it has grown beyond so many.
+  /// Empties it and begins to number anew, where the array's first lines are in the cache. Gives the array back if it
+  /// has grown beyond so many.
   void reset(uint32_t most) {
-    clear();
+    begin_ = end_ = 0;
     if (capacity_ <= most) return;
     elements_.reset();
     capacity_ = 0;

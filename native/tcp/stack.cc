@@ -63,9 +63,8 @@ void Stack::unlisten(uint16_t listener) {
 
 // The table.
 
-Connection* Stack::find(const Tuple& tuple) const {
-  const uint32_t found =
-      index_.find(flow_hash(tuple, secrets_.table), [&](uint32_t id) { return connections_[id].tuple == tuple; });
+Connection* Stack::find(const Tuple& tuple, uint64_t hash) const {
+  const uint32_t found = index_.find(hash, [&](uint32_t id) { return connections_[id].tuple == tuple; });
   return found == kNoFlow ? nullptr : &connections_[found];
 }
 
@@ -119,9 +118,23 @@ bool Stack::make_room() {
 
 // Frames.
 
-Fate Stack::input(Segment* frame, uint16_t listener) {
+uint64_t Stack::prefetch_index(const Segment* frame) const {
+  const uint64_t hash = flow_hash(wire::answer_tuple_of(frame), secrets_.table);
+  index_.prefetch(hash);
+  return hash;
+}
+
+void Stack::prefetch_connection(uint64_t hash) const {
+  constexpr size_t kLine = 64;
+  const uint32_t candidate = index_.candidate(hash);
+  if (candidate == kNoFlow) return;
+  const auto* bytes = reinterpret_cast<const std::byte*>(&connections_[candidate]);
+  for (size_t at = 0; at < sizeof(Connection); at += kLine) __builtin_prefetch(bytes + at, 1);
+}
+
+Fate Stack::input(Segment* frame, uint16_t listener, uint64_t hash) {
   const Tuple ours = wire::answer_tuple_of(frame);
-  Connection* c = find(ours);
+  Connection* c = find(ours, hash);
   // What is nobody's is not looked at: it may be meant for another stack at this address.
   if (c == nullptr && listener == kNoListener) return Fate::unclaimed;
   Arrival arrival;

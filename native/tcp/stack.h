@@ -5,6 +5,7 @@
 
 #include "conntrack/flow_index.h"
 #include "conntrack/region.h"
+#include "packet/flow_hash.h"
 #include "tcp/arrival.h"
 #include "tcp/context.h"
 #include "tcp/secrets.h"
@@ -59,7 +60,13 @@ class Stack {
 
   /// A parsed TCP frame, no fragment. `taken`: the frame is the stack's, else the caller's still.
   /// @param listener who takes a new connection to its destination
-  Fate input(Segment* frame, uint16_t listener = kNoListener);
+  Fate input(Segment* frame, uint16_t listener = kNoListener) { return input(frame, listener, prefetch_index(frame)); }
+  /// The same of a frame of a burst, for all of which prefetch_index() and then prefetch_connection() were called: what
+  /// the table has for them is fetched from memory side by side, not one after the other.
+  /// @param hash what prefetch_index() returned
+  Fate input(Segment* frame, uint16_t listener, uint64_t hash);
+  uint64_t prefetch_index(const Segment* frame) const;
+  void prefetch_connection(uint64_t hash) const;
   /// An ICMP error about a segment that was sent (RFC 5927: believed if its sequence number is in flight). False: there
   /// is no such connection.
   bool packet_too_big(const Tuple& sent, Sequence sequence, uint32_t mtu);
@@ -115,7 +122,8 @@ class Stack {
     WheelNode& operator()(uint32_t index) const { return connections[index].timer; }
   };
 
-  Connection* find(const Tuple& tuple) const;
+  Connection* find(const Tuple& tuple) const { return find(tuple, flow_hash(tuple, secrets_.table)); }
+  Connection* find(const Tuple& tuple, uint64_t hash) const;
   Connection* allocate(const Tuple& tuple);
   void unlist(Connection& c);
   void forget(Connection& c);

@@ -55,10 +55,9 @@ class TimerWheel {
   bool fires_by(uint32_t index, Nanoseconds when) const {
     const WheelNode& node = nodes_(index);
     if (!node.armed()) return false;
-    // Mostly it fires even before the tick that the moment lies in.
-    const uint64_t ahead = when / kTick - now_;
-    if (ahead < kHorizon && is_by(node, now_ + ahead)) return true;
-    return is_by(node, tick_of(when));
+    // Mostly it fires long before.
+    return whole(node.tick) * kTick <= when ||
+           static_cast<int32_t>(node.tick - static_cast<uint32_t>(tick_of(when))) <= 0;
   }
   void clear(uint32_t index) {
     WheelNode& node = nodes_(index);
@@ -111,13 +110,12 @@ class TimerWheel {
     return (tick + grid - 1) & ~(grid - 1);
   }
 
-  static bool is_by(const WheelNode& node, uint64_t tick) {
-    return static_cast<int32_t>(node.tick - static_cast<uint32_t>(tick)) <= 0;
-  }
+  // The tick, not before now, of which a node keeps the lower half.
+  uint64_t whole(uint32_t tick) const { return now_ + (tick - static_cast<uint32_t>(now_)); }
 
   // The lowest level in whose present turn the tick lies: an upper level's own slot of now is always empty.
   void link(uint32_t index, WheelNode& node) {
-    const uint64_t tick = now_ + (node.tick - static_cast<uint32_t>(now_));
+    const uint64_t tick = whole(node.tick);
     const auto differing = static_cast<uint32_t>(std::bit_width(tick ^ now_));
     const uint32_t level = differing == 0 ? 0 : std::min((differing - 1) / kBits, kLevels - 1);
     const uint32_t slot = level * kSlots + static_cast<uint32_t>(tick >> level * kBits) % kSlots;

@@ -1,4 +1,5 @@
 // Formatters and linters, each counted as one test.
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildTests } from '../build/typescript.mjs'
 import { nativeFiles } from '../lib/files.mjs'
@@ -15,7 +16,18 @@ async function checkNative(format) {
   if (code !== 0) throw new Error(`npm run format would change ${[...files].join(' ') || output}`)
 }
 
+// So it is compiled alone, too.
+function checkFirstIncludes() {
+  const first = (source) => readFileSync(join(root, source), 'utf8').match(/^#include [<"](.*)[>"]/m)?.[1]
+  const wrong = nativeFiles().filter((source) => {
+    const header = source.match(/^native\/(.*)\.cc$/)?.[1] + '.h'
+    return existsSync(join(root, 'native', header)) && first(source) !== header
+  })
+  if (wrong.length > 0) throw new Error(`their headers are not what these include first: ${wrong.join(' ')}`)
+}
+
 export async function lint(report) {
+  await report.attempt('first includes', async () => checkFirstIncludes())
   await report.attempt('prettier', () =>
     runQuiet(bin('prettier'), ['--check', '--log-level=warn', ...cache('prettier'), '.']),
   )

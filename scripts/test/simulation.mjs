@@ -12,11 +12,13 @@ export async function simulation(report) {
   const folder = await cmakeBuild('native', ['sim'])
   const traces = join(root, 'build/sim')
   mkdirSync(traces, { recursive: true })
-  for (const [kind, count] of Object.entries(runs)) {
-    const options = ['--kind', kind, '--seed', '1', '--runs', String(count), '--trace', traces]
-    const { timedOut, output } = await collect(join(folder, 'sim'), options, { timeout })
-    take(report, kind, timedOut ? 'timed out' : output)
-  }
+  await Promise.all(
+    Object.entries(runs).map(async ([kind, count]) => {
+      const options = ['--kind', kind, '--seed', '1', '--runs', String(count), '--trace', traces]
+      const { timedOut, output } = await collect(join(folder, 'sim'), options, { timeout })
+      take(report, kind, timedOut ? 'timed out' : output)
+    }),
+  )
 }
 
 /** Counts what a run of the program has printed. */

@@ -133,8 +133,8 @@ describe('requests', { skip: town.cannotRun }, () => {
           const bytes = 20_000_000
           const printed = await town.run(
             'client',
-            'sh',
-            '-c',
+            'bash',
+            ...['-o', 'pipefail', '-c'],
             `curl -sS --max-time 30 -H 'Host: shop.example' '${urlOf(family, `/body/${bytes}`)}' | sha256sum`,
           )
           assert.equal(printed.split(' ')[0], bodyHash(bytes))
