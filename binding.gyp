@@ -25,7 +25,7 @@
       'include_dirs': ['node_modules/re2/vendor'],
       'defines': ['NDEBUG'],
       'cflags': [
-        '-O3', '-g', '-fPIC', '-fvisibility=hidden', '-w',
+        '-O3', '-g1', '-fPIC', '-fvisibility=hidden', '-w',
         '-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2', '-fstack-protector-strong',
       ],
       'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
@@ -53,7 +53,7 @@
       'cflags!': ['-fno-exceptions', '-fno-omit-frame-pointer'],
       'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
       'cflags': [
-        '-O3', '-g', '-fPIC', '-fvisibility=hidden',
+        '-O3', '-g1', '-fPIC', '-fvisibility=hidden',
         '-Wall', '-Wextra', '-Wpedantic', '-Wshadow', '-Wconversion', '-Wno-sign-conversion', '-Werror',
         '-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2', '-fstack-protector-strong',
         # -isystem: our warnings are not for other people's headers.

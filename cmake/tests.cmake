@@ -9,6 +9,7 @@ foreach(group core lanes)
     target_compile_definitions(${group}_tests PRIVATE
       FLATPROXY_SCRIPTS="${PROJECT_SOURCE_DIR}/test/packetdrill/scripts"
       FLATPROXY_MESSAGES="${PROJECT_SOURCE_DIR}/test/http/messages")
+    target_compile_options(${group}_tests PRIVATE -O1)
     target_precompile_headers(${group}_tests PRIVATE <gtest/gtest.h>)
   endif()
 endforeach()
