@@ -80,6 +80,24 @@ inline const char* skip_field_value(const char* at, const char* end) {
     return _mm_or_si128(_mm_andnot_si128(tab, control), del);
   };
   if (detail::skip_blocks(at, end, others)) return at;
+#else
+  static_assert(std::endian::native == std::endian::little, "the first byte is the lowest");
+  constexpr uint64_t kEach = 0x0101010101010101u;
+  while (end - at >= 8) {
+    const auto word = detail::load_word<uint64_t>(at);
+    // The highest bit of bytes below a space, and of DEL; above the first that is one there may be false ones.
+    const uint64_t below_space = (word - kEach * 0x20) & ~word;
+    const uint64_t no_delete = word ^ kEach * 0x7f;
+    const uint64_t is_delete = (no_delete - kEach) & ~no_delete;
+    const uint64_t found = (below_space | is_delete) & kEach * 0x80;
+    if (found == 0) {
+      at += 8;
+      continue;
+    }
+    at += std::countr_zero(found) / 8;
+    if (*at != '\t') return at;
+    ++at;
+  }
 #endif
   while (at != end && is(*at, kFieldValue)) ++at;
   return at;
