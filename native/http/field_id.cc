@@ -2,17 +2,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
+
+#include "http/chars.h"
 
 namespace flatproxy::http {
 namespace {
-
-template <typename Word>
-Word load(const char* at) {
-  Word word;
-  std::memcpy(&word, at, sizeof(word));
-  return word;
-}
 
 /// Whether a token of the right length is a name, given in lower case. Sets the bit that makes letters small, which
 /// makes no other character of a token one of a name's.
@@ -20,7 +14,7 @@ template <typename Word>
 bool is_by_words(const char* text, const char* name, size_t n) {
   constexpr Word kSmall = static_cast<Word>(0x2020202020202020u);
   for (size_t at = 0;; at = std::min(at + sizeof(Word), n - sizeof(Word))) {
-    if ((load<Word>(text + at) | kSmall) != load<Word>(name + at)) return false;
+    if ((detail::load_word<Word>(text + at) | kSmall) != detail::load_word<Word>(name + at)) return false;
     if (at + sizeof(Word) == n) return true;
   }
 }
