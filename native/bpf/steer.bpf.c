@@ -1,7 +1,7 @@
 // Steers a kernel interface's frames to taps of ours, and what comes out of the taps back. Frames keep their length,
 // segment size and unfinished checksums on the way.
 //
-//   the wire -> [wire_ingress] -> wire tap -> a lane -> wire tap [wire_tap_ingress] -> the wire
+//   the wire -> [wire_ingress] -> wire tap -> a lane -> wire tap [wire_tap_ingress] -> the wire, or a veth's other end
 //   the node's stack -> [host_egress] -> host tap -> a lane -> host tap [host_tap_ingress] -> the node's stack
 //
 // When the lanes are gone (their heartbeat is older than the watchdog) the programs at the interface leave everything
@@ -82,7 +82,22 @@ SEC("tc") int host_egress(struct __sk_buff* skb) {
   return host_closed ? TC_ACT_UNSPEC : bpf_redirect(config.host_tap, 0);
 }
 
+static __always_inline int for_peer(struct __sk_buff* skb) {
+  __u8 mac[ETH_ALEN];
+  if (!config.to_peer || bpf_skb_load_bytes(skb, 0, mac, sizeof(mac)) < 0) return 0;
+  for (int i = 0; i < ETH_ALEN; ++i) {
+    if (mac[i] != config.peer_mac[i]) return 0;
+  }
+  return 1;
+}
+
 SEC("tc") int wire_tap_ingress(struct __sk_buff* skb) {
+  // Without the interface's transmission and the queue of the other end's CPU, that is. Others than its own MAC are
+  // left to the device to judge.
+  if (for_peer(skb)) {
+    bpf_skb_change_type(skb, PACKET_HOST);
+    return bpf_redirect_peer(config.interface, 0);
+  }
   if (!config.matched) skb->mark = STEER_MARK;
   return bpf_redirect(config.interface, 0);
 }

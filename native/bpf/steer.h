@@ -15,7 +15,10 @@ struct steer_config {
   __u32 host_tap;   // ifindex of the tap with the frames of the node's own stack; unused when matched
   __u8 matched;     // take only what is claimed
   __u8 block;       // without living lanes drop what would be taken, instead of leaving it to the kernel
-  __u8 reserved[2];
+  __u8 to_peer;     // the interface is a veth: frames for its other end's MAC go there straight
+  __u8 reserved;
+  __u8 peer_mac[6];
+  __u8 reserved2[2];
 };
 
 enum steer_address_flags {

@@ -67,7 +67,7 @@ IfacePorts open_iface(const PortInfo& wire, const PortInfo& host, const IfaceCon
   IfacePorts ports;
   ports.wire = std::make_shared<IfacePort>(describe(wire, link, link.mac), session, session->wire_tap(), true);
   if (config.take == Take::all) {
-    const wire::Mac mac = session->peer_mac().value_or(local_mac(link.name + "/host"));
+    const wire::Mac mac = session->peer() ? session->peer()->mac : local_mac(link.name + "/host");
     PortInfo host_info = describe(host, link, mac);
     host_info.takes_any_mac = true;
     host_info.only_peer = link.mac;

@@ -12,6 +12,7 @@ namespace flatproxy {
 
 enum class Take : uint8_t { all, matched };
 enum class OnExit : uint8_t { release, block };
+enum class Delivery : uint8_t { peer, device };
 
 /// What an `iface` port is made of.
 struct IfaceConfig {
@@ -20,6 +21,10 @@ struct IfaceConfig {
   OnExit on_exit = OnExit::release;
   Nanoseconds watchdog = 200'000'000;  ///< without a beat() of every lane for so long, the lanes count as dead
   AttachMode attach = AttachMode::automatic;
+  /// peer: what is sent goes straight to a veth's other end, where that changes nothing but the cost: the other end is
+  /// in another network namespace and has no XDP program, the interface no queueing discipline. Elsewhere, and with
+  /// device: by the interface's transmission.
+  Delivery delivery = Delivery::peer;
   uint32_t replies = 1u << 20;  ///< matched: how many replies can be claimed at once; memory is taken as they are
 };
 

@@ -25,6 +25,11 @@ LinkInfo find(Netlink& netlink, const std::string& name) {
               "ip link shows those that there are");
 }
 
+std::optional<LinkInfo> find_peer(Netlink& netlink, const LinkInfo& link) {
+  if (!link.peer || !link.peer_nsid) return std::nullopt;
+  return netlink.find_link(*link.peer, *link.peer_nsid);
+}
+
 // Neighbour solicitations for addresses that are not the kernel's go to multicast groups that it has not joined. Needs
 // CAP_NET_RAW, and only interfaces that filter by themselves need it: without it there is none. Goes with the process.
 Fd receive_all_multicast(uint32_t index) {
@@ -61,6 +66,8 @@ TapDevice IfaceSession::create_tap(const LinkInfo& link) {
   return tap;
 }
 
+bool IfaceSession::reaches_peer() const { return link_.qdisc == "noqueue" && peer_ && !peer_->xdp; }
+
 void IfaceSession::load(const IfaceConfig& config) {
   steer_config constants{};
   constants.watchdog = config.watchdog;
@@ -69,6 +76,8 @@ void IfaceSession::load(const IfaceConfig& config) {
   constants.host_tap = host_tap_.index;
   constants.matched = config.take == Take::matched;
   constants.block = config.on_exit == OnExit::block;
+  constants.to_peer = config.delivery == Delivery::peer && reaches_peer();
+  if (peer_) std::copy(peer_->mac.bytes.begin(), peer_->mac.bytes.end(), constants.peer_mac);
   if (steer_load(&programs_, &constants, config.replies, nullptr, 0) == 0) return;
   std::string log(1 << 22, '\0');  // the log costs time, and may itself not fit: only for the second try
   const int error = -steer_load(&programs_, &constants, config.replies, log.data(), log.size());
@@ -107,7 +116,10 @@ void IfaceSession::attach(const IfaceConfig& config) {
 }
 
 IfaceSession::IfaceSession(const IfaceConfig& config, unsigned lanes)
-    : link_(find(netlink_, config.interface)), lock_(lock_interface(link_.name, link_.index)), lanes_(lanes) {
+    : link_(find(netlink_, config.interface)),
+      peer_(find_peer(netlink_, link_)),
+      lock_(lock_interface(link_.name, link_.index)),
+      lanes_(lanes) {
   if (lanes == 0 || lanes > kMaxLanes)
     throw Error("ERR_FLATPROXY_CONFIG", "an interface takes 1 to 64 lanes", "use fewer lanes");
   multicast_ = receive_all_multicast(link_.index);
@@ -129,14 +141,6 @@ IfaceSession::~IfaceSession() {
   std::atomic_ref<__u64>(const_cast<__u64&>(*programs_.heartbeat)).store(0, std::memory_order_relaxed);
   while (!attachments_.empty()) attachments_.pop_back();  // the interface's own, added last, goes first
   steer_unload(&programs_);
-}
-
-std::optional<wire::Mac> IfaceSession::peer_mac() {
-  if (!link_.peer) return std::nullopt;
-  if (!link_.peer_nsid) return std::nullopt;
-  const auto peer = netlink_.find_link(*link_.peer, *link_.peer_nsid);
-  if (!peer) return std::nullopt;
-  return peer->mac;
 }
 
 void IfaceSession::beat(unsigned lane, Nanoseconds now) {

@@ -29,7 +29,7 @@ class IfaceSession {
   TapDevice& host_tap() { return host_tap_; }
   IfaceClaims* claims() { return claims_ ? &*claims_ : nullptr; }
   std::vector<wire::Prefix> kernel_addresses() { return netlink_.addresses(link_.index); }
-  std::optional<wire::Mac> peer_mac();
+  const std::optional<LinkInfo>& peer() const { return peer_; }
   const LinkMonitor& monitor() const { return *monitor_; }
 
   /// The host port is gone: what the node's stack sends leaves by the interface itself.
@@ -45,11 +45,13 @@ class IfaceSession {
   };
 
   TapDevice create_tap(const LinkInfo& link);
+  bool reaches_peer() const;
   void load(const IfaceConfig& config);
   void attach(const IfaceConfig& config);
 
   Netlink netlink_;
   LinkInfo link_;
+  std::optional<LinkInfo> peer_;  // a veth's other end, in its own network namespace
   Fd lock_;
   Fd multicast_;
   unsigned lanes_;

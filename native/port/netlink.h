@@ -61,6 +61,8 @@ struct LinkInfo {
   uint32_t mtu = 0;
   bool up = false;
   std::string kind;                   ///< "veth", "bridge", "tun", ...; empty for hardware
+  std::string qdisc;                  ///< "noqueue", "mq", "fq_codel", ...
+  bool xdp = false;                   ///< an XDP program sees what it receives
   std::optional<uint32_t> peer;       ///< a veth's other end
   std::optional<uint32_t> peer_nsid;  ///< the id of that end's network namespace, when it is another one
 };

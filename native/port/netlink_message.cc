@@ -82,6 +82,10 @@ LinkInfo parse_link(const nlmsghdr* message) {
   link.name = get(IFLA_IFNAME, 0).text();
   link.mtu = get(IFLA_MTU, 4).u32();
   if (const auto mac = get(IFLA_ADDRESS, 6)) std::memcpy(link.mac.bytes.data(), mac.data, 6);
+  link.qdisc = get(IFLA_QDISC, 0).text();
+  if (const auto attached = find_attribute(get(IFLA_XDP, 0), IFLA_XDP_ATTACHED, 1)) {
+    link.xdp = attached.data[0] != XDP_ATTACHED_NONE;
+  }
   link.kind = find_attribute(get(IFLA_LINKINFO, 0), IFLA_INFO_KIND).text();
   if (link.kind == "veth") {
     if (const auto peer = get(IFLA_LINK, 4)) link.peer = peer.u32();

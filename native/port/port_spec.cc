@@ -134,6 +134,7 @@ PortSpec iface(Fields& fields) {
   IfaceSpec spec;
   spec.config.interface = fields.needed_text("interface");
   spec.config.take = fields.word("take", {"all", "matched"}) == 0 ? Take::all : Take::matched;
+  spec.config.delivery = fields.word("delivery", {"peer", "device"}) == 0 ? Delivery::peer : Delivery::device;
   spec.config.on_exit = fields.word("onExit", {"release", "block"}) == 0 ? OnExit::release : OnExit::block;
   const double watchdog = fields.number("watchdog", 1, 3'600'000).value_or(200);
   spec.config.watchdog = static_cast<Nanoseconds>(watchdog * kNanosecondsPerMillisecond);

@@ -6,6 +6,7 @@ import { runQuiet } from '../lib/process.mjs'
 import { root } from '../lib/sources.mjs'
 import { filesUnder, isStale, step } from '../lib/stale.mjs'
 import { findProgram } from '../lib/tools.mjs'
+import { buildBpf } from './bpf.mjs'
 import { nodeDir } from './nodedir.mjs'
 
 export const addon = 'build/Release/flatproxy.node'
@@ -25,6 +26,7 @@ function environment() {
 
 async function build() {
   console.log('building the native addon')
+  buildBpf() // binding.gyp does it too, but make has by then looked at the headers, and would build with the last ones
   const nodeGyp = join(root, 'node_modules/node-gyp/bin/node-gyp.js')
   const options = [`--nodedir=${nodeDir()}`, '--release']
   const gyp = (...args) => runQuiet(process.execPath, [nodeGyp, ...args, ...options], { env: environment() })

@@ -26,6 +26,7 @@ const full = {
       interface: 'eth0',
       take: 'matched',
       onExit: 'block',
+      delivery: 'device',
       watchdog: '1s',
       own: ['192.0.2.1/24', 'fe80::1/64'],
       netns: 'blue',

@@ -33,6 +33,7 @@ describe('a first plan', () => {
             interface: 'eth0',
             take: 'all',
             onExit: 'release',
+            delivery: 'peer',
             watchdog: 200,
           },
         },

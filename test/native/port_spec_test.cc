@@ -29,9 +29,10 @@ TEST(PortSpec, ReadsEveryType) {
   EXPECT_EQ(tap.queues, 2u);
 
   const auto iface = std::get<IfaceSpec>(parse_port_spec(
-      R"({"type":"iface","interface":"eth0","take":"matched","onExit":"block","watchdog":150.5,"netns":"x"})"));
+      R"({"type":"iface","interface":"eth0","take":"matched","delivery":"device","onExit":"block","watchdog":150.5,"netns":"x"})"));
   EXPECT_EQ(iface.config.take, Take::matched);
   EXPECT_EQ(iface.config.on_exit, OnExit::block);
+  EXPECT_EQ(iface.config.delivery, Delivery::device);
   EXPECT_EQ(iface.config.watchdog, 150'500'000u);
   EXPECT_EQ(iface.netns, "x");
 

@@ -36,6 +36,16 @@ const iface = object(
           'nothing passes until `flatproxy unblock`.',
       }),
     ),
+    delivery: optional(
+      word(['peer', 'device'], {
+        default: 'peer',
+        description:
+          "How frames reach a container by its veth. 'peer': straight into the container, for less CPU; they pass the " +
+          "interface's own end unseen (tcpdump, counters, egress programs). So only where the interface has no queueing " +
+          "discipline and the container's end no XDP program when the port opens; elsewhere, and with 'device', by the " +
+          'interface.',
+      }),
+    ),
     watchdog: optional(
       duration({
         minimum: 100,
