@@ -1,3 +1,4 @@
+import { joinedPorts } from './plan-network.js'
 import type { Problem } from './problem.js'
 import { isTcpRoute } from './rules/tcp-routes.js'
 import { runSync, type Steps } from './steps.js'
@@ -65,11 +66,7 @@ function* refuseRoutes(mesh: Mesh, before: Mesh | undefined, refuse: Refuse): St
 
 /** Between joined ports we speak in the name of each client, and connections to endpoints are shared. */
 function refuseJoined({ ports, listeners = {} }: Mesh, refuse: Refuse): void {
-  const joined = new Set<string>()
-  for (const [name, outer] of Object.entries(ports)) {
-    const port = outer.type === 'fault' ? outer.port : outer
-    if (port.joined !== undefined) joined.add(name).add(port.joined)
-  }
+  const joined = joinedPorts({ ports })
   if (joined.size === 0) return
   for (const [name, { protocol, on }] of Object.entries(listeners))
     if (protocol === 'http' && (on === undefined || joined.has(on)))

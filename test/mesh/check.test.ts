@@ -211,6 +211,11 @@ describe('a valid mesh', () => {
       unsupported(inline).map(({ path }) => path.join('.')),
       ['listeners.any', 'listeners.there'],
     )
+    const faulty = { ...inline.ports, a: { type: 'fault', seed: 1, port: { type: 'tap' }, joined: 'b' } }
+    assert.deepEqual(
+      unsupported({ ...inline, ports: faulty } as Mesh).map(({ path }) => path.join('.')),
+      ['listeners.any', 'listeners.there'],
+    )
     const host = defineMesh({
       ports: { a: { type: 'iface', interface: 'eth0' } },
       workloads: { n: { on: 'host', addresses: [] } },
