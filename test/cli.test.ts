@@ -113,9 +113,9 @@ describe('flatproxy', () => {
   })
 
   it('says what is not supported yet', () => {
-    const { status, stderr } = flatproxy('check', meshFile(`${sound}policies: [{ name: p, action: deny }]\n`))
+    const { status, stderr } = flatproxy('check', meshFile(`${sound}policies: [{ name: p, action: log }]\n`))
     assert.equal(status, 3)
-    assert.match(stderr, /policies.0: policies are not supported yet/)
+    assert.match(stderr, /policies.0.action: 'log' is not supported yet/)
   })
 
   it('refuses a file that is not there with 3', () => assert.equal(flatproxy('check', join(folder, 'none')).status, 3))

@@ -1,6 +1,6 @@
 import { formatDuration } from './duration.js'
 import { formats, type FormatName } from './formats.js'
-import { choose, format, type Choice, type keys } from './kit.js'
+import { choose, format, type Choice, type ifEmpty, type keys } from './kit.js'
 import { quote, show } from './names.js'
 
 /** A schema as it is read at run time: the JSON Schema that kit.ts writes, and what it puts beside it. */
@@ -25,6 +25,7 @@ export interface Node {
   readonly [format]?: FormatName | 'duration'
   readonly [choose]?: Choice
   readonly [keys]?: FormatName
+  readonly [ifEmpty]?: string
 }
 
 /** What a schema asks for, in words. */

@@ -1,7 +1,8 @@
 import { formatPrefix, hasHostBits, network, parseAddress, parsePrefix, scopeOf, type Prefix } from './address.js'
 import { limits } from './limits.js'
 import { logFields, logFormatFault } from './log-fields.js'
-import { quote } from './names.js'
+import { meant, quote } from './names.js'
+import { protocolsOf, protocolWords } from './protocols.js'
 
 /** What is wrong with a text, and perhaps what was meant. */
 export interface Fault {
@@ -78,6 +79,11 @@ export const formats = {
     expected: "DPDK device arguments, such as '0000:03:00.0' or 'net_af_xdp0,iface=eth1'",
     pattern: '^[!-~]{1,1023}$',
   },
+  ipProtocol: {
+    expected: `${protocolWords.join(', ')}, or the number of an IP protocol from 0 to 255, such as '47'`,
+    pattern: `^(${protocolWords.join('|')}|[0-9]{1,3})$`,
+    check: checkProtocol,
+  },
   spiffe: {
     expected: "a SPIFFE ID, such as 'spiffe://example.org/ns/prod/sa/shop'",
     pattern: '^spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]{1,255})*$',
@@ -138,6 +144,13 @@ function checkLogFormat(text: string): Fault | undefined {
 
 function notA(what: string, text: string): Fault {
   return { message: `${quote(text)} is not ${what}` }
+}
+
+function checkProtocol(text: string): Fault | undefined {
+  if (protocolsOf(text)) return undefined
+  const fault = notA('an IP protocol', text)
+  const hint = meant(text, protocolWords)
+  return hint === undefined ? fault : { ...fault, hint }
 }
 
 function checkAddress(text: string): Fault | undefined {

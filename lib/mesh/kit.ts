@@ -24,6 +24,8 @@ export const format: unique symbol = Symbol('flatproxy.format')
 export const choose: unique symbol = Symbol('flatproxy.choose')
 /** The name, in {@link formats}, of what an object's keys are. */
 export const keys: unique symbol = Symbol('flatproxy.keys')
+/** What somebody is told whose list is empty, where leaving it out would mean something. */
+export const ifEmpty: unique symbol = Symbol('flatproxy.ifEmpty')
 
 /** By the value of one key; by which key of several is there; by whether it is a list, or an object. */
 export type Choice = { readonly tag: string } | { readonly keys: readonly string[] } | 'list' | 'object'
@@ -32,6 +34,13 @@ export type Choice = { readonly tag: string } | { readonly keys: readonly string
 export interface About {
   description?: string
   default?: unknown
+}
+
+/** What may be said of a list. */
+interface AboutList extends About {
+  minItems?: number
+  maxItems?: number
+  [ifEmpty]?: string
 }
 
 interface Range extends About {
@@ -45,16 +54,16 @@ export function object<T extends TProperties>(properties: T, about: About = {}):
 }
 
 /** A read-only list. */
-export function list<T extends TSchema>(
-  items: T,
-  about: About & { minItems?: number; maxItems?: number } = {},
-): TUnsafe<readonly Static<T>[]> {
+export function list<T extends TSchema>(items: T, about: AboutList = {}): TUnsafe<readonly Static<T>[]> {
   return Type.Unsafe<readonly Static<T>[]>(Type.Array(items, about))
 }
 
-/** One value, or a list of them. */
-export function oneOrMany<T extends TSchema>(item: T, about: About = {}): TUnsafe<Static<T> | readonly Static<T>[]> {
-  const many: TArray<T> = Type.Array(item, { minItems: 1 })
+/** One value, or a list of them, which has at least one. */
+export function oneOrMany<T extends TSchema>(
+  item: T,
+  { [ifEmpty]: hint, ...about }: About & { [ifEmpty]?: string } = {},
+): TUnsafe<Static<T> | readonly Static<T>[]> {
+  const many: TArray<T> = Type.Array(item, { minItems: 1, ...(hint !== undefined && { [ifEmpty]: hint }) })
   return Type.Unsafe<Static<T> | readonly Static<T>[]>({ anyOf: [item, many], [choose]: 'list', ...about })
 }
 

@@ -10,6 +10,10 @@ export const limits = {
   listeners: 4_096,
   /** Routes of a mesh. */
   routes: 65_535,
+  /** Policies of a mesh. */
+  policies: 65_536,
+  /** Distinct selectors of all policies together: workloads, labels, identities, lists of prefixes. */
+  selectors: 65_536,
   /** Endpoints of all services together; one with an IPv4 and an IPv6 address counts twice. */
   endpoints: 1_048_575,
   /** Workloads of a mesh. */

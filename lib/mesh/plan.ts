@@ -5,6 +5,7 @@ import { NamedIds } from './ids.js'
 import { limits } from './limits.js'
 import { httpRouteNames, writeHttpRoutes } from './plan-http.js'
 import { plannedListeners, planListeners } from './plan-listeners.js'
+import { writePolicies } from './plan-policies.js'
 import { planPorts, planRoutes, planWorkloads, usesHost } from './plan-network.js'
 import { ServicePlanner, type PlannedService } from './plan-services.js'
 import { accessLog as accessLogSchema } from './schema/access-log.js'
@@ -40,11 +41,12 @@ interface State {
  * Turns checked meshes into plans for the engine: everything resolved, ids instead of names, and only what changed since
  * the last plan that was committed.
  *
- * `{ generation, base, ports, flows, routes, workloads, services: { set, removed }, listeners, httpRoutes, accessLog }`:
- * `ports`, `flows` and `accessLog` (`{ file, format, sample }`, or `null`: there is none) always whole; `routes`, `workloads`, `listeners` and `httpRoutes` whole, or `null` when they are unchanged; of
- * `services` those that are new or different, and the ids of those that are gone. Durations are in milliseconds, defaults
- * filled in. The plan's parts are described where they are made: plan-network.ts, plan-services.ts, plan-listeners.ts,
- * plan-http.ts.
+ * `{ generation, base, ports, flows, routes, workloads, services: { set, removed }, listeners, httpRoutes, policies,
+ * accessLog }`: `ports`, `flows` and `accessLog` (`{ file, format, sample }`, or `null`: there is none) always whole;
+ * `routes`, `workloads`, `listeners`, `httpRoutes` and `policies` whole, or `null` when they are unchanged; of `services`
+ * those that are new or different, and the ids of those that are gone. Durations are in milliseconds, defaults filled in.
+ * The plan's parts are described where they are made: plan-network.ts, plan-services.ts, plan-listeners.ts,
+ * plan-http.ts, plan-policies.ts.
  */
 export class Planner {
   private state: State = { generation: 0, mesh: undefined, host: false, services: new Map() }
@@ -146,9 +148,10 @@ export class Planner {
     if (same('ports', 'forward', 'workloads')) text.add('null')
     else yield* text.list(planRoutes(mesh, ports))
     text.add(',"workloads":')
+    let workloads: ReadonlyMap<string, number> | undefined = this.namedWorkloads.current
     if (same('ports', 'workloads')) text.add('null')
     else {
-      const workloads = this.namedWorkloads.assign(Object.keys(mesh.workloads ?? {}))
+      workloads = this.namedWorkloads.assign(Object.keys(mesh.workloads ?? {}))
       if (!workloads) throw idsExhausted('workloads')
       yield* text.list(planWorkloads(mesh, ports, workloads))
     }
@@ -170,6 +173,9 @@ export class Planner {
       if (!routes) throw idsExhausted('routes')
       yield* writeHttpRoutes(mesh, { routes, listeners, services }, text)
     }
+    text.add(',"policies":')
+    if (same('ports', 'workloads', 'policies', 'policyDefault')) text.add('null')
+    else yield* writePolicies(mesh, workloads, text)
     text.add(`,"accessLog":${JSON.stringify(mesh.accessLog ? settle(accessLogSchema, mesh.accessLog) : null)}}`)
     this.pending = { generation, mesh: narrow, host, services }
     return { generation, base, chunks: text.finish(), changes }

@@ -18,7 +18,8 @@ export function unsupported(mesh: Mesh): Problem[] {
 /**
  * {@link unsupported} in steps.
  *
- * @param before an earlier mesh of which nothing was refused: routes that are the same by identity are passed over
+ * @param before an earlier mesh of which nothing was refused: routes and policies that are the same by
+ *   identity are passed over
  */
 export function* unsupportedSteps(mesh: Mesh, before: Mesh | undefined): Steps<Problem[]> {
   const problems: Problem[] = []
@@ -29,7 +30,7 @@ export function* unsupportedSteps(mesh: Mesh, before: Mesh | undefined): Steps<P
       refuse(['listeners', name, 'protocol'], `${protocol} is`, "'http' or 'tcp'")
   refuseJoined(mesh, refuse)
   yield* refuseRoutes(mesh, before, refuse)
-  for (const index of (mesh.policies ?? []).keys()) refuse(['policies', index], 'policies are', 'no policies')
+  yield* refusePolicies(mesh, before, refuse)
   if (!hooksHost(mesh))
     for (const name of Object.keys(mesh.workloads ?? {}))
       if (own(mesh.workloads, name)?.on === 'host')
@@ -71,6 +72,28 @@ function refuseJoined({ ports, listeners = {} }: Mesh, refuse: Refuse): void {
   for (const [name, { protocol, on }] of Object.entries(listeners))
     if (protocol === 'http' && (on === undefined || joined.has(on)))
       refuse(['listeners', name], 'requests that come by joined ports are', "'on' another port, or protocol 'tcp'")
+}
+
+function* refusePolicies(mesh: Mesh, before: Mesh | undefined, refuse: Refuse): Steps<void> {
+  const { policies = [], policyDefault, flows } = mesh
+  if (mesh.policies !== before?.policies)
+    for (const [index, { action }] of policies.entries()) {
+      if (index % 256 === 255) yield
+      if (action === 'log') refuse(['policies', index, 'action'], "'log' is", "'allow', 'deny' or 'reject'")
+    }
+  const judges: [path: string, what: string, are: string, instead: string][] = []
+  if (policies.length > 0) judges.push(['policies', 'policies', 'are', 'no policies'])
+  if (policyDefault === 'deny') judges.push(['policyDefault', "'deny'", 'is', "'allow'"])
+  for (const [path, what, are, instead] of judges) {
+    // Neither what ends at flatproxy nor what passes between joined ports comes by where policies judge.
+    if (Object.keys(mesh.listeners ?? {}).length > 0)
+      refuse([path], `${what} beside listeners ${are}`, `no listeners, or ${instead}`)
+    if (joinedPorts(mesh).size > 0)
+      refuse([path], `${what} beside joined ports ${are}`, `no joined ports, or ${instead}`)
+  }
+  // What is not tracked is not judged either.
+  if (judges.length > 0 && flows?.track === 'services')
+    refuse(['flows', 'track'], "'services' beside policies is", "'all', or neither policies nor policyDefault 'deny'")
 }
 
 function speaksForClients({ sourceAddress, proxyProtocol }: Service): boolean {

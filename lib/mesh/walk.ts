@@ -1,7 +1,7 @@
 import { parseDuration } from './duration.js'
 import { describe, type Node } from './describe.js'
 import { formats, type Format } from './formats.js'
-import { choose, format, keys } from './kit.js'
+import { choose, format, ifEmpty, keys } from './kit.js'
 import { meant, quote, show } from './names.js'
 import type { Problems } from './problem.js'
 import type { Steps } from './steps.js'
@@ -135,7 +135,7 @@ class Walker {
       return this.wrongType(job, single ? `write it as a list: [${show(value)}]` : undefined)
     }
     const before = Array.isArray(job.before) ? job.before : undefined
-    if (value.length < (schema.minItems ?? 0)) this.problem(job, 'the list is empty')
+    if (value.length < (schema.minItems ?? 0)) this.problem(job, 'the list is empty', schema[ifEmpty])
     if (value.length > (schema.maxItems ?? Infinity)) return this.problem(job, `a list of ${value.length}`)
     for (let index = value.length; index-- > 0;) {
       if (typeof value[index] === 'object' && kept(value, before, index)) continue

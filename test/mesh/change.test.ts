@@ -85,12 +85,14 @@ describe('diff', () => {
       words({
         routes: [mesh().routes![1]],
         policies: [{ name: 'p', action: 'allow' }],
+        policyDefault: 'deny',
         forward: [{ to: '10.0.0.0/8', on: 'b' }],
       }),
       [
         "forward[10.0.0.0/8].on changed from 'a' to 'b'",
         'routes[r1] removed',
         "policies[p].action changed from 'deny' to 'allow'",
+        "policyDefault added ('deny')",
       ],
     )
   })

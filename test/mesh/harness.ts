@@ -25,6 +25,18 @@ export interface HttpRoute {
   hostnames: string[]
   rules: Record<'matches' | 'filters' | 'backends' | 'timeouts' | 'retry', unknown>[]
 }
+export interface Policies {
+  default: string
+  selectors: ({ workloads: number[] | 'all' } | { cidrs: string[]; except: string[] })[]
+  rules: {
+    name: string
+    direction: string
+    subject: number[]
+    peer: number[] | null
+    ports: { protocol: number; first: number; last: number }[] | null
+    action: string
+  }[]
+}
 export interface Plan {
   generation: number
   base: number | null
@@ -35,6 +47,7 @@ export interface Plan {
   services: { set: Service[]; removed: number[] }
   listeners: { id: number; name: string; backends: unknown[] }[] | null
   httpRoutes: HttpRoute[] | null
+  policies: Policies | null
 }
 
 export const read = ({ chunks }: Planned) => JSON.parse(Buffer.concat(chunks).toString()) as Plan

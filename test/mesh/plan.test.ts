@@ -125,6 +125,7 @@ describe('a first plan', () => {
       },
       listeners: [],
       httpRoutes: [],
+      policies: { default: 'allow', selectors: [], rules: [] },
       accessLog: null,
     })
   })

@@ -251,27 +251,6 @@ describe('what belongs together', () => {
         'routes.1.rules: 0 rules of a tcp route',
       ],
     ],
-    [
-      'policies are complete',
-      {
-        ports,
-        policies: [
-          {
-            name: 'p',
-            action: 'deny',
-            to: { workload: 'w' },
-            from: [{ cidr: '10.0.0.0/8', except: ['11.0.0.0/8'] }],
-            ports: [{ endPort: 5 }, { port: 9, endPort: 8 }],
-          },
-        ],
-      },
-      [
-        "policies.0.to.workload: no workload 'w'",
-        "policies.0.from.0.except.0: 11.0.0.0/8 lies in none of the prefixes of 'cidr'",
-        "policies.0.ports.0.endPort: 'endPort' without 'port'",
-        "policies.0.ports.1.endPort: 8 is below 'port', 9",
-      ],
-    ],
   ]
   for (const [name, mesh, expected] of cases) it(name, () => assert.deepEqual(told(mesh), expected))
 

@@ -54,10 +54,10 @@ describe('start', () => {
   })
 
   it('refuses what is not built yet, with its path', async () => {
-    const asks = { ...mesh, policies: [{ name: 'p', action: 'deny' }] }
+    const asks = { ...mesh, policies: [{ name: 'p', action: 'log' }] }
     await assert.rejects(FlatProxy.start({ mesh: asks as never }), (error: UnsupportedError) => {
       assert.ok(error instanceof UnsupportedError)
-      assert.deepEqual(error.problems[0]!.path, ['policies', 0])
+      assert.deepEqual(error.problems[0]!.path, ['policies', 0, 'action'])
       return true
     })
   })

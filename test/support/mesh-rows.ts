@@ -63,6 +63,8 @@ const named = (key: string) => Object.values(root.properties![key]!.patternPrope
 
 const rule = root.properties!['routes']!.items!.properties!['rules']!.items!
 const backends = rule.properties!['backendRefs']!.items!.anyOf!
+const policy = root.properties!['policies']!.items!
+const peers = policy.properties!['to']!.anyOf![0]!.anyOf!
 
 /** The objects of a mesh by their heading in docs/mesh.md. */
 export const meshObjects: Readonly<Record<string, Node>> = {
@@ -99,6 +101,11 @@ export const meshObjects: Readonly<Record<string, Node>> = {
   },
   Retry: rule.properties!['retry']!,
   'Timeouts of a rule': rule.properties!['timeouts']!,
+  Policy: policy,
+  Peer: {
+    properties: Object.assign({}, ...peers.map(({ properties }) => properties)) as Record<string, Node>,
+  },
+  'Port of a policy': policy.properties!['ports']!.items!,
   'Access log': root.properties!['accessLog']!,
   Flows: root.properties!['flows']!,
   Timeouts: root.properties!['flows']!.properties!['timeouts']!,

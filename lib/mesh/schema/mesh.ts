@@ -1,4 +1,4 @@
-import { list, named, object, optional, type Static } from '../kit.js'
+import { list, named, object, optional, word, type Static } from '../kit.js'
 import { accessLog } from './access-log.js'
 import { flows } from './flows.js'
 import { listener } from './listeners.js'
@@ -19,6 +19,9 @@ export const mesh = object(
     listeners: optional(named(listener, { description: 'Connections that flatproxy terminates, by name.' })),
     routes: optional(list(route, { description: 'Requests by host name, path, method, headers and query.' })),
     policies: optional(list(policy, { description: 'Which flows may pass.' })),
+    policyDefault: optional(
+      word(['allow', 'deny'], { default: 'allow', description: 'What becomes of flows that no policy judges.' }),
+    ),
     accessLog: optional(accessLog),
     flows: optional(flows),
   },

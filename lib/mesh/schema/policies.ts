@@ -1,37 +1,75 @@
-import { list, either, object, oneOrMany, optional, text, texts, whole, word, type Static } from '../kit.js'
-import { Type } from '@sinclair/typebox'
+import { ifEmpty, list, either, object, oneOrMany, optional, text, texts, whole, word, type Static } from '../kit.js'
 
 const peer = either(
   ['workload', 'labels', 'identity', 'cidr'],
   [
     object({ workload: text('name', { description: 'One workload.' }) }),
-    object({ labels: texts({ description: 'Workloads that have all these labels.' }) }),
-    object({ identity: text('spiffe', { description: 'A SPIFFE ID.' }) }),
+    object({ labels: texts({ description: 'Workloads that have all these labels; of `{}` every workload.' }) }),
+    object({ identity: text('spiffe', { description: 'Workloads that have this SPIFFE ID.' }) }),
     object({
-      cidr: oneOrMany(text('prefix'), { description: 'Addresses.' }),
+      cidr: oneOrMany(text('prefix'), { description: 'Addresses in these prefixes, also those of workloads.' }),
       except: optional(list(text('prefix'), { description: 'Parts of `cidr` that are left out.' })),
     }),
   ],
   { description: 'One side of a flow.' },
 )
 const policyPort = object({
-  protocol: optional(Type.String({ pattern: '^[a-z0-9]{1,16}$', description: "'tcp', 'udp', 'icmp'. Default: any." })),
-  port: optional(whole({ minimum: 1, maximum: 65_535, description: 'The transport port, or the first of a range.' })),
-  endPort: optional(whole({ minimum: 1, maximum: 65_535, description: 'The last port of a range.' })),
+  protocol: optional(
+    text('ipProtocol', {
+      description:
+        "'tcp', 'udp', 'icmp' (of both IP versions), 'sctp', 'gre', 'esp', 'ah', or an IP protocol's number as text, " +
+        "'0' to '255'. Default: tcp, udp and sctp.",
+    }),
+  ),
+  port: optional(
+    whole({
+      minimum: 1,
+      maximum: 65_535,
+      description: 'The destination port of tcp, udp or sctp, or the first of a range. Default: all.',
+    }),
+  ),
+  endPort: optional(
+    whole({ minimum: 1, maximum: 65_535, description: 'The last port of a range. Default: `port` alone.' }),
+  ),
 })
 const policyFields = {
   name: text('name', { description: 'The name of the policy, unique among policies.' }),
   direction: optional(
-    word(['ingress', 'egress'], { default: 'ingress', description: 'Seen from `to`, or from `from`.' }),
+    word(['ingress', 'egress'], {
+      default: 'ingress',
+      description:
+        "'ingress': about flows to its subject `to`, from its peers `from`. 'egress': about flows from its subject " +
+        '`from`, to its peers `to`.',
+    }),
   ),
-  ports: optional(list(policyPort, { description: 'Default: all.' })),
-  action: word(['allow', 'deny', 'reject', 'log'], { description: 'What is done with the flows that it selects.' }),
+  ports: optional(
+    list(policyPort, {
+      minItems: 1,
+      [ifEmpty]: "leave 'ports' out for all protocols and ports",
+      description: 'Protocols and ports that flows go to, any of these. Default: all.',
+    }),
+  ),
+  action: word(['allow', 'deny', 'reject', 'log'], {
+    description:
+      "What is done with the flows that it selects. 'allow' also isolates its subject: what no policy allows there is " +
+      "denied. 'reject': denied, and the sender is told. 'log': not built yet.",
+  }),
 }
 export const policy = object(
   {
     ...policyFields,
-    to: optional(oneOrMany(peer, { description: 'Who receives. Default: anyone.' })),
-    from: optional(oneOrMany(peer, { description: 'Who sends. Default: anyone.' })),
+    to: optional(
+      oneOrMany(peer, {
+        [ifEmpty]: "leave 'to' out for anyone",
+        description: 'Who receives, any of these. Default: every workload (ingress), or anyone (egress).',
+      }),
+    ),
+    from: optional(
+      oneOrMany(peer, {
+        [ifEmpty]: "leave 'from' out for anyone",
+        description: 'Who sends, any of these. Default: anyone (ingress), or every workload (egress).',
+      }),
+    ),
   },
   { description: 'Which flows may pass, as NetworkPolicy.' },
 )

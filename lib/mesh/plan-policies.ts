@@ -1,0 +1,62 @@
+import type { PlanText } from './plan-text.js'
+import { portedProtocols, protocolsOf } from './protocols.js'
+import type { WideMesh } from './schema/mesh.js'
+import { everyWorkload, SelectorTable } from './selectors.js'
+import type { Steps } from './steps.js'
+import { listOf } from './view.js'
+import { WorkloadIndex } from './workload-index.js'
+
+type WidePolicy = NonNullable<WideMesh['policies']>[number]
+type WidePolicyPort = NonNullable<WidePolicy['ports']>[number]
+
+/** Flows to ports from `first` to `last` of one IP protocol; of one without ports all are from 0 to 65535. */
+interface PlannedPolicyPort {
+  readonly protocol: number
+  readonly first: number
+  readonly last: number
+}
+
+/**
+ * Writes the policies, in the order of the mesh: `{ default, selectors, rules: [{ name, direction, subject, peer, ports,
+ * action }] }`. `subject` and `peer` are indices of selectors (SelectorTable says what these are); `peer` null: anyone;
+ * `ports` null: all.
+ *
+ * @param workloads the ids of all workloads, by name
+ */
+export function* writePolicies(mesh: WideMesh, workloads: ReadonlyMap<string, number>, text: PlanText): Steps<void> {
+  const selectors = new SelectorTable(new WorkloadIndex(mesh.workloads ?? {}, workloads))
+  const rules: string[] = []
+  for (const policy of mesh.policies ?? []) {
+    rules.push(JSON.stringify(yield* planPolicy(policy, selectors)))
+    yield
+  }
+  text.add(`{"default":${JSON.stringify(mesh.policyDefault ?? 'allow')},"selectors":`)
+  yield* writeList(selectors.texts, text)
+  text.add(',"rules":')
+  yield* writeList(rules, text)
+  text.add('}')
+}
+
+function* planPolicy(policy: WidePolicy, selectors: SelectorTable): Steps<object> {
+  const { name, direction = 'ingress', to, from, ports, action } = policy
+  const [about, others] = direction === 'ingress' ? [to, from] : [from, to]
+  const subject = yield* selectors.indicesOf(listOf(about ?? everyWorkload))
+  const peer = others === undefined ? null : yield* selectors.indicesOf(listOf(others))
+  return { name, direction, subject, peer, ports: ports?.flatMap(planPort) ?? null, action }
+}
+
+function planPort({ protocol, port, endPort }: WidePolicyPort): PlannedPolicyPort[] {
+  const protocols = protocol === undefined ? portedProtocols : protocolsOf(protocol)!
+  const [first, last] = port === undefined ? [0, 65_535] : [port, endPort ?? port]
+  return protocols.map((number) => ({ protocol: number, first, last }))
+}
+
+/** Writes a list of what is JSON already. */
+function* writeList(items: readonly string[], text: PlanText): Steps<void> {
+  text.add('[')
+  for (const [index, item] of items.entries()) {
+    text.add(index > 0 ? `,${item}` : item)
+    if (index % 64 === 63) yield
+  }
+  text.add(']')
+}

@@ -1,0 +1,88 @@
+import { contains, parsePrefix } from '../address.js'
+import { limits } from '../limits.js'
+import { quote } from '../names.js'
+import type { Path, Problems } from '../problem.js'
+import { portedProtocols, protocolsOf } from '../protocols.js'
+import type { WideMesh } from '../schema/mesh.js'
+import { everyWorkload, selectorKey, type WidePeer } from '../selectors.js'
+import type { Steps } from '../steps.js'
+import { listOf, type MeshView } from '../view.js'
+import { checkName, checkUnique } from './named.js'
+
+type WidePolicy = NonNullable<WideMesh['policies']>[number]
+type WidePolicyPort = NonNullable<WidePolicy['ports']>[number]
+
+/** Policies: how many; no name stands twice; their workloads exist; ports, ranges and exceptions make sense. */
+export function* checkPolicies(view: MeshView, problems: Problems): Steps<void> {
+  if (view.unchanged('policies') && view.sameNames('workloads')) return
+  const count = view.count('policies')
+  if (count > limits.policies) problems.add(['policies'], `${count} policies`, `at most ${limits.policies} policies`)
+  yield* checkUnique(view, problems, 'policies')
+  for (const [index, policy] of view.items('policies')) {
+    yield
+    if (view.kept('policies', index) && view.sameNames('workloads')) continue
+    const path = ['policies', index]
+    yield* checkPeers(view, problems, [...path, 'to'], policy.to)
+    yield* checkPeers(view, problems, [...path, 'from'], policy.from)
+    for (const [at, ports] of (policy.ports ?? []).entries())
+      if (view.sound(ports)) checkPolicyPort(problems, [...path, 'ports', at], ports)
+  }
+  yield* checkSelectors(view, problems)
+}
+
+function* checkPeers(view: MeshView, problems: Problems, path: Path, peers: WidePolicy['to']): Steps<void> {
+  for (const [index, peer] of listOf(peers).entries()) {
+    if (index % 64 === 63) yield
+    if (!view.sound(peer)) continue
+    const at = Array.isArray(peers) ? [...path, index] : path
+    if ('workload' in peer) checkName(view, problems, 'workloads', [...at, 'workload'], peer.workload)
+    if (!('cidr' in peer)) continue
+    const wide = listOf(peer.cidr).map((text) => parsePrefix(text)!)
+    for (const [which, text] of (peer.except ?? []).entries())
+      if (!wide.some((prefix) => contains(prefix, parsePrefix(text)!)))
+        problems.add([...at, 'except', which], `${text} lies in none of the prefixes of 'cidr'`, "a part of 'cidr'")
+  }
+}
+
+function checkPolicyPort(problems: Problems, path: Path, { protocol, port, endPort }: WidePolicyPort): void {
+  if (protocol === undefined && port === undefined && endPort === undefined)
+    problems.add(
+      path,
+      'selects nothing',
+      "'protocol', 'port', or both",
+      "leave 'ports' out for all protocols and ports",
+    )
+  if (port !== undefined && protocol !== undefined && !portedProtocols.includes(protocolsOf(protocol)![0]!))
+    problems.add([...path, 'port'], `protocol ${quote(protocol)} has no ports`, "'port' with tcp, udp or sctp")
+  if (endPort === undefined) return
+  const at = [...path, 'endPort']
+  if (port === undefined) problems.add(at, "'endPort' without 'port'", "'port', the first of the range")
+  else if (endPort < port) problems.add(at, `${endPort} is below 'port', ${port}`, `from ${port} to 65535`)
+}
+
+/** Distinct selectors are told apart only where there may be too many. */
+function* checkSelectors(view: MeshView, problems: Problems): Steps<void> {
+  let most = 1
+  for (const [, { to, from }] of view.items('policies')) most += listOf(to).length + listOf(from).length
+  if (most <= limits.selectors) return
+  const keys = new Set<string>()
+  for (const [, policy] of view.items('policies')) {
+    for (const peer of selectorsOf(policy)) {
+      if (view.sound(peer)) keys.add(selectorKey(peer))
+      if (keys.size % 64 === 63) yield
+    }
+    yield
+  }
+  if (keys.size > limits.selectors)
+    problems.add(
+      ['policies'],
+      `${keys.size} distinct selectors`,
+      `at most ${limits.selectors} distinct selectors of all policies together`,
+    )
+}
+
+function* selectorsOf({ direction, to, from }: WidePolicy): Generator<WidePeer> {
+  if ((direction === 'egress' ? from : to) === undefined) yield everyWorkload
+  yield* listOf(to)
+  yield* listOf(from)
+}

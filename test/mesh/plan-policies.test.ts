@@ -1,0 +1,215 @@
+// Plans: policies, and whom their selectors select.
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { adoptMesh } from '#lib/mesh/adopt.js'
+import { Planner } from '#lib/mesh/plan.js'
+import type { Mesh } from '#lib/index.js'
+import { Harness, read, type Plan } from './harness.js'
+
+const shop = 'spiffe://corp/ns/prod/sa/shop'
+const mesh = () => ({
+  ports: { a: { type: 'memory' } },
+  workloads: {
+    w0: { on: 'a', addresses: ['10.0.0.1'], labels: { app: 'shop' }, identity: shop },
+    w1: { on: 'a', addresses: ['10.0.0.2'], labels: { app: 'shop', track: 'beta' } },
+    w2: { on: 'a', addresses: ['10.0.0.3'], labels: { app: 'pay', track: 'beta' }, identity: shop },
+    bare: { on: 'a', addresses: ['10.0.0.4'] },
+  } as Record<string, object>,
+  policies: [] as object[],
+})
+
+/** The policies of a plan of the mesh with these. */
+async function planned(...policies: object[]): Promise<NonNullable<Plan['policies']>> {
+  const named = policies.map((policy, index) => ({ name: `p${index}`, action: 'allow', ...policy }))
+  return (await new Harness().apply({ ...mesh(), policies: named })).policies!
+}
+
+describe('the policies of a plan', () => {
+  it('are in the order of the mesh, with everything resolved', async () => {
+    const plan = await new Harness().apply({
+      ...mesh(),
+      policyDefault: 'deny',
+      policies: [
+        {
+          name: 'shop-ingress',
+          to: { labels: { app: 'shop' } },
+          from: [
+            { workload: 'w2' },
+            { identity: shop },
+            { labels: { track: 'beta', app: 'shop' } },
+            { cidr: ['10.0.0.0/8', 'FD00:0::/8'], except: ['10.9.0.0/16', '10.8.0.1'] },
+          ],
+          ports: [{ protocol: 'tcp', port: 8080 }, { protocol: 'icmp' }],
+          action: 'allow',
+        },
+        { name: 'all', action: 'reject' },
+        {
+          name: 'beta-egress',
+          direction: 'egress',
+          from: { labels: { app: 'shop' } },
+          to: { cidr: '192.0.2.1' },
+          ports: [{ port: 53, endPort: 60 }, { protocol: '47' }],
+          action: 'deny',
+        },
+        { name: 'out', direction: 'egress', to: { labels: { app: 'none' } }, action: 'deny' },
+      ],
+    })
+    assert.deepEqual(plan.policies, {
+      default: 'deny',
+      selectors: [
+        { workloads: [0, 1] },
+        { workloads: [2] },
+        { workloads: [0, 2] },
+        { workloads: [1] },
+        { cidrs: ['10.0.0.0/8', 'fd00::/8'], except: ['10.9.0.0/16', '10.8.0.1/32'] },
+        { workloads: 'all' },
+        { cidrs: ['192.0.2.1/32'], except: [] },
+        { workloads: [] },
+      ],
+      rules: [
+        {
+          name: 'shop-ingress',
+          direction: 'ingress',
+          subject: [0],
+          peer: [1, 2, 3, 4],
+          ports: [
+            { protocol: 6, first: 8080, last: 8080 },
+            { protocol: 1, first: 0, last: 65_535 },
+            { protocol: 58, first: 0, last: 65_535 },
+          ],
+          action: 'allow',
+        },
+        { name: 'all', direction: 'ingress', subject: [5], peer: null, ports: null, action: 'reject' },
+        {
+          name: 'beta-egress',
+          direction: 'egress',
+          subject: [0],
+          peer: [6],
+          ports: [
+            { protocol: 6, first: 53, last: 60 },
+            { protocol: 17, first: 53, last: 60 },
+            { protocol: 132, first: 53, last: 60 },
+            { protocol: 47, first: 0, last: 65_535 },
+          ],
+          action: 'deny',
+        },
+        { name: 'out', direction: 'egress', subject: [5], peer: [7], ports: null, action: 'deny' },
+      ],
+    })
+  })
+
+  it('stand behind the routes of requests', async () => {
+    const plan = await new Harness().apply(mesh())
+    assert.deepEqual(Object.keys(plan).slice(-3), ['httpRoutes', 'policies', 'accessLog'])
+    assert.deepEqual(plan.policies, { default: 'allow', selectors: [], rules: [] })
+  })
+
+  it('have each selector once, however it is written', async () => {
+    const { selectors, rules } = await planned(
+      { to: [{ workload: 'w1' }, { labels: { app: 'shop', track: 'beta' } }] },
+      {
+        to: { labels: { track: 'beta', app: 'shop' } },
+        from: [{ cidr: 'fd00::/8' }, { cidr: ['FD00:0::/8'], except: [] }],
+      },
+      { to: { labels: {} } },
+      { from: { labels: {} } },
+    )
+    assert.deepEqual(selectors, [{ workloads: [1] }, { cidrs: ['fd00::/8'], except: [] }, { workloads: 'all' }])
+    assert.deepEqual(
+      rules.map(({ subject, peer }) => [subject, peer]),
+      [
+        [[0], null],
+        [[0], [1]],
+        [[2], null],
+        [[2], [2]],
+      ],
+    )
+  })
+
+  it('tell labels apart by key and value, and names out of the prototype from labels', async () => {
+    const labels: object[] = [{ a: 'bc' }, { ab: 'c' }, { toString: 'x' }, { app: 'shop', constructor: 'y' }]
+    const workloads = {
+      x: { on: 'a', addresses: [], labels: { a: 'bc' } },
+      y: { on: 'a', addresses: [], labels: { ab: 'c', toString: 'x' } },
+    }
+    const policies = labels.map((wanted, index) => ({ name: `p${index}`, action: 'allow', to: { labels: wanted } }))
+    const { policies: plan } = await new Harness().apply({ ...mesh(), workloads, policies })
+    assert.deepEqual(plan!.selectors, [{ workloads: [0] }, { workloads: [1] }, { workloads: [] }])
+    assert.deepEqual(
+      plan!.rules.map(({ subject }) => subject[0]),
+      [0, 1, 1, 2],
+    )
+  })
+})
+
+describe('the policies of a further plan', () => {
+  const policies = [{ name: 'p', action: 'allow', to: { labels: { app: 'shop' } } }]
+
+  it('are there when anything that they depend on has changed', async () => {
+    const harness = new Harness()
+    assert.ok((await harness.apply({ ...mesh(), policies })).policies)
+    assert.equal((await harness.patch({ services: { s: { port: 1, endpoints: [] } } })).policies, null)
+    assert.equal((await harness.apply({ ...mesh(), policies, services: {} })).policies, null, 'equal is unchanged')
+    assert.equal((await harness.patch({ policyDefault: 'deny' })).policies!.default, 'deny')
+    assert.deepEqual((await harness.patch({ workloads: { w1: null } })).policies!.selectors, [{ workloads: [0] }])
+    assert.ok((await harness.patch({ ports: { b: { type: 'memory' } } })).policies)
+    assert.deepEqual((await harness.patch({ policies: null })).policies, { default: 'deny', selectors: [], rules: [] })
+  })
+
+  it('select by ids that stay, ascending also where names do not', async () => {
+    const harness = new Harness()
+    await harness.apply({ ...mesh(), policies })
+    const { w0, w1, ...rest } = mesh().workloads
+    const first = { new: { on: 'a', addresses: [], labels: { app: 'shop' } }, w1, ...rest, w0 }
+    const plan = await harness.apply({ ...mesh(), policies, workloads: first })
+    assert.deepEqual(plan.policies!.selectors, [{ workloads: [0, 1, 4] }])
+    const again = [...policies, { name: 'q', action: 'deny', to: { workload: 'new' } }]
+    const { workloads, policies: last } = await harness.patch({ policies: again })
+    assert.equal(workloads, null, 'ids of workloads that are in force already')
+    assert.deepEqual(last!.selectors, [{ workloads: [0, 1, 4] }, { workloads: [4] }])
+  })
+})
+
+describe('many policies', () => {
+  const many = { workloads: 1_000, policies: 10_000, groups: 100 }
+  let reads = 0
+  const workloads = Object.fromEntries(
+    Array.from({ length: many.workloads }, (_, index) => {
+      const labels = { group: `g${index % many.groups}`, all: 'yes' }
+      const workload = {
+        on: 'a',
+        addresses: [],
+        get labels() {
+          return (reads++, labels)
+        },
+      }
+      return [`w${index}`, workload]
+    }),
+  )
+  const policies = Array.from({ length: many.policies }, (_, index) => ({
+    name: `p${index}`,
+    action: 'allow',
+    to: { labels: { all: 'yes', group: `g${index % many.groups}` } },
+    from: { labels: { group: `g${(index * 7) % many.groups}` } },
+  }))
+  const large = { ports: { a: { type: 'memory' } }, workloads, policies } as unknown as Mesh
+
+  it('look at each workload a few times, not for each policy', async () => {
+    reads = 0
+    const planner = new Planner()
+    const { policies } = read(await planner.plan(large))
+    assert.equal(policies!.selectors.length, many.groups)
+    assert.equal(policies!.rules.length, many.policies)
+    // Once for the index, and once for those that have the rarer of two labels.
+    assert.ok(reads <= 3 * many.workloads, `${reads} times`)
+  })
+
+  it('are planned in small steps', async () => {
+    const mesh = await adoptMesh(large)
+    const planner = new Planner()
+    let [time, rests] = [0, 0]
+    await planner.plan(mesh, { now: () => time++, rest: async () => void rests++ })
+    // A step for each policy at least; a slice is of five under this clock.
+    assert.ok(rests >= many.policies / 5, `${rests} rests`)
+  })
+})

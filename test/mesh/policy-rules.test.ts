@@ -1,0 +1,146 @@
+// What policies may say, and what of it is not built yet.
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { checkMesh, limits, unsupported, type Mesh } from '#lib/index.js'
+import { adoptMesh } from '#lib/mesh/adopt.js'
+import { checkMeshSliced } from '#lib/mesh/check.js'
+import { told } from './told.js'
+
+const ports = { a: { type: 'memory' } }
+const meshOf = (...policies: object[]) => ({
+  ports,
+  policies: policies.map((policy, index) => ({ name: `p${index}`, action: 'deny', ...policy })),
+})
+
+describe('policies', () => {
+  it('are complete', () => {
+    const policy = {
+      to: { workload: 'w' },
+      from: [{ cidr: '10.0.0.0/8', except: ['11.0.0.0/8'] }],
+      ports: [{ endPort: 5 }, { port: 9, endPort: 8 }, {}, { port: 1 }, { protocol: 'gre' }],
+    }
+    assert.deepEqual(told(meshOf(policy)), [
+      "policies.0.to.workload: no workload 'w'",
+      "policies.0.from.0.except.0: 11.0.0.0/8 lies in none of the prefixes of 'cidr'",
+      "policies.0.ports.0.endPort: 'endPort' without 'port'",
+      "policies.0.ports.1.endPort: 8 is below 'port', 9",
+      "policies.0.ports.2: selects nothing | leave 'ports' out for all protocols and ports",
+    ])
+    const twins = { ports, policies: ['deny', 'allow'].map((action) => ({ name: 'p', action })) }
+    assert.deepEqual(told(twins), ["policies.1.name: 'policies.0' has the name 'p' already"])
+  })
+
+  it('may have a subject of addresses, or none, and no peers', () => {
+    assert.deepEqual(told(meshOf({ to: { cidr: '10.0.0.0/8', except: ['10.0.0.0/9'] } }, {})), [])
+  })
+
+  it('name IP protocols by words, or numbers as text', () => {
+    const protocols = (...list: unknown[]) => told(meshOf({ ports: list.map((protocol) => ({ protocol })) }))
+    assert.deepEqual(protocols('tcp', 'udp', 'icmp', 'sctp', 'gre', 'esp', 'ah', '0', '47', '255'), [])
+    const expected = "tcp, udp, icmp, sctp, gre, esp, ah, or the number of an IP protocol from 0 to 255, such as '47'"
+    assert.deepEqual(protocols('TCP', 'icmpv6', 'quic', '256', '047', 6), [
+      "policies.0.ports.0.protocol: 'TCP' is not an IP protocol | did you mean 'tcp'?",
+      "policies.0.ports.1.protocol: 'icmpv6' is not an IP protocol | did you mean 'icmp'?",
+      "policies.0.ports.2.protocol: 'quic' is not an IP protocol",
+      "policies.0.ports.3.protocol: '256' is not an IP protocol",
+      "policies.0.ports.4.protocol: '047' is not an IP protocol",
+      `policies.0.ports.5.protocol: 6 is not ${expected} | write it in quotes`,
+    ])
+    assert.equal(checkMesh(meshOf({ ports: [{ protocol: 'quic' }] }))[0]!.expected, expected)
+  })
+
+  it('have ports of protocols that have some', () => {
+    const at80 = (...list: string[]) => told(meshOf({ ports: list.map((protocol) => ({ protocol, port: 80 })) }))
+    assert.deepEqual(at80('tcp', 'udp', 'sctp', '6', '17', '132'), [])
+    for (const protocol of ['icmp', 'gre', 'esp', 'ah', '0', '33', '255'])
+      assert.deepEqual(at80(protocol), [`policies.0.ports.0.port: protocol '${protocol}' has no ports`])
+  })
+
+  it('do not say nobody by an empty list', () => {
+    assert.deepEqual(told(meshOf({ to: [], from: [], ports: [] })), [
+      "policies.0.to: the list is empty | leave 'to' out for anyone",
+      "policies.0.from: the list is empty | leave 'from' out for anyone",
+      "policies.0.ports: the list is empty | leave 'ports' out for all protocols and ports",
+    ])
+  })
+
+  it('are judged anew where the workloads that they name are gone', async () => {
+    const mesh = { ...meshOf({ to: { workload: 'w' } }), workloads: { w: { on: 'a', addresses: ['10.0.0.1'] } } }
+    const before = await adoptMesh(mesh)
+    const paths = async (value: object) =>
+      (await checkMeshSliced(await adoptMesh(value, before), before)).map(({ path }) => path.join('.'))
+    assert.deepEqual(await paths({ ...mesh, workloads: {} }), ['policies.0.to.workload'])
+    assert.deepEqual(await paths({ ...mesh, policies: [...mesh.policies, { name: 'q', action: 'none' }] }), [
+      'policies.1.action',
+    ])
+  })
+
+  it('are bounded', () => {
+    const policies = (count: number) => meshOf(...Array<object>(count).fill({}))
+    assert.deepEqual(told(policies(limits.policies)), [])
+    assert.deepEqual(told(policies(limits.policies + 1)), ['policies: 65537 policies'])
+  })
+
+  it('have a bounded number of selectors, of which equal ones are one', () => {
+    const cidr = (index: number) => ({ cidr: `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}/32` })
+    // Beside those that are written there is the subject that is not: every workload.
+    const from = (count: number) => Array.from({ length: count }, (_, index) => cidr(index))
+    assert.deepEqual(
+      told(meshOf({ from: from(limits.selectors - 1) }, { from: from(1_000) }, { to: { labels: {} } })),
+      [],
+    )
+    assert.deepEqual(told(meshOf({ from: from(limits.selectors - 1) }, { to: { labels: { a: 'b' } } })), [
+      'policies: 65537 distinct selectors',
+    ])
+  })
+})
+
+describe('of policies it is not built yet', () => {
+  const policies = [{ name: 'p', action: 'deny' }]
+  const refused = (mesh: object) =>
+    unsupported({ ports, ...mesh } as unknown as Mesh).map(({ path, message, expected }) => [
+      path.join('.'),
+      message,
+      expected,
+    ])
+  const listeners = { door: { address: '192.0.2.1', port: 1, protocol: 'tcp' } }
+  const joined = { a: { type: 'memory', joined: 'b' }, b: { type: 'memory' } }
+
+  it('that they judge flows that are tracked, and routed', () => {
+    assert.deepEqual(refused({ policies }), [])
+    assert.deepEqual(refused({ policies, policyDefault: 'deny', flows: { track: 'all' } }), [])
+  })
+
+  it('that they log', () => {
+    assert.deepEqual(refused({ policies: [...policies, { name: 'q', action: 'log' }] }), [
+      ['policies.1.action', "'log' is not supported yet", "'allow', 'deny' or 'reject'"],
+    ])
+  })
+
+  it('that they stand beside listeners', () => {
+    assert.deepEqual(refused({ policies, policyDefault: 'deny', listeners }), [
+      ['policies', 'policies beside listeners are not supported yet', 'no listeners, or no policies'],
+      ['policyDefault', "'deny' beside listeners is not supported yet", "no listeners, or 'allow'"],
+    ])
+    assert.deepEqual(refused({ policies: [], policyDefault: 'allow', listeners }), [])
+  })
+
+  it('that they stand beside joined ports', () => {
+    assert.deepEqual(refused({ policies, ports: joined }), [
+      ['policies', 'policies beside joined ports are not supported yet', 'no joined ports, or no policies'],
+    ])
+    assert.deepEqual(refused({ policyDefault: 'deny', ports: joined }), [
+      ['policyDefault', "'deny' beside joined ports is not supported yet", "no joined ports, or 'allow'"],
+    ])
+  })
+
+  it('that they judge flows that are not tracked', () => {
+    const flows = { track: 'services' }
+    const expected = "'all', or neither policies nor policyDefault 'deny'"
+    for (const part of [{ policies }, { policyDefault: 'deny' }])
+      assert.deepEqual(refused({ ...part, flows }), [
+        ['flows.track', "'services' beside policies is not supported yet", expected],
+      ])
+    assert.deepEqual(refused({ flows }), [])
+  })
+})
