@@ -17,10 +17,11 @@ std::string plan_text(const Rig::Parts& parts, uint32_t flows, bool track_all) {
     {"id":0,"name":"left","own":["192.0.2.1/24"],"config":{"type":"memory"}},
     {"id":1,"name":"right","own":["198.51.100.1/24"],"config":{"type":"memory"}}],
     "routes":[{"to":"192.0.2.0/24","port":0},{"to":"198.51.100.0/24","port":1},{"to":"10.0.0.0/8","port":0,"via":"192.0.2.2"}],
-    "workloads":[],"services":{"set":)";
+    "workloads":)" + parts.workloads +
+                     R"(,"services":{"set":)";
   text += parts.services + R"(,"removed":[]},"listeners":)" + parts.listeners + R"(,"httpRoutes":)" +
-          parts.http_routes + R"(,"accessLog":null,"flows":{"capacity":)" + std::to_string(flows) +
-          R"(,"midstream":"adopt","track":")";
+          parts.http_routes + R"(,"policies":)" + parts.policies + R"(,"accessLog":null,"flows":{"capacity":)" +
+          std::to_string(flows) + R"(,"midstream":"adopt","track":")";
   text += track_all ? "all" : "services";
   text += R"(","timeouts":{"tcpSynSent":30000,"tcpSynReceived":30000,"tcpEstablished":7440000,"tcpFinWait":120000,
     "tcpCloseWait":60000,"tcpLastAck":30000,"tcpTimeWait":120000,"tcpClose":10000,"udp":30000,"udpAssured":180000,

@@ -21,6 +21,8 @@ class Rig {
     std::string services = "[]";
     std::string listeners = "[]";
     std::string http_routes = "[]";
+    std::string workloads = "[]";
+    std::string policies = R"({"default":"allow","selectors":[],"rules":[]})";
   };
   Rig(const Parts& parts, const Lane::Capacity& capacity, bool track_all);
   Rig(const std::string& services, uint32_t flows, bool track_all) : Rig(Parts{services}, {flows}, track_all) {}

@@ -90,6 +90,9 @@ function* refusePolicies(mesh: Mesh, before: Mesh | undefined, refuse: Refuse): 
       refuse([path], `${what} beside listeners ${are}`, `no listeners, or ${instead}`)
     if (joinedPorts(mesh).size > 0)
       refuse([path], `${what} beside joined ports ${are}`, `no joined ports, or ${instead}`)
+    // What nobody claims stays with the kernel there, and would pass unseen.
+    if (hasIface(mesh, (take) => take === 'matched'))
+      refuse([path], `${what} beside iface ports with take: 'matched' ${are}`, `take: 'all', or ${instead}`)
   }
   // What is not tracked is not judged either.
   if (judges.length > 0 && flows?.track === 'services')
@@ -113,8 +116,12 @@ function refuseRule({ filters = [], backendRefs = [] }: Rule, refuse: Refuse, re
 
 /** Whether the node's own stack is reached: an `iface` port that takes all hooks its egress as well. */
 export function hooksHost(mesh: Mesh): boolean {
+  return hasIface(mesh, (take) => take === 'all')
+}
+
+function hasIface(mesh: Mesh, fits: (take: 'all' | 'matched') => boolean): boolean {
   return Object.values(mesh.ports).some((outer) => {
     const port = outer.type === 'fault' ? outer.port : outer
-    return port.type === 'iface' && (port.take ?? 'all') === 'all'
+    return port.type === 'iface' && fits(port.take ?? 'all')
   })
 }

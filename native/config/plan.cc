@@ -13,7 +13,7 @@ void check_base(const Plan& plan, const Snapshot* base) {
     contradiction("it builds on generation " + std::to_string(*plan.base) + ", in force is " +
                   (base == nullptr ? "none" : std::to_string(base->generation)));
   }
-  if (!plan.base && (!plan.routes || !plan.workloads || !plan.listeners || !plan.http_routes))
+  if (!plan.base && (!plan.routes || !plan.workloads || !plan.listeners || !plan.http_routes || !plan.policies))
     contradiction("it is not whole, but names no base");
   if (base != nullptr && base->flows.capacity != plan.flows.capacity) {
     throw Error("ERR_FLATPROXY_UNSUPPORTED", "flows.capacity cannot be changed while flatproxy runs",
@@ -167,6 +167,25 @@ void take_http_routes(Plan& plan, Snapshot& next, const Snapshot* base) {
   next.http_routes = same ? base->http_routes : std::make_shared<const route::Table>(std::move(*plan.http_routes));
 }
 
+/// Which port a workload's packets come by.
+void bind_sources(Snapshot& next) {
+  std::vector<SourceGuard::Home> homes;
+  for (const Workload& workload : *next.workloads) {
+    for (const wire::Address& address : workload.addresses) homes.push_back({address, workload.port});
+  }
+  next.sources = std::make_shared<const SourceGuard>(homes, next.node_port);
+}
+
+/// The plan's policies; compiled anew only if they are not what the base has.
+void take_policies(Plan& plan, Snapshot& next, const Snapshot* base) {
+  if (plan.policies) {
+    PolicySet set = resolve_policies(std::move(*plan.policies), *next.workloads);
+    const bool same = base != nullptr && base->policies->set() == set;
+    next.policies = same ? base->policies : std::make_shared<const PolicyTable>(std::move(set));
+  }
+  if (!next.policies->empty() && !next.flows.track_all) contradiction("it has policies, but tracks no flows for them");
+}
+
 /// One that is the same is the base's: its file stays open.
 void take_access_log(Plan& plan, Snapshot& next, const Snapshot* base) {
   const bool same = base != nullptr && base->access_log != nullptr && plan.access_log == *base->access_log;
@@ -226,11 +245,13 @@ std::shared_ptr<const Snapshot> build(Plan plan, const Snapshot* base, const Ope
   take_listeners(plan, *next, base);
   take_http_routes(plan, *next, base);
   if (plan.workloads) next->workloads = std::make_shared<const std::vector<Workload>>(std::move(*plan.workloads));
+  take_policies(plan, *next, base);
   check_uses(*next, plan);
   check_ports(plan, base);
   // Nothing but an opening itself can fail from here.
   open_ports(plan, base, *next, open);
   take_routes(plan, *next);
+  if (plan.workloads) bind_sources(*next);
   collect_addresses(*next, base);
   return next;
 }

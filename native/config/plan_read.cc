@@ -1,6 +1,7 @@
 #include "config/plan_read.h"
 
 #include "config/plan_http.h"
+#include "config/plan_policies.h"
 #include "config/plan_value.h"
 #include "conntrack/flow_index.h"
 #include "wire/protocol.h"
@@ -217,9 +218,10 @@ Plan read(const PlanValue& value) {
   services.members(2);
   plan.listeners = read_changed(value.at("listeners"), read_listener);
   plan.http_routes = read_http_routes(value.at("httpRoutes"));
+  plan.policies = read_policies(value.at("policies"));
   plan.access_log = read_access_log(value.at("accessLog"));
   plan.flows = read_flows(value.at("flows"));
-  value.members(10);
+  value.members(11);
   return plan;
 }
 

@@ -7,6 +7,7 @@
 
 #include "config/access_log.h"
 #include "config/http_route.h"
+#include "config/plan_policies.h"
 #include "config/service_build.h"
 #include "config/snapshot.h"
 
@@ -31,6 +32,7 @@ struct Plan {
   ServiceChanges services;
   std::optional<std::vector<std::shared_ptr<const Listener>>> listeners;  ///< nothing: unchanged
   std::optional<std::vector<HttpRoute>> http_routes;                      ///< nothing: unchanged
+  std::optional<PlannedPolicies> policies;                                ///< nothing: unchanged
   std::optional<AccessLogSettings> access_log;                            ///< nothing: there is none
   FlowSettings flows;
 };

@@ -22,6 +22,7 @@ class PlanValue {
   explicit PlanValue(const nlohmann::json& json) : json_(&json) {}
 
   bool null() const { return json_->is_null(); }
+  bool is_text() const { return json_->is_string(); }
   bool has(const char* member) const { return json_->is_object() && json_->contains(member); }
   /// The object has so many members: all that were read, and no others.
   const PlanValue& members(size_t count) const;

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "classify/policy_table.h"
+#include "classify/source_guard.h"
 #include "config/access_log.h"
 #include "config/address_set.h"
 #include "config/listener_set.h"
@@ -56,7 +58,9 @@ struct Snapshot {
   std::shared_ptr<const EndpointTable> endpoint_table = std::make_shared<EndpointTable>();
   std::shared_ptr<const ListenerSet> listeners = std::make_shared<ListenerSet>();
   std::shared_ptr<const route::Table> http_routes = std::make_shared<route::Table>();
-  std::shared_ptr<const AddressSet> own_addresses = std::make_shared<AddressSet>();      ///< of ports, and virtual ones
+  std::shared_ptr<const PolicyTable> policies = std::make_shared<PolicyTable>();
+  std::shared_ptr<const SourceGuard> sources = std::make_shared<SourceGuard>();      ///< which port workloads send by
+  std::shared_ptr<const AddressSet> own_addresses = std::make_shared<AddressSet>();  ///< of ports, and virtual ones
   std::shared_ptr<const AddressSet> virtual_addresses = std::make_shared<AddressSet>();  ///< of services and listeners
   std::shared_ptr<const AccessLogSettings> access_log;                                   ///< nullptr: there is none
   FlowSettings flows;

@@ -4,20 +4,6 @@
 #include <numeric>
 
 namespace flatproxy {
-namespace {
-
-wire::Address masked(const wire::Prefix& prefix) {
-  wire::Address address = prefix.address;
-  unsigned bits = prefix.length + (address.is_v4() ? 96u : 0u);
-  for (uint8_t& byte : address.bytes) {
-    const unsigned here = std::min(bits, 8u);
-    byte = static_cast<uint8_t>(byte & (0xff00u >> here));
-    bits -= here;
-  }
-  return address;
-}
-
-}  // namespace
 
 RouteTable::RouteTable(std::vector<Route> routes) : routes_(std::move(routes)) {
   std::vector<uint32_t> order(routes_.size());
@@ -31,7 +17,7 @@ RouteTable::RouteTable(std::vector<Route> routes) : routes_(std::move(routes)) {
   const auto is_v6 = [](const Route& route) { return !route.to.address.is_v4(); };
   v6_ = RouteHash(static_cast<size_t>(std::count_if(routes_.begin(), routes_.end(), is_v6)));
   for (const uint32_t i : order) {
-    const wire::Address address = masked(routes_[i].to);
+    const wire::Address address = routes_[i].to.network().address;
     if (address.is_v4()) {
       v4_.insert(address.v4_bytes(), routes_[i].to.length, i + 1);
     } else {

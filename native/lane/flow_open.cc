@@ -49,16 +49,25 @@ FlowId FlowStage::open(const Opening& opening, Segment* frame) {
   Reason why = Reason::draining;
   FlowId id = kNoFlow;
   if (!shared_.refuse_new.load(std::memory_order_relaxed)) {
-    id = opening.service != nullptr
-             ? open_translated(opening, frame, why)
-             : conntrack_.open(opening.original, opening.hash, frame, kOriginal, nullptr, now_, why);
+    id = opening.service != nullptr ? open_translated(opening, frame, why) : open_plain(opening, frame, why);
   }
   if (id == kNoFlow) {
     gateway_.reject(frame, why);
     return kNoFlow;
   }
+  // Judged under this snapshot: see forward_anew().
+  FlowHot& flow = conntrack_.table().hot(id);
+  flow.exit_epoch = gateway_.epoch();
+  flow.exit[kOriginal] = flow.exit[kReply] = Gateway::kNoExit;
   report(FlowEventKind::opened, id);
   return id;
+}
+
+FlowId FlowStage::open_plain(const Opening& opening, Segment* frame, Reason& why) {
+  const Tuple& original = opening.original;
+  why = judge_opening(opening, original.destination, original.destination_port, frame);
+  if (why != Reason::forwarded) return kNoFlow;
+  return conntrack_.open(original, opening.hash, frame, kOriginal, nullptr, now_, why);
 }
 
 FlowId FlowStage::open_translated(const Opening& opening, Segment* frame, Reason& why) {
@@ -71,6 +80,8 @@ FlowId FlowStage::open_translated(const Opening& opening, Segment* frame, Reason
     return kNoFlow;
   }
   const Endpoint& endpoint = service.endpoints[chosen];
+  why = judge_opening(opening, endpoint.address, endpoint.port, frame);
+  if (why != Reason::forwarded) return kNoFlow;
   Translation translation{endpoint.address, endpoint.port, opening.original.source_port};
   if (!find_source_port(opening, translation)) {
     why = Reason::source_ports_taken;

@@ -47,7 +47,8 @@ FlowStage::FlowStage(unsigned lane, LaneShared& shared, LaneCounters& counters, 
 void FlowStage::adopt(const Snapshot& snapshot) {
   snapshot_ = &snapshot;
   conntrack_.configure(snapshot.flows);
-  stateless_ = !snapshot.flows.track_all && snapshot.service_table->empty();
+  guarded_ = snapshot.sources->active();
+  stateless_ = !snapshot.flows.track_all && snapshot.service_table->empty() && !guarded_;
 }
 
 void FlowStage::carry(Burst& burst, Nanoseconds now) {
@@ -98,17 +99,33 @@ uint64_t FlowStage::hash_of(const Segment* frame) const {
 
 /// What makes no flow of its own, or can't be told yet.
 void FlowStage::carry_aside(Segment* frame) {
-  if (is_unplaced_fragment(frame)) {
+  if (guarded_ && !admits_source(frame->port, wire::source_of(frame))) {
+    egress_.drop(frame, Reason::spoofed_source);
+  } else if (is_unplaced_fragment(frame)) {
     carry_fragment(frame);
   } else if (wire::is_icmp_error(frame)) {
     carry_icmp_error(frame);
   } else {
+    carry_untracked(frame);
+  }
+}
+
+/// What makes no flow is judged by itself.
+void FlowStage::carry_untracked(Segment* frame) {
+  const Reason why = judge_packet(frame);
+  if (why == Reason::forwarded) {
     gateway_.carry(frame, Reason::forwarded);
+  } else {
+    gateway_.reject(frame, why);
   }
 }
 
 inline void FlowStage::carry_flow(FlowMatch match, Segment* frame, uint64_t hash) {
   Reason why;
+  if (guarded_ && !comes_from_home(match, frame)) [[unlikely]] {
+    egress_.drop(frame, Reason::spoofed_source);
+    return;
+  }
   if (match.id == kNoFlow) {
     carry_unknown(frame, hash);
   } else if (conntrack_.update(match, frame, now_, why)) [[likely]] {
@@ -138,6 +155,7 @@ inline void FlowStage::forward(FlowMatch match, Segment* frame, Reason reason) {
 void FlowStage::forward_anew(FlowMatch match, Segment* frame, Reason reason) {
   FlowHot& flow = conntrack_.table().hot(match.id);
   if (flow.exit_epoch != gateway_.epoch()) {
+    if (!judge_again(match, frame)) return;
     flow.exit_epoch = gateway_.epoch();
     flow.exit[kOriginal] = flow.exit[kReply] = Gateway::kNoExit;
   }
@@ -310,7 +328,7 @@ void FlowStage::carry_icmp_error(Segment* frame) {
       egress_.drop(frame, Reason::icmp_unrelated);
       return;
     }
-    gateway_.carry(frame, Reason::forwarded);
+    carry_untracked(frame);
     return;
   }
   if (!gateway_.lives_on(frame)) return;

@@ -57,6 +57,7 @@ class FlowStage : private FlowListener {
 
   void carry_tracked(Burst& burst);
   void carry_aside(Segment* frame);
+  void carry_untracked(Segment* frame);
   void carry_flow(FlowMatch match, Segment* frame, uint64_t hash);
   void carry_unknown(Segment* frame, uint64_t hash);
   void carry_icmp_error(Segment* frame);
@@ -70,10 +71,18 @@ class FlowStage : private FlowListener {
   void translate_packet(FlowMatch match, Segment* frame);
   void translate_any(FlowMatch match, Segment* frame, bool back);
 
+  bool admits_source(uint16_t port, const wire::Address& source) const;
+  bool comes_from_home(FlowMatch match, const Segment* frame) const;
+  Reason judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
+                       const Segment* frame) const;
+  Reason judge_packet(const Segment* frame) const;
+  bool judge_again(FlowMatch match, Segment* frame);
+
   Opening opening_for(const Tuple& tuple, uint64_t hash) const;
   bool restore(const Tuple& reply, Opening& opening) const;
   uint32_t choose(const Opening& opening);
   FlowId open(const Opening& opening, Segment* frame);
+  FlowId open_plain(const Opening& opening, Segment* frame, Reason& why);
   FlowId open_translated(const Opening& opening, Segment* frame, Reason& why);
   bool find_source_port(const Opening& opening, Translation& translation);
   bool reply_taken(const Tuple& reply, uint64_t hash);
@@ -100,6 +109,7 @@ class FlowStage : private FlowListener {
   uint32_t now_ = 0;
   uint32_t next_fragment_tick_ = 0;
   uint32_t translated_ = 0;
+  bool guarded_ = false;    // sources are bound to ports
   bool stateless_ = false;  // nothing in the snapshot needs a flow
 };
 

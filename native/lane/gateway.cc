@@ -296,6 +296,9 @@ Segment* Gateway::error_for(const Segment* frame, Reason why) {
       return make_icmp_error(buffers_, frame, IcmpError::net_unreachable, source);
     case Reason::neighbor_unresolved:
       return make_icmp_error(buffers_, frame, IcmpError::host_unreachable, source);
+    case Reason::policy_rejected:
+      if (frame->protocol == wire::protocol::kTcp) break;
+      return make_icmp_error(buffers_, frame, IcmpError::admin_prohibited, source);
     default:
       break;
   }

@@ -173,6 +173,17 @@ bool Prefix::contains(const Address& a) const {
   return true;
 }
 
+Prefix Prefix::network() const {
+  Prefix all = *this;
+  unsigned bits = length + (address.is_v4() ? 96u : 0u);
+  for (uint8_t& byte : all.address.bytes) {
+    const unsigned here = std::min(bits, 8u);
+    byte = static_cast<uint8_t>(byte & (0xff00u >> here));
+    bits -= here;
+  }
+  return all;
+}
+
 std::string Prefix::to_string() const { return address.to_string() + '/' + std::to_string(length); }
 
 }  // namespace flatproxy::wire

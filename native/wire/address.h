@@ -86,6 +86,7 @@ struct Prefix {
   uint8_t length = 0;
   static std::optional<Prefix> parse(std::string_view text);  ///< "10.0.0.0/8"; a bare address is /32 or /128
   bool contains(const Address& a) const;
+  Prefix network() const;  ///< with the bits behind the length zero
   std::string to_string() const;
   auto operator<=>(const Prefix&) const = default;
 };

@@ -23,7 +23,7 @@ constexpr std::string_view kInForce =
     R"({"generation":1,"base":null,"ports":[{"id":0,"name":"a","own":["10.0.0.1/24"],"config":{"type":"memory"}}],)"
     R"("flows":{"capacity":64,"midstream":"adopt","track":"all","timeouts":{"tcpSynSent":1,"tcpSynReceived":1,)"
     R"("tcpEstablished":1,"tcpFinWait":1,"tcpCloseWait":1,"tcpLastAck":1,"tcpTimeWait":1,"tcpClose":1,"udp":1,)"
-    R"("udpAssured":1,"icmp":1,"fragment":1}},"routes":[{"to":"10.0.0.0/24","port":0}],"workloads":[],"listeners":[],"httpRoutes":[],"accessLog":null,"services":)"
+    R"("udpAssured":1,"icmp":1,"fragment":1}},"routes":[{"to":"10.0.0.0/24","port":0}],"workloads":[],"listeners":[],"httpRoutes":[],"policies":{"default":"allow","selectors":[],"rules":[]},"accessLog":null,"services":)"
     R"({"set":[{"id":0,"name":"s","protocol":"tcp","addresses":["10.9.0.1"],"port":80,"balance":"maglev",)"
     R"("affinity":"none","healthCheck":null,"maxConnections":0,"proxyProtocol":"none",)"
     R"("http":{"maxPending":1,"idleTimeout":1,"maxRequests":0,"affinityCookie":null,"hash":null,"eject":{"failures":1,"for":1}},)"

@@ -134,6 +134,20 @@ describe('of policies it is not built yet', () => {
     ])
   })
 
+  it('that they stand beside ports that leave most to the kernel', () => {
+    const iface = (take: string) => ({
+      a: { type: 'fault', seed: 1, port: { type: 'iface', interface: 'eth0', take } },
+    })
+    assert.deepEqual(refused({ policies, ports: iface('all') }), [])
+    assert.deepEqual(refused({ policies, ports: iface('matched') }), [
+      [
+        'policies',
+        "policies beside iface ports with take: 'matched' are not supported yet",
+        "take: 'all', or no policies",
+      ],
+    ])
+  })
+
   it('that they judge flows that are not tracked', () => {
     const flows = { track: 'services' }
     const expected = "'all', or neither policies nor policyDefault 'deny'"

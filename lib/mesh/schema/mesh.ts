@@ -20,7 +20,10 @@ export const mesh = object(
     routes: optional(list(route, { description: 'Requests by host name, path, method, headers and query.' })),
     policies: optional(list(policy, { description: 'Which flows may pass.' })),
     policyDefault: optional(
-      word(['allow', 'deny'], { default: 'allow', description: 'What becomes of flows that no policy judges.' }),
+      word(['allow', 'deny'], {
+        default: 'allow',
+        description: 'What becomes of flows that no policy allows or denies.',
+      }),
     ),
     accessLog: optional(accessLog),
     flows: optional(flows),

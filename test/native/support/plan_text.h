@@ -43,6 +43,7 @@ struct PlanText {
   std::string workloads = R"([{"id":0,"name":"w","port":0,"addresses":["10.0.0.9"]}])";
   std::string listeners = "[]";
   std::string http_routes = "[]";
+  std::string policies = R"({"default":"allow","selectors":[],"rules":[]})";
   std::string access_log = "null";
   std::string set = "";
   std::string removed = "";
@@ -50,15 +51,15 @@ struct PlanText {
   std::string text() const {
     return R"({"generation":)" + std::to_string(generation) + R"(,"base":)" + base + R"(,"ports":)" + ports +
            R"(,"flows":)" + flows + R"(,"routes":)" + routes + R"(,"workloads":)" + workloads + R"(,"listeners":)" +
-           listeners + R"(,"httpRoutes":)" + http_routes + R"(,"accessLog":)" + access_log + R"(,"services":{"set":[)" +
-           set + R"(],"removed":[)" + removed + "]}}";
+           listeners + R"(,"httpRoutes":)" + http_routes + R"(,"policies":)" + policies + R"(,"accessLog":)" +
+           access_log + R"(,"services":{"set":[)" + set + R"(],"removed":[)" + removed + "]}}";
   }
   /// A plan that changes nothing yet.
   static PlanText after(const Snapshot& base) {
     PlanText plan;
     plan.generation = base.generation + 1;
     plan.base = std::to_string(base.generation);
-    plan.routes = plan.workloads = plan.listeners = plan.http_routes = "null";
+    plan.routes = plan.workloads = plan.listeners = plan.http_routes = plan.policies = "null";
     return plan;
   }
 };

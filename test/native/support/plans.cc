@@ -79,9 +79,9 @@ std::string Plan::text(uint64_t generation, bool whole) const {
                  "},{\"to\":\"fd00:0:0:" + n + "::/64\",\"port\":" + id + "}";
   }
   if (routes.size() > 2) connected += (connected.empty() ? "" : ",") + routes.substr(1, routes.size() - 2);
-  text += "],\"routes\":[" + connected + "],\"workloads\":[],\"services\":{\"set\":" + services +
+  text += "],\"routes\":[" + connected + "],\"workloads\":" + workloads + ",\"services\":{\"set\":" + services +
           ",\"removed\":[]},\"listeners\":" + listeners + ",\"httpRoutes\":" + http_routes +
-          ",\"accessLog\":null,\"flows\":{";
+          ",\"policies\":" + policies + ",\"accessLog\":null,\"flows\":{";
   std::string settings = flows;
   if (settings.find("midstream") == std::string::npos) settings += "\"midstream\":\"adopt\",";
   if (settings.find("track") == std::string::npos) settings += "\"track\":\"all\",";

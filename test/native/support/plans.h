@@ -22,6 +22,8 @@ struct Plan {
   unsigned host = 1;
   bool joined = false;  ///< the first two ports with each other; they have no addresses then
   std::string http_routes = "[]";
+  std::string workloads = "[]";
+  std::string policies = R"({"default":"allow","selectors":[],"rules":[]})";
 
   /// @param whole false: it changes the plan of the generation before
   std::string text(uint64_t generation, bool whole) const;

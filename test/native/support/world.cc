@@ -44,6 +44,8 @@ World::World(Options options)
   shared_ = std::make_unique<LaneShared>(options_.lanes, options_.capacity * options_.lanes, hash_key(options_.seed),
                                          std::mt19937_64(options_.seed));
   const auto open = [this](uint16_t id, const std::string& name, const std::string&) { return open_port(id, name); };
+  plan_.workloads = options_.workloads;
+  if (!options_.policies.empty()) plan_.policies = options_.policies;
   snapshot_ = build_snapshot(plan_.text(1, true), nullptr, open);
   for (unsigned i = 0; i < options_.lanes; ++i) {
     lanes_.push_back(std::make_unique<Lane>(i, *shared_, Lane::Capacity{options_.capacity, 4096}));
@@ -74,10 +76,19 @@ World::~World() {
 }
 
 void World::apply(const std::string& services, const std::string& listeners, const std::string& http_routes) {
-  const auto open = [](uint16_t, const std::string&, const std::string&) -> std::shared_ptr<Port> { return nullptr; };
   plan_.services = services;
   plan_.listeners = listeners;
   plan_.http_routes = http_routes;
+  adopt_plan();
+}
+
+void World::apply_policies(const std::string& policies) {
+  plan_.policies = policies;
+  adopt_plan();
+}
+
+void World::adopt_plan() {
+  const auto open = [](uint16_t, const std::string&, const std::string&) -> std::shared_ptr<Port> { return nullptr; };
   auto next = build_snapshot(plan_.text(snapshot_->generation + 1, false), snapshot_.get(), open);
   for (auto& lane : lanes_) lane->adopt(*next, now_);
   snapshot_ = next;

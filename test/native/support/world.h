@@ -31,6 +31,8 @@ class World {
     uint32_t capacity = 4096;
     std::string listeners = "[]";
     std::string http_routes = "[]";
+    std::string workloads = "[]";
+    std::string policies{};  ///< a plan's `policies`; empty: none
     bool neighbors_answer = true;
     unsigned linked = ~0u;  ///< a port with another node behind, which answers for itself
     unsigned first_subnet = 0;
@@ -64,6 +66,8 @@ class World {
   size_t claimed() const { return claims_->size(); }  ///< replies that ports were told of, and not told off
   uint32_t buffers_in_use() const;                    ///< of all pools, the World's own apart
   void apply(const std::string& services, const std::string& listeners = "[]", const std::string& http_routes = "[]");
+  /// Changes the policies alone.
+  void apply_policies(const std::string& policies);
   uint64_t count(Reason reason) const;
   uint32_t flows() const;
   Lane& lane(unsigned i) { return *lanes_[i]; }
@@ -74,6 +78,7 @@ class World {
 
  private:
   void pass_until_quiet();
+  void adopt_plan();
   std::shared_ptr<Port> open_port(uint16_t id, const std::string& name);
   bool collect(unsigned port);
 

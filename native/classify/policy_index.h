@@ -1,0 +1,65 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "classify/address_classes.h"
+#include "classify/bit_rows.h"
+#include "classify/policy.h"
+
+namespace flatproxy {
+
+/// What the policies of one direction say of a flow.
+struct PolicyOpinion {
+  enum Kind : uint8_t { none, allowed, denied, rejected, isolated };
+  Kind kind = none;
+  uint32_t policy = kNoPolicy;  ///< which says so, by its place in the set
+  static constexpr uint32_t kNoPolicy = ~uint32_t{0};
+};
+
+/// The policies of one direction, found by the classes of subject and peer, and by protocol and port: each gives the
+/// set of policies that it fits, and the first in all three is the answer. Denials stand before all that allows.
+class PolicyIndex {
+ public:
+  /// @throws Error ERR_FLATPROXY_RESOURCE when the policies would take more memory than kMostBytes
+  PolicyIndex(const PolicySet& set, PolicyDirection direction, const AddressClasses& classes);
+  PolicyIndex(const PolicyIndex&) = delete;
+  PolicyIndex& operator=(const PolicyIndex&) = delete;
+
+  static constexpr size_t kMostBytes = size_t{128} << 20;
+
+  PolicyOpinion judge(uint32_t subject, uint32_t peer, uint8_t protocol, uint16_t port) const {
+    if (order_.empty()) return {};
+    const uint32_t found =
+        BitRows::first(subjects_, subject_rows_[subject], peers_, peer_rows_[peer], ports_, port_row(protocol, port));
+    if (found != BitRows::kNone) return order_[found];
+    return isolated_[subject];
+  }
+  size_t bytes() const { return subjects_.bytes() + peers_.bytes() + ports_.bytes(); }
+
+ private:
+  using PortTable = std::array<uint32_t, 65536>;
+  struct Span;
+
+  uint32_t port_row(uint8_t protocol, uint16_t port) const {
+    const PortTable* table = by_port_[protocol].get();
+    return table == nullptr ? any_port_[protocol] : (*table)[port];
+  }
+  void arrange(const PolicySet& set, PolicyDirection direction);
+  void index_classes(const PolicySet& set, const AddressClasses& classes);
+  void index_ports(const PolicySet& set);
+  void index_protocol(uint8_t protocol, const std::vector<Span>& spans, const BitRows::Row& always);
+  void check_size() const;
+
+  std::vector<PolicyOpinion> order_;     // by bit: the policies of this direction, denials first
+  std::vector<PolicyOpinion> isolated_;  // by class of the subject: what holds when no policy fits
+  BitRows subjects_, peers_, ports_;
+  std::vector<uint32_t> subject_rows_;    // by class
+  std::vector<uint32_t> peer_rows_;       // by class
+  std::array<uint32_t, 256> any_port_{};  // by protocol: the row of all its ports, where they are the same
+  std::array<std::unique_ptr<PortTable>, 256> by_port_;
+};
+
+}  // namespace flatproxy

@@ -1,0 +1,41 @@
+#include "classify/policy_table.h"
+
+#include <utility>
+
+namespace flatproxy {
+namespace {
+
+/// What an opinion means for the flow; `forwarded`: nothing against it.
+Reason reason_of(PolicyOpinion::Kind kind) {
+  switch (kind) {
+    case PolicyOpinion::denied:
+      return Reason::policy_denied;
+    case PolicyOpinion::rejected:
+      return Reason::policy_rejected;
+    case PolicyOpinion::isolated:
+      return Reason::policy_default_deny;
+    default:
+      return Reason::forwarded;
+  }
+}
+
+}  // namespace
+
+PolicyTable::PolicyTable(PolicySet set)
+    : set_(std::move(set)),
+      classes_(set_.selectors),
+      egress_(set_, PolicyDirection::egress, classes_),
+      ingress_(set_, PolicyDirection::ingress, classes_) {}
+
+Judgement PolicyTable::judge(const PolicyKey& key) const {
+  const uint32_t source = classes_.class_of(key.source);
+  const uint32_t destination = classes_.class_of(key.destination);
+  const PolicyOpinion out = egress_.judge(source, destination, key.protocol, key.port);
+  if (reason_of(out.kind) != Reason::forwarded) return {reason_of(out.kind), out.policy};
+  const PolicyOpinion in = ingress_.judge(destination, source, key.protocol, key.port);
+  if (in.kind != PolicyOpinion::none) return {reason_of(in.kind), in.policy};
+  if (out.kind != PolicyOpinion::none) return {Reason::forwarded, out.policy};
+  return {set_.deny_by_default ? Reason::policy_default_deny : Reason::forwarded, Judgement::kNoPolicy};
+}
+
+}  // namespace flatproxy

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "classify/address_classes.h"
+#include "classify/policy.h"
+#include "classify/policy_index.h"
+#include "packet/reason.h"
+
+namespace flatproxy {
+
+/// A flow as policies see it: from whom to whom, after its service's translation.
+struct PolicyKey {
+  wire::Address source;
+  wire::Address destination;
+  uint8_t protocol = 0;
+  uint16_t port = 0;  ///< destination port, host order; 0 where the protocol has none
+};
+
+/// Whether a flow may pass, and which policy says so.
+struct Judgement {
+  Reason reason = Reason::forwarded;  ///< `forwarded`: it may
+  uint32_t policy = kNoPolicy;        ///< by its place in the set; kNoPolicy: none, it is the default
+  static constexpr uint32_t kNoPolicy = PolicyOpinion::kNoPolicy;
+  bool passes() const { return reason == Reason::forwarded; }
+};
+
+/// All policies of a snapshot, compiled; immutable. A flow passes when neither the sender's egress nor the receiver's
+/// ingress denies it: by a policy that denies, or by policies that allow others only (NetworkPolicy's isolation). What
+/// no policy allows is the default's.
+class PolicyTable {
+ public:
+  PolicyTable() : PolicyTable(PolicySet{}) {}
+  /// @throws Error ERR_FLATPROXY_RESOURCE
+  explicit PolicyTable(PolicySet set);
+
+  /// Nothing is ever denied.
+  bool empty() const { return set_.policies.empty() && !set_.deny_by_default; }
+  const PolicySet& set() const { return set_; }
+  Judgement judge(const PolicyKey& key) const;
+
+ private:
+  PolicySet set_;
+  AddressClasses classes_;
+  PolicyIndex egress_;
+  PolicyIndex ingress_;
+};
+
+}  // namespace flatproxy

@@ -1,0 +1,112 @@
+#include "config/plan_policies.h"
+
+#include <unordered_map>
+#include <utility>
+
+#include "config/contradiction.h"
+
+namespace flatproxy {
+namespace {
+
+constexpr uint64_t kHighest32 = 0xffff'ffff;
+constexpr uint64_t kHighestPort = 65535;
+
+std::vector<wire::Prefix> read_prefixes(const PlanValue& value) {
+  std::vector<wire::Prefix> prefixes;
+  value.each([&](const PlanValue& each) { prefixes.push_back(each.prefix()); });
+  return prefixes;
+}
+
+PlannedSelector read_selector(const PlanValue& value) {
+  PlannedSelector selector;
+  if (value.has("cidrs")) {
+    selector.addresses = {read_prefixes(value.at("cidrs")), read_prefixes(value.at("except"))};
+    value.members(2);
+    return selector;
+  }
+  const PlanValue workloads = value.at("workloads");
+  value.members(1);
+  selector.every_workload = workloads.is_text();
+  if (selector.every_workload) {
+    workloads.one_of<bool>({{"all", true}});
+  } else {
+    workloads.each(
+        [&](const PlanValue& each) { selector.workloads.push_back(each.number_as<uint32_t>(0, kHighest32)); });
+  }
+  return selector;
+}
+
+std::vector<uint32_t> read_places(const PlanValue& value, size_t selectors) {
+  std::vector<uint32_t> places;
+  value.each([&](const PlanValue& each) {
+    if (selectors == 0) each.wrong("no selector, as there is none");
+    places.push_back(each.number_as<uint32_t>(0, selectors - 1));
+  });
+  return places;
+}
+
+PolicyPorts read_ports(const PlanValue& value) {
+  PolicyPorts ports;
+  ports.protocol = value.at("protocol").number_as<uint8_t>(0, 255);
+  ports.first = value.at("first").number_as<uint16_t>(0, kHighestPort);
+  ports.last = value.at("last").number_as<uint16_t>(ports.first, kHighestPort);
+  value.members(3);
+  return ports;
+}
+
+Policy read_policy(const PlanValue& value, size_t selectors) {
+  Policy policy;
+  policy.name = value.at("name").text();
+  policy.direction =
+      value.at("direction")
+          .one_of<PolicyDirection>({{"ingress", PolicyDirection::ingress}, {"egress", PolicyDirection::egress}});
+  policy.subject = read_places(value.at("subject"), selectors);
+  if (const PlanValue peer = value.at("peer"); !peer.null()) policy.peer = read_places(peer, selectors);
+  if (const PlanValue ports = value.at("ports"); !ports.null()) {
+    ports.each([&](const PlanValue& each) { policy.ports.push_back(read_ports(each)); });
+  }
+  policy.action = value.at("action").one_of<PolicyAction>(
+      {{"allow", PolicyAction::allow}, {"deny", PolicyAction::deny}, {"reject", PolicyAction::reject}});
+  value.members(6);
+  return policy;
+}
+
+void add_addresses(const Workload& workload, Selector& selector) {
+  for (const wire::Address& address : workload.addresses) {
+    selector.within.push_back({address, static_cast<uint8_t>(address.is_v4() ? 32 : 128)});
+  }
+}
+
+}  // namespace
+
+std::optional<PlannedPolicies> read_policies(const PlanValue& value) {
+  if (value.null()) return std::nullopt;
+  PlannedPolicies planned;
+  planned.deny_by_default = value.at("default").one_of<bool>({{"allow", false}, {"deny", true}});
+  value.at("selectors").each([&](const PlanValue& each) { planned.selectors.push_back(read_selector(each)); });
+  value.at("rules").each(
+      [&](const PlanValue& each) { planned.policies.push_back(read_policy(each, planned.selectors.size())); });
+  value.members(3);
+  return planned;
+}
+
+PolicySet resolve_policies(PlannedPolicies planned, const std::vector<Workload>& workloads) {
+  std::unordered_map<uint32_t, const Workload*> by_id;
+  for (const Workload& workload : workloads) by_id.emplace(workload.id, &workload);
+  PolicySet set{planned.deny_by_default, {}, std::move(planned.policies)};
+  for (PlannedSelector& selector : planned.selectors) {
+    Selector resolved = std::move(selector.addresses);
+    if (selector.every_workload) {
+      for (const Workload& workload : workloads) add_addresses(workload, resolved);
+    }
+    for (const uint32_t id : selector.workloads) {
+      const auto found = by_id.find(id);
+      if (found == by_id.end()) contradiction("a policy speaks of workload " + std::to_string(id) + ", which is none");
+      add_addresses(*found->second, resolved);
+    }
+    set.selectors.push_back(std::move(resolved));
+  }
+  return set;
+}
+
+}  // namespace flatproxy

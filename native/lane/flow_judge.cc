@@ -1,0 +1,81 @@
+// Who may talk to whom: sources are bound to their ports, and flows are judged when they open and when the snapshot
+// has changed.
+#include "conntrack/tcp_segment.h"
+#include "lane/flow_stage.h"
+#include "wire/protocol.h"
+#include "wire/tuple_of.h"
+
+namespace flatproxy {
+namespace {
+
+PolicyKey key_of(const Tuple& tuple) {
+  return {tuple.source, tuple.destination, tuple.protocol, tuple.destination_port};
+}
+
+/// The ports of ICMP are an echo's identifier, which no policy speaks of.
+PolicyKey key_of(const Tuple& original, const wire::Address& endpoint, uint16_t port) {
+  const bool icmp = original.protocol == wire::protocol::kIcmp || original.protocol == wire::protocol::kIcmp6;
+  return {original.source, endpoint, original.protocol, icmp ? uint16_t{0} : port};
+}
+
+bool opens_in_mid_stream(const Segment* frame) {
+  if (frame->protocol != wire::protocol::kTcp || (frame->flags & kLaterFragment) != 0) return false;
+  return (read_tcp_header(frame).flags & (kTcpSyn | kTcpAck)) != kTcpSyn;
+}
+
+}  // namespace
+
+bool FlowStage::admits_source(uint16_t port, const wire::Address& source) const {
+  return snapshot_->sources->admits(is_host_side(port) ? snapshot_->node_port : port, source, *snapshot_->routes);
+}
+
+/// Along a flow it is enough that its packets come from where its first one came, and where those of the other way go.
+bool FlowStage::comes_from_home(FlowMatch match, const Segment* frame) const {
+  if (match.id != kNoFlow) {
+    const FlowHot& flow = conntrack_.table().hot(match.id);
+    if (flow.exit_epoch == gateway_.epoch()) {
+      if (match.direction == kOriginal && flow.ingress == frame->port) return true;
+      const uint16_t exit = flow.exit[kOriginal];
+      if (match.direction == kReply && exit != Gateway::kNoExit && gateway_.port_of(exit) == frame->port) return true;
+    }
+  }
+  return admits_source(frame->port, wire::source_of(frame));
+}
+
+/// A flow that is about to open. One that is met in mid-stream may as well run the other way: both ways must be
+/// allowed, or an answer from whom nobody may talk to would open what was cut.
+Reason FlowStage::judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
+                                const Segment* frame) const {
+  const PolicyTable& policies = *snapshot_->policies;
+  if (policies.empty()) return Reason::forwarded;
+  const Judgement judgement = policies.judge(key_of(opening.original, endpoint, port));
+  if (!judgement.passes() || opening.service != nullptr || !opens_in_mid_stream(frame)) return judgement.reason;
+  return policies.judge(key_of(opening.original.reversed())).reason;
+}
+
+/// A packet that makes no flow.
+Reason FlowStage::judge_packet(const Segment* frame) const {
+  if (snapshot_->policies->empty()) return Reason::forwarded;
+  return snapshot_->policies->judge({wire::source_of(frame), wire::destination_of(frame), frame->protocol, 0}).reason;
+}
+
+/// What the snapshot in force says of a flow that was opened under another one. False: the flow is cut, and the packet
+/// is gone.
+bool FlowStage::judge_again(FlowMatch match, Segment* frame) {
+  const PolicyTable& policies = *snapshot_->policies;
+  if (policies.empty()) return true;
+  const FlowTable& table = conntrack_.table();
+  const FlowHot& flow = table.hot(match.id);
+  const bool translated = (flow.flags & kFlowTranslated) != 0;
+  const Tuple original = table.original(match.id);
+  const PolicyKey key = translated ? key_of(original, table.nat_address(match.id), flow.nat_port)
+                                   : key_of(original, original.destination, original.destination_port);
+  const Judgement judgement = policies.judge(key);
+  if (judgement.passes()) return true;
+  if (translated) translate_any(match, frame, true);
+  conntrack_.close(match.id);
+  gateway_.reject(frame, judgement.reason);
+  return false;
+}
+
+}  // namespace flatproxy

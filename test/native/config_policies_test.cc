@@ -1,0 +1,89 @@
+#include <gtest/gtest.h>
+
+#include "support/plan_text.h"
+
+namespace flatproxy {
+namespace {
+
+using test::PlanText;
+using ConfigPolicies = test::PlanTest;
+
+constexpr const char* kRule =
+    R"({"name":"p","direction":"ingress","subject":[0],"peer":[1],"ports":[{"protocol":6,"first":80,"last":90}],)"
+    R"("action":"reject"})";
+
+std::string policies(const std::string& rules, const std::string& selectors) {
+  return R"({"default":"deny","selectors":[)" + selectors + R"(],"rules":[)" + rules + "]}";
+}
+
+std::string some() {
+  return policies(kRule, R"({"workloads":[0]},{"cidrs":["10.0.0.0/8"],"except":["10.9.0.0/16"]},{"workloads":"all"})");
+}
+
+TEST_F(ConfigPolicies, WorkloadsBecomeTheirAddresses) {
+  PlanText plan;
+  plan.workloads = R"([{"id":0,"name":"w","port":0,"addresses":["10.0.0.9","fd00::9"]},)"
+                   R"({"id":4,"name":"v","port":2,"addresses":["10.0.0.8"]}])";
+  plan.policies = some();
+  const auto snapshot = build(plan);
+  const PolicySet& set = snapshot->policies->set();
+  const auto prefix = [](const char* text) { return *wire::Prefix::parse(text); };
+  EXPECT_TRUE(set.deny_by_default);
+  EXPECT_EQ(set.selectors[0], (Selector{{prefix("10.0.0.9/32"), prefix("fd00::9/128")}, {}}));
+  EXPECT_EQ(set.selectors[1], (Selector{{prefix("10.0.0.0/8")}, {prefix("10.9.0.0/16")}}));
+  EXPECT_EQ(set.selectors[2].within.size(), 3u);
+  EXPECT_EQ(set.policies,
+            (std::vector<Policy>{{"p", PolicyDirection::ingress, {0}, {{1}}, {{6, 80, 90}}, PolicyAction::reject}}));
+  EXPECT_FALSE(snapshot->sources->admits(2, *wire::Address::parse("10.0.0.9"), *snapshot->routes));
+  EXPECT_TRUE(snapshot->sources->admits(0, *wire::Address::parse("10.0.0.9"), *snapshot->routes));
+}
+
+TEST_F(ConfigPolicies, SharesWhatDoesNotChange) {
+  PlanText plan;
+  plan.policies = some();
+  const auto first = build(plan);
+  PlanText next = PlanText::after(*first);
+  const auto second = build(next, first.get());
+  EXPECT_EQ(second->policies, first->policies);
+  EXPECT_EQ(second->sources, first->sources);
+  next.policies = some();
+  EXPECT_EQ(build(next, first.get())->policies, first->policies) << "the same, after all";
+  next.policies = policies("", "");
+  EXPECT_TRUE(build(next, first.get())->policies->set().policies.empty());
+}
+
+TEST_F(ConfigPolicies, ContradictionsAreRefused) {
+  PlanText plan;
+  plan.policies = policies(kRule, R"({"workloads":[7]},{"workloads":[]})");
+  EXPECT_NE(refusal(plan.text()).find("workload 7"), std::string::npos);
+  plan.policies = policies(kRule, R"({"workloads":[0]})");
+  EXPECT_NE(refusal(plan.text()).find("policies.rules[0].peer[0]"), std::string::npos);
+  plan.policies = policies(kRule, "");
+  EXPECT_NE(refusal(plan.text()).find("policies.rules[0].subject[0]"), std::string::npos);
+  plan.policies = policies("", R"({"workloads":"some"})");
+  EXPECT_NE(refusal(plan.text()).find("policies.selectors[0].workloads"), std::string::npos);
+  plan.policies = some();
+  plan.policies.replace(plan.policies.find("\"last\":90"), 9, "\"last\":79");
+  EXPECT_NE(refusal(plan.text()).find("policies.rules[0].ports[0].last"), std::string::npos);
+  plan.policies = some();
+  plan.flows.replace(plan.flows.find("\"track\":\"all\""), 13, "\"track\":\"services\"");
+  EXPECT_NE(refusal(plan.text()).find("tracks no flows"), std::string::npos);
+}
+
+TEST_F(ConfigPolicies, WhatDoesNotFitLeavesTheOldOnesInForce) {
+  PlanText plan;
+  plan.policies = some();
+  const auto first = build(plan);
+  std::string rules;
+  for (unsigned i = 1; i < 65'536; ++i) {
+    rules += rules.empty() ? "" : ",";
+    rules += R"({"name":"p","direction":"ingress","subject":[0],"peer":null,"ports":[{"protocol":6,"first":)";
+    rules += std::to_string(i) + R"(,"last":65535}],"action":"allow"})";
+  }
+  PlanText next = PlanText::after(*first);
+  next.policies = policies(rules, R"({"cidrs":["0.0.0.0/0"],"except":[]})");
+  EXPECT_NE(refusal(next.text(), first.get(), "ERR_FLATPROXY_RESOURCE").find("do not fit"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace flatproxy

@@ -1,0 +1,69 @@
+#include "support/reference_policies.h"
+
+#include <algorithm>
+
+namespace flatproxy::test {
+namespace {
+
+bool holds(const std::vector<wire::Prefix>& prefixes, const wire::Address& address) {
+  return std::any_of(prefixes.begin(), prefixes.end(), [&](const wire::Prefix& p) { return p.contains(address); });
+}
+
+bool selected(const PolicySet& set, const std::vector<uint32_t>& selectors, const wire::Address& address) {
+  return std::any_of(selectors.begin(), selectors.end(), [&](uint32_t i) {
+    return holds(set.selectors[i].within, address) && !holds(set.selectors[i].except, address);
+  });
+}
+
+bool has_port(const Policy& policy, const PolicyKey& key) {
+  if (policy.ports.empty()) return true;
+  return std::any_of(policy.ports.begin(), policy.ports.end(), [&](const PolicyPorts& p) {
+    return p.protocol == key.protocol && p.first <= key.port && key.port <= p.last;
+  });
+}
+
+/// One direction: what stands against the flow, or who allows it.
+struct Side {
+  Judgement judgement;
+  bool allowed = false;
+};
+
+Side judge_side(const PolicySet& set, PolicyDirection direction, const PolicyKey& key) {
+  const bool ingress = direction == PolicyDirection::ingress;
+  const wire::Address& subject = ingress ? key.destination : key.source;
+  const wire::Address& peer = ingress ? key.source : key.destination;
+  const auto fits = [&](const Policy& policy) {
+    return (!policy.peer || selected(set, *policy.peer, peer)) && has_port(policy, key);
+  };
+  const auto concerns = [&](const Policy& policy) {
+    return policy.direction == direction && selected(set, policy.subject, subject);
+  };
+  for (uint32_t i = 0; i < set.policies.size(); ++i) {
+    const Policy& policy = set.policies[i];
+    if (policy.action == PolicyAction::allow || !concerns(policy) || !fits(policy)) continue;
+    const bool rejects = policy.action == PolicyAction::reject;
+    return {{rejects ? Reason::policy_rejected : Reason::policy_denied, i}};
+  }
+  uint32_t isolates = Judgement::kNoPolicy;
+  for (uint32_t i = 0; i < set.policies.size(); ++i) {
+    const Policy& policy = set.policies[i];
+    if (policy.action != PolicyAction::allow || !concerns(policy)) continue;
+    if (fits(policy)) return {{Reason::forwarded, i}, true};
+    if (isolates == Judgement::kNoPolicy) isolates = i;
+  }
+  if (isolates != Judgement::kNoPolicy) return {{Reason::policy_default_deny, isolates}};
+  return {};
+}
+
+}  // namespace
+
+Judgement judge_plainly(const PolicySet& set, const PolicyKey& key) {
+  const Side egress = judge_side(set, PolicyDirection::egress, key);
+  if (!egress.judgement.passes()) return egress.judgement;
+  const Side ingress = judge_side(set, PolicyDirection::ingress, key);
+  if (!ingress.judgement.passes() || ingress.allowed) return ingress.judgement;
+  if (egress.allowed) return egress.judgement;
+  return {set.deny_by_default ? Reason::policy_default_deny : Reason::forwarded, Judgement::kNoPolicy};
+}
+
+}  // namespace flatproxy::test
