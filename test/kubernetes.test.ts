@@ -198,6 +198,18 @@ describe('what a mesh cannot say', () => {
     ])
   })
 
+  it('is told of values that are of another kind', async () => {
+    assert.deepEqual(await told('shapes.yaml'), [
+      '4 spec: HTTPRoute text: an object is expected here',
+      '8 metadata.labels: HTTPRoute list: an object is expected here',
+      '9 spec: HTTPRoute list: it has no parentRefs',
+      '10 spec.parentRefs: HTTPRoute list: a list is expected here',
+      '12 spec.rules[0]: HTTPRoute list: nothing stands here',
+      '13 spec.rules[1]: HTTPRoute list: an object is expected here',
+      '15 : no object of Kubernetes: it has no kind',
+    ])
+  })
+
   it('is told of sessions that are not those of one service', async () => {
     const at = (line: number, rule: number, text: string) =>
       `${line} spec.rules[${rule}].sessionPersistence${text.replace(': ', ': HTTPRoute odd: ')}`

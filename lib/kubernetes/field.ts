@@ -45,8 +45,12 @@ export class Field {
 
   /** A member; `undefined`: there is none, or it is null, which means the same in Kubernetes. */
   get(key: string): Field | undefined {
-    if (!isPlainObject(this.value)) return undefined
-    return this.child(key, own(this.value, key))
+    if (!isPlainObject(this.value)) {
+      this.refuse('an object is expected here')
+      return undefined
+    }
+    const value = own(this.value, key)
+    return value === undefined || value === null ? undefined : this.child(key, value)
   }
 
   /** A member that has to be there; what lacks it is refused. */
@@ -64,7 +68,12 @@ export class Field {
       field.refuse('a list is expected here')
       return []
     }
-    return field.value.flatMap((item: unknown, index) => field.child(index, item) ?? [])
+    return field.value.flatMap((value: unknown, index) => {
+      const item = field.child(index, value)
+      if (value !== null) return item
+      item.refuse('nothing stands here')
+      return []
+    })
   }
 
   text(key: string): string | undefined {
@@ -97,29 +106,28 @@ export class Field {
   record(key: string): ReadonlyMap<string, string> {
     const field = this.get(key)
     const entries = new Map<string, string>()
-    if (field && isPlainObject(field.value))
-      for (const name of Object.keys(field.value)) {
-        const text = field.text(name)
+    if (field && !isPlainObject(field.value)) field.refuse('an object is expected here')
+    else
+      for (const name of Object.keys(field?.value ?? {})) {
+        const text = field!.text(name)
         if (text !== undefined) entries.set(name, text)
       }
     return entries
   }
 
-  /** Tells of what nobody has read. */
+  /** Tells, once, of what nobody has read. */
   unread(): void {
     if (this.done) return
     if (isPlainObject(this.value))
       for (const key of Object.keys(this.value)) {
-        if (this.value[key] === null || this.value[key] === undefined) continue
         const child = this.children.get(key)
         if (child) child.unread()
-        else this.origin.tell([...this.path, key], `${key} is not imported`)
+        else this.get(key)?.refuse(`${key} is not imported`)
       }
     else for (const child of this.children.values()) child.unread()
   }
 
-  private child(key: string | number, value: unknown): Field | undefined {
-    if (value === undefined || value === null) return undefined
+  private child(key: string | number, value: unknown): Field {
     let child = this.children.get(key)
     if (!child) this.children.set(key, (child = new Field(value, [...this.path, key], this.origin)))
     return child
