@@ -151,7 +151,7 @@ describe('what a mesh cannot say', () => {
     assert.deepEqual(await told('kinds.yaml'), [
       '1 : GRPCRoute g: objects of kind GRPCRoute (gateway.networking.k8s.io/v1) are not imported',
       '5 : BackendTLSPolicy shop/b: objects of kind BackendTLSPolicy (gateway.networking.k8s.io/v1) are not imported',
-      '9 : NetworkPolicy n: objects of kind NetworkPolicy (networking.k8s.io/v1) are not imported',
+      '9 : AdminNetworkPolicy n: objects of kind AdminNetworkPolicy (policy.networking.k8s.io/v1alpha1) are not imported',
       '13 : AuthorizationPolicy a: objects of kind AuthorizationPolicy (security.istio.io/v1) are not imported',
       '17 : HTTPRoute old: gateway.networking.k8s.io/v1alpha2 is not imported, but gateway.networking.k8s.io/v1',
       '21 : Endpoints e: objects of kind Endpoints (v1) are not imported',
@@ -159,6 +159,9 @@ describe('what a mesh cannot say', () => {
       '29 : Service: it has no name',
       '33 : HTTPRoute empty: spec is missing',
       '40 spec.listeners[0]: Gateway half: port is missing',
+      '42 : NetworkPolicy old: objects of kind NetworkPolicy (extensions/v1beta1) are not imported',
+      '46 : NetworkPolicy new: networking.k8s.io/v2 is not imported, but networking.k8s.io/v1',
+      '50 : PodList: objects of kind PodList (v1) are not imported',
     ])
   })
 

@@ -127,6 +127,12 @@ export class Field {
     else for (const child of this.children.values()) child.unread()
   }
 
+  /** Whether all of it was understood. Tells of what nobody has read. */
+  whole(): boolean {
+    this.unread()
+    return !this.refused && [...this.children.values()].every((child) => child.whole())
+  }
+
   private child(key: string | number, value: unknown): Field {
     let child = this.children.get(key)
     if (!child) this.children.set(key, (child = new Field(value, [...this.path, key], this.origin)))

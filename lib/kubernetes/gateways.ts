@@ -1,7 +1,8 @@
 import type { Listener } from '../mesh/types.js'
 import type { Field } from './field.js'
-import { namespaceLabels, selects } from './namespaces.js'
+import { namespaceLabels } from './namespaces.js'
 import type { K8sObject, Objects } from './objects.js'
+import { readSelector } from './selectors.js'
 
 /** A listener of a Gateway. */
 export interface GatewayListener {
@@ -92,16 +93,15 @@ function readAllowed(objects: Objects, home: string, allowed: Field | undefined)
   if (taken.length > 0 && !taken.includes(true)) return () => false
   const namespaces = allowed?.get('namespaces')
   const from = namespaces?.text('from') ?? 'Same'
-  const selector = namespaces?.get('selector')
-  // Once for all: what it asks for is then read, also when no route comes.
-  selects(selector, new Map())
+  const source = namespaces?.get('selector')
+  const selector = source && readSelector(source)
   switch (from) {
     case 'All':
       return () => true
     case 'Same':
       return (namespace) => namespace === home
     case 'Selector':
-      return (namespace) => selects(selector, namespaceLabels(objects, namespace))
+      return (namespace) => selector?.selects(namespaceLabels(objects, namespace)) ?? false
     default:
       if (from !== 'None') namespaces!.refuse(`unknown: from ${from}`)
       return () => false

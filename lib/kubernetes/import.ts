@@ -8,6 +8,8 @@ import type { Field } from './field.js'
 import { expandFiles } from './files.js'
 import { importGateways } from './gateways.js'
 import { Objects, type Told } from './objects.js'
+import { importPods, type WorkloadPort } from './pods.js'
+import { importPolicies } from './policies.js'
 import { importRoutes } from './routes.js'
 import { importServices } from './services.js'
 import { Sessions } from './sessions.js'
@@ -29,6 +31,11 @@ export interface ImportOptions {
   strict?: boolean
   /** The ports of the mesh, of which Kubernetes says nothing. Default: none. */
   ports?: Mesh['ports']
+  /**
+   * The port of the mesh that Pods are behind: one name for all, or a function that is asked for each. Default: Pods are no
+   * workloads, and NetworkPolicies, which are about them, are told as unsupported.
+   */
+  workloadPort?: WorkloadPort
 }
 
 /** What {@link fromKubernetes} gives. */
@@ -39,8 +46,8 @@ export interface Imported {
 }
 
 /**
- * A mesh out of objects of Kubernetes: Gateways and HTTPRoutes, Services with their EndpointSlices, Namespaces and
- * ReferenceGrants. Nothing is asked of a cluster.
+ * A mesh out of objects of Kubernetes: Gateways and HTTPRoutes, Services with their EndpointSlices, Namespaces,
+ * ReferenceGrants, Pods and NetworkPolicies. Nothing is asked of a cluster.
  *
  * @param files YAML or JSON, of one or more documents (as `kubectl get -o yaml` writes it); `*` in the last part of a path
  *   stands for any characters
@@ -49,12 +56,12 @@ export interface Imported {
  */
 export async function fromKubernetes(
   files: string | readonly string[],
-  { strict = true, ports = {} }: ImportOptions = {},
+  { strict = true, ports = {}, workloadPort }: ImportOptions = {},
 ): Promise<Imported> {
   const objects = new Objects()
   for (const file of await expandFiles(files)) objects.read(await readText(file), file)
   const origins = new Map<object, Field>()
-  const mesh = build(objects, ports, origins)
+  const mesh = build(objects, { ports, workloadPort }, origins)
   objects.unread()
   const { told } = objects
   if (strict && told.length > 0) throw new UnsupportedError(told.map(problemOf))
@@ -63,7 +70,12 @@ export async function fromKubernetes(
   return { mesh, unsupported: told.map((one) => ({ ...one, path: pathText(one.path) })) }
 }
 
-function build(objects: Objects, ports: Mesh['ports'], origins: Map<object, Field>): Mesh {
+interface Given {
+  readonly ports: Mesh['ports']
+  readonly workloadPort: WorkloadPort | undefined
+}
+
+function build(objects: Objects, { ports, workloadPort }: Given, origins: Map<object, Field>): Mesh {
   const from = <T extends object>(part: T, source: Field): T => {
     origins.set(part, source)
     return part
@@ -81,11 +93,15 @@ function build(objects: Objects, ports: Mesh['ports'], origins: Map<object, Fiel
     const sessionAffinity = affinities.get(name)
     return [name, from(sessionAffinity ? { ...service, sessionAffinity } : service, source)] as const
   })
+  const pods = workloadPort === undefined ? undefined : importPods(objects, workloadPort, from)
+  const policies = importPolicies(objects, { pods, from })
   return {
     ports,
+    ...(pods && { workloads: pods.workloads }),
     services: Object.fromEntries(entries),
     listeners: Object.fromEntries(listeners),
     routes,
+    ...(policies.length > 0 && { policies }),
   }
 }
 

@@ -33,6 +33,8 @@ const imported = {
   Service: ['v1'],
   EndpointSlice: ['discovery.k8s.io/v1'],
   Namespace: ['v1'],
+  Pod: ['v1'],
+  NetworkPolicy: ['networking.k8s.io/v1'],
 } as const
 export type Kind = keyof typeof imported
 
@@ -104,7 +106,8 @@ export class Objects {
     const name = metadata?.text('name')
     if (!metadata || name === undefined) return root.refuse('it has no name')
     const namespace = kind === 'Namespace' ? '' : (metadata.text('namespace') ?? 'default')
-    if (kind === 'Namespace') root.ignore('spec', 'status')
+    // Few of their fields say anything of traffic.
+    if (kind === 'Namespace' || kind === 'Pod') root.ignore('spec', 'status')
     metadata.ignore('annotations', 'uid', 'resourceVersion', 'generation', 'managedFields', 'selfLink')
     metadata.ignore('ownerReferences', 'finalizers', 'generateName', 'deletionTimestamp', 'deletionGracePeriodSeconds')
     const created = Date.parse(metadata.text('creationTimestamp') ?? '')
@@ -121,6 +124,8 @@ const keyOf = (kind: string, namespace: string, name: string) => `${kind} ${name
 function isSilent(version: string, kind: string): boolean {
   const group = groupOf(version)
   if (silentKinds.includes(kind)) return true
+  // Of its items nothing is known.
+  if (kind.endsWith('List')) return false
   // Endpoints say the same as EndpointSlices, or what no slice says.
   if (silentGroups.includes(group)) return version !== '' && kind !== 'Endpoints'
   return group.endsWith('.k8s.io') && !group.includes('networking')
