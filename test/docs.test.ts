@@ -45,13 +45,18 @@ describe('the documents', () => {
 
 describe('docs/kubernetes.md', () => {
   it('shows objects that are imported whole', async () => {
-    const [objects] = blocks('docs/kubernetes.md', 'yaml').filter(isKubernetes)
+    const shown = blocks('docs/kubernetes.md', 'yaml')
+    const objects = shown.filter(isKubernetes)
+    const meshes = shown.filter((block) => !isKubernetes(block)).map((block) => parseMesh(block))
+    assert.deepEqual([objects.length, meshes.length], [2, 2])
     const folder = mkdtempSync(join(tmpdir(), 'flatproxy-kubernetes-'))
     try {
-      writeFileSync(join(folder, 'shop.yaml'), objects!)
-      const { mesh } = await fromKubernetes(join(folder, '*.yaml'))
-      const [shown] = blocks('docs/kubernetes.md', 'yaml').filter((block) => !isKubernetes(block))
-      assert.deepEqual(mesh, parseMesh(shown!))
+      for (const [index, { ports, workloads }] of meshes.entries()) {
+        writeFileSync(join(folder, 'shop.yaml'), objects[index]!)
+        const options = { ports, ...(workloads && { workloadPort: 'uplink' }) }
+        const { mesh } = await fromKubernetes(join(folder, '*.yaml'), options)
+        assert.deepEqual(mesh, meshes[index])
+      }
     } finally {
       rmSync(folder, { recursive: true })
     }

@@ -46,7 +46,7 @@ function selector(draw: Draw, keys: Readonly<Record<string, readonly string[]>>)
   const [key, value] = draw.of(
     Object.entries(keys).flatMap(([key, values]) => values.map((value) => [key, value] as const)),
   )
-  const values = [value, draw.of(keys[key]!)]
+  const values = [value, ...draw.list(1, () => draw.of(keys[key]!))]
   const expressions = [
     { key, operator: 'In', values },
     { key, operator: 'NotIn', values },
