@@ -2,7 +2,7 @@
 // kubernetes-network-policy-recipes, and what their specification says.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { MeshError } from 'flatproxy'
+import { MeshError, unsupported as notBuilt } from 'flatproxy'
 import { fromKubernetes, type Pod } from 'flatproxy/kubernetes'
 import { all, asks, cluster, importSpecs, labels, options } from '../support/network-policies.js'
 import { judge } from '../support/policy-judge.js'
@@ -101,7 +101,7 @@ describe('NetworkPolicies', () => {
   const inShop = (more: object) => ({ labels: { 'namespace:kubernetes.io/metadata.name': 'shop', ...more } })
 
   it('are a policy for each rule, and one that allows nobody where no rule is about all', async () => {
-    const { policies } = await importSpecs({
+    const mesh = await importSpecs({
       'shop/web': {
         podSelector: labels({ app: 'web' }),
         policyTypes: ['Ingress', 'Egress'],
@@ -113,12 +113,13 @@ describe('NetworkPolicies', () => {
       'shop/named': { ingress: [{ ports: [{ port: 'http' }] }] },
       'lab/all': { podSelector: all, ingress: [{ from: [{ namespaceSelector: asks('env', 'NotIn', 'prod') }] }] },
     })
+    assert.deepEqual(notBuilt(mesh), [])
     const nobody = [{ cidr: '0.0.0.0/0', except: ['0.0.0.0/0'] }]
     const ingress = { direction: 'ingress', action: 'allow' }
     const web = [inShop({ app: 'web' })]
     const namespace = (name: string) => ({ labels: { 'namespace:kubernetes.io/metadata.name': name } })
     const tcp = (port: number) => [{ protocol: 'tcp', port }]
-    assert.deepEqual(policies, [
+    assert.deepEqual(mesh.policies, [
       {
         ...ingress,
         name: 'shop/web/ingress/0',
