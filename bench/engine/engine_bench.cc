@@ -11,6 +11,7 @@
 
 #include "http_rows.h"
 #include "packet/frame.h"
+#include "policy_rows.h"
 #include "rig.h"
 #include "route_rows.h"
 #include "row.h"
@@ -153,8 +154,26 @@ void forward(int rounds) {
   print(row);
 }
 
-void established(const char* name, uint32_t flows, int rounds) {
-  Rig rig(service(), flows + flows / 4, true);
+/// The servers are workloads that only the clients may talk to.
+Rig::Parts with_policies() {
+  Rig::Parts parts{service()};
+  parts.workloads = "[";
+  for (uint32_t i = 0; i < kServers; ++i) {
+    const std::string id = std::to_string(i);
+    if (i != 0) parts.workloads += ',';
+    parts.workloads.append(R"({"id":)").append(id).append(R"(,"name":"w)").append(id);
+    parts.workloads.append(R"(","port":1,"addresses":[")").append(v4(kFirstServer + i).to_string()).append("\"]}");
+  }
+  parts.workloads += "]";
+  parts.policies =
+      R"({"default":"deny","selectors":[{"workloads":"all"},{"cidrs":["10.0.0.0/8"],"except":[]}],"rules":[{"name":"p",)"
+      R"("direction":"ingress","subject":[0],"peer":[1],"ports":[{"protocol":6,"first":8080,"last":8080}],)"
+      R"("action":"allow"}]})";
+  return parts;
+}
+
+void established(const char* name, uint32_t flows, int rounds, const Rig::Parts& parts = {service()}) {
+  Rig rig(parts, {flows + flows / 4}, true);
   establish(rig, flows);
   Row row{name, "packets/s", true, {}, {}};
   for (int i = 0; i < rounds; ++i) {
@@ -211,8 +230,10 @@ int main(int argc, char** argv) {
   using namespace flatproxy::bench;
   int rounds = 5;
   std::string rows =
-      "forward,flow-10k,flow-1m,flow-new,flow-bytes,tcp-connect,tcp-large,tcp-small,tcp-ping,tcp-flood,tcp-flood-kept,"
-      "tcp-idle-bytes,tcp-idle-cost,route-10k,request-keepalive,request-connect,body-large,http-idle-bytes";
+      "forward,flow-10k,flow-10k-policies,flow-1m,flow-new,flow-bytes,tcp-connect,tcp-large,tcp-small,tcp-ping,tcp-"
+      "flood,tcp-flood-kept,"
+      "tcp-idle-bytes,tcp-idle-cost,route-10k,request-keepalive,request-connect,body-large,http-idle-bytes,"
+      "classify-new-10k,classify-1k-by-1k,policy-build-10k";
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--rounds") == 0) rounds = std::max(1, std::atoi(argv[i + 1]));
     if (std::strcmp(argv[i], "--rows") == 0) rows = argv[i + 1];
@@ -222,6 +243,7 @@ int main(int argc, char** argv) {
   };
   if (wanted("forward")) forward(rounds);
   if (wanted("flow-10k")) established("flow-10k", 10000, rounds);
+  if (wanted("flow-10k-policies")) established("flow-10k-policies", 10000, rounds, with_policies());
   if (wanted("flow-100")) established("flow-100", 100, rounds);
   if (wanted("flow-1m")) established("flow-1m", 1000000, rounds);
   if (wanted("flow-new")) fresh(rounds);
@@ -239,5 +261,8 @@ int main(int argc, char** argv) {
   if (wanted("request-connect")) request_connect(rounds);
   if (wanted("body-large")) body_large(rounds);
   if (wanted("http-idle-bytes")) http_idle_bytes(rounds);
+  if (wanted("classify-new-10k")) classify_new(rounds);
+  if (wanted("classify-1k-by-1k")) classify_product(rounds);
+  if (wanted("policy-build-10k")) policy_build(rounds);
   return 0;
 }

@@ -9,10 +9,11 @@ import { packageRoot } from './town/files.js'
 
 /** The figures of the engine alone, on memory ports. */
 export const engineCases: readonly string[] = [
-  ...['forward', 'flow-10k', 'flow-1m', 'flow-new', 'flow-bytes'],
+  ...['forward', 'flow-10k', 'flow-10k-policies', 'flow-1m', 'flow-new', 'flow-bytes'],
   ...['tcp-connect', 'tcp-large', 'tcp-small', 'tcp-ping'],
   ...['tcp-flood', 'tcp-flood-kept', 'tcp-idle-bytes', 'tcp-idle-cost'],
   ...['route-10k', 'request-keepalive', 'request-connect', 'body-large', 'http-idle-bytes'],
+  ...['classify-new-10k', 'classify-1k-by-1k', 'policy-build-10k'],
 ]
 
 const program = join(packageRoot, 'build/bench/engine_bench')
