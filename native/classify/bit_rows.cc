@@ -27,7 +27,8 @@ uint32_t BitRows::add(const Row& row) {
   for (auto at = from; at != to; ++at) {
     // As long as its summary says, if that is the same.
     const size_t room = cells_.size() - at->second;
-    if (room >= packed.size() && std::equal(packed.begin(), packed.end(), &cells_[at->second])) return at->second;
+    if (room >= packed.size() && std::equal(packed.begin(), packed.end(), cells_.data() + at->second))
+      return at->second;
   }
   const auto place = static_cast<uint32_t>(cells_.size());
   cells_.insert(cells_.end(), packed.begin(), packed.end());

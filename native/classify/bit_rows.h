@@ -33,9 +33,9 @@ class BitRows {
   /// The first bit that is set in all three rows, or kNone.
   static uint32_t first(const BitRows& a, uint32_t row_a, const BitRows& b, uint32_t row_b, const BitRows& c,
                         uint32_t row_c) {
-    const uint64_t* x = &a.cells_[row_a];
-    const uint64_t* y = &b.cells_[row_b];
-    const uint64_t* z = &c.cells_[row_c];
+    const uint64_t* x = a.cells_.data() + row_a;
+    const uint64_t* y = b.cells_.data() + row_b;
+    const uint64_t* z = c.cells_.data() + row_c;
     const uint64_t* x_words = x + a.summary_;
     const uint64_t* y_words = y + a.summary_;
     const uint64_t* z_words = z + a.summary_;

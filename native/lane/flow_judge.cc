@@ -59,9 +59,19 @@ Reason FlowStage::judge_packet(const Segment* frame) const {
   return snapshot_->policies->judge({wire::source_of(frame), wire::destination_of(frame), frame->protocol, 0}).reason;
 }
 
+/// Its sender may have moved: from where it is now, the flow's packets are taken without another look.
+void FlowStage::find_home_again(FlowId id) {
+  FlowHot& flow = conntrack_.table().hot(id);
+  const wire::Address source = conntrack_.table().original(id).source;
+  if (!guarded_ || admits_source(flow.ingress, source)) return;
+  const Route* route = snapshot_->routes->lookup(source);
+  if (route != nullptr) flow.ingress = route->port;
+}
+
 /// What the snapshot in force says of a flow that was opened under another one. False: the flow is cut, and the packet
 /// is gone.
 bool FlowStage::judge_again(FlowMatch match, Segment* frame) {
+  find_home_again(match.id);
   const PolicyTable& policies = *snapshot_->policies;
   if (policies.empty()) return true;
   const FlowTable& table = conntrack_.table();

@@ -76,6 +76,7 @@ class FlowStage : private FlowListener {
   Reason judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
                        const Segment* frame) const;
   Reason judge_packet(const Segment* frame) const;
+  void find_home_again(FlowId id);
   bool judge_again(FlowMatch match, Segment* frame);
 
   Opening opening_for(const Tuple& tuple, uint64_t hash) const;

@@ -184,5 +184,26 @@ TEST(Spoofing, AFlowsPacketsComeFromItsEnds) {
   for (unsigned port = 0; port < 3; ++port) EXPECT_EQ(world.take(port), Texts());
 }
 
+TEST(Spoofing, AWorkloadThatMovesTakesItsFlowsAlong) {
+  const auto client_behind = [](const std::string& port) {
+    return R"([{"id":0,"name":"web","port":1,"addresses":["10.0.1.5"]},{"id":1,"name":"client","port":)" + port +
+           R"(,"addresses":["10.0.0.2"]}])";
+  };
+  World::Options options = with("");
+  options.workloads = client_behind("2");
+  World world(options);
+  world.send(2, tcp(kClient, 1000, kWeb, 80, "S", 100));
+  world.send(1, tcp(kWeb, 80, kClient, 1000, "SA", 500, 101));
+  world.send(2, tcp(kClient, 1000, kWeb, 80, "A", 101, 501));
+  ASSERT_EQ(world.take(1).size(), 2u);
+  world.apply_workloads(client_behind("0"));
+  world.send(1, tcp(kWeb, 80, kClient, 1000, "A", 501, 101));
+  for (int i = 0; i < 2; ++i) world.send(2, tcp(kClient, 1000, kWeb, 80, "A", 101, 501));
+  EXPECT_EQ(world.count(Reason::spoofed_source), 2u) << "also once the flow has found its way under the new snapshot";
+  EXPECT_EQ(world.take(1), Texts());
+  world.send(0, tcp(kClient, 1000, kWeb, 80, "A", 101, 501));
+  EXPECT_EQ(world.take(1).size(), 1u);
+}
+
 }  // namespace
 }  // namespace flatproxy

@@ -87,6 +87,11 @@ void World::apply_policies(const std::string& policies) {
   adopt_plan();
 }
 
+void World::apply_workloads(const std::string& workloads) {
+  plan_.workloads = workloads;
+  adopt_plan();
+}
+
 void World::adopt_plan() {
   const auto open = [](uint16_t, const std::string&, const std::string&) -> std::shared_ptr<Port> { return nullptr; };
   auto next = build_snapshot(plan_.text(snapshot_->generation + 1, false), snapshot_.get(), open);

@@ -66,8 +66,9 @@ class World {
   size_t claimed() const { return claims_->size(); }  ///< replies that ports were told of, and not told off
   uint32_t buffers_in_use() const;                    ///< of all pools, the World's own apart
   void apply(const std::string& services, const std::string& listeners = "[]", const std::string& http_routes = "[]");
-  /// Changes the policies alone.
+  /// Changes the policies alone, or the workloads.
   void apply_policies(const std::string& policies);
+  void apply_workloads(const std::string& workloads);
   uint64_t count(Reason reason) const;
   uint32_t flows() const;
   Lane& lane(unsigned i) { return *lanes_[i]; }
