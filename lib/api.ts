@@ -107,6 +107,7 @@ export interface Flow {
   to: string
   service?: string
   endpoint?: string
+  /** The policy that allows it at present: the receiver's, else the sender's; absent: none speaks of it. */
   policy?: string
   verdict: string
   reason: Reason

@@ -49,7 +49,7 @@ export interface FlowPage {
 }
 
 /** Bytes of a flow record; flow-record.ts reads it. */
-export const recordBytes = 96
+export const recordBytes = 104
 
 /**
  * The addon. It speaks of ports, services and endpoints by the ids of a plan. Errors carry `code` and `remedy`. What

@@ -10,6 +10,7 @@ export function flowLines(flows: readonly Flow[], paint: Paint, now = Date.now()
     { head: 'TO', cell: ({ to }) => to },
     { head: 'SERVICE', cell: ({ service }) => service ?? '' },
     { head: 'ENDPOINT', cell: ({ endpoint }) => endpoint ?? '' },
+    { head: 'POLICY', cell: ({ policy }) => policy ?? '' },
     { head: 'STATE', cell: ({ state }) => state },
     { head: 'PACKETS', right: true, cell: ({ packets }) => count(packets) },
     { head: 'BYTES', right: true, cell: (flow) => bytes(flow.bytes) },

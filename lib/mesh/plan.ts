@@ -51,6 +51,7 @@ interface State {
 export class Planner {
   private state: State = { generation: 0, mesh: undefined, host: false, services: new Map() }
   private pending: State | undefined
+  private previous: { readonly generation: number; readonly policies: Mesh['policies'] } | undefined
   private busy = false
   private readonly namedPorts = new NamedIds(limits.ports)
   private readonly namedWorkloads = new NamedIds(limits.workloads)
@@ -73,6 +74,18 @@ export class Planner {
   /** The mesh that is committed. */
   get mesh(): Mesh | undefined {
     return this.state.mesh
+  }
+
+  /**
+   * The policies of what is committed, of what was before, or of what is planned: lanes may be ahead, or have spoken earlier.
+   *
+   * @param generation modulo 2^32
+   */
+  policiesOf(generation: number): Mesh['policies'] {
+    const is = (state: Pick<State, 'generation'> | undefined) => state && state.generation >>> 0 === generation
+    if (is(this.state)) return this.state.mesh?.policies
+    if (is(this.pending)) return this.pending?.mesh?.policies
+    return is(this.previous) ? this.previous?.policies : undefined
   }
 
   /** The ids of the ports that are committed. */
@@ -115,6 +128,7 @@ export class Planner {
   /** The last plan is in force. */
   commit(): void {
     if (!this.pending) throw new FlatProxyError('ERR_FLATPROXY_INTERNAL', 'there is no plan to commit')
+    this.previous = { generation: this.state.generation, policies: this.state.mesh?.policies }
     this.state = this.pending
     for (const ids of this.idSources) ids.commit()
     this.pending = undefined

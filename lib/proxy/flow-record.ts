@@ -13,8 +13,8 @@ import { endpointText, type Names } from './names.js'
 const at = {
   packets: 0, bytes: 8, source: 16, destination: 32, endpoint: 48,
   sourcePort: 64, destinationPort: 66, endpointPort: 68, ingress: 70,
-  serviceId: 72, endpointId: 76, openedAt: 80,
-  protocol: 88, state: 90, translated: 91, closed: 92, terminated: 93,
+  serviceId: 72, endpointId: 76, policy: 80, generation: 84, openedAt: 88,
+  protocol: 96, state: 98, translated: 99, closed: 100, terminated: 101,
 } as const
 const none = 0xffffffff
 const protocols: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmp' }
@@ -59,6 +59,7 @@ export class FlowReader {
       ? (this.names.endpoint(id(at.serviceId), id(at.endpointId)) ??
         endpointText(address(view, offset + at.endpoint), port(at.endpointPort)))
       : undefined
+    const policy = id(at.policy) === none ? undefined : this.names.policy(id(at.generation), id(at.policy))
     return {
       on: this.names.port(port(at.ingress)),
       protocol: protocols[protocol] ?? String(protocol),
@@ -66,6 +67,7 @@ export class FlowReader {
       to: endpointText(address(view, offset + at.destination), port(at.destinationPort)),
       ...(service !== undefined && { service }),
       ...(endpoint !== undefined && { endpoint }),
+      ...(policy !== undefined && { policy }),
       verdict: verdictOf(view, offset),
       reason: terminated ? 'tcp_terminated' : translated ? 'service_forwarded' : 'forwarded',
       tier: 'lane',

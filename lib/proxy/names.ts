@@ -21,6 +21,15 @@ export class Names {
     return this.services.get(id)?.[0]
   }
 
+  /**
+   * The name of a policy by its place; `undefined` if the generation is neither in force nor the one before or after.
+   *
+   * @param generation modulo 2^32
+   */
+  policy(generation: number, place: number): string | undefined {
+    return this.planner.policiesOf(generation)?.[place]?.name
+  }
+
   /** The name of a service's endpoint: its workload's, or its address and port. */
   endpoint(service: number, endpoint: number): string | undefined {
     this.update()

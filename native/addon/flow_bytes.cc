@@ -20,6 +20,8 @@ FlowBytes to_bytes(const FlowRecord& flow, bool closed) {
   to.ingress = flow.ingress;
   to.service_id = flow.service;
   to.endpoint_id = flow.endpoint;
+  to.policy = flow.policy;
+  to.generation = flow.generation;
   to.opened_at = flow.opened_at;
   to.last_seen = flow.last_seen;
   to.protocol = flow.original.protocol;

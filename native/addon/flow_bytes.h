@@ -20,6 +20,8 @@ struct FlowBytes {
   uint16_t ingress;
   uint32_t service_id;
   uint32_t endpoint_id;
+  uint32_t policy;
+  uint32_t generation;
   uint32_t opened_at;
   uint32_t last_seen;
   uint8_t protocol;
@@ -30,7 +32,7 @@ struct FlowBytes {
   uint8_t terminated;
   uint8_t spare[2];
 };
-static_assert(sizeof(FlowBytes) == 96);
+static_assert(sizeof(FlowBytes) == 104);
 
 FlowBytes to_bytes(const FlowRecord& flow, bool closed = false);
 

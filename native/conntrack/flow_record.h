@@ -16,6 +16,8 @@ struct FlowRecord {
   uint16_t ingress = 0;
   uint32_t service = kNone;   ///< service id
   uint32_t endpoint = kNone;  ///< endpoint id
+  uint32_t policy = kNone;    ///< which allows it at present, by its place in the mesh of `generation`
+  uint32_t generation = 0;    ///< of the snapshot that says so, modulo 2^32
   uint32_t opened_at = 0;     ///< milliseconds on the lane's clock
   uint32_t last_seen = 0;
   uint64_t packets[2] = {};  ///< wire segments, by direction

@@ -74,18 +74,29 @@ bool FlowStage::judge_again(FlowMatch match, Segment* frame) {
   find_home_again(match.id);
   const PolicyTable& policies = *snapshot_->policies;
   if (policies.empty()) return true;
-  const FlowTable& table = conntrack_.table();
-  const FlowHot& flow = table.hot(match.id);
-  const bool translated = (flow.flags & kFlowTranslated) != 0;
-  const Tuple original = table.original(match.id);
-  const PolicyKey key = translated ? key_of(original, table.nat_address(match.id), flow.nat_port)
-                                   : key_of(original, original.destination, original.destination_port);
-  const Judgement judgement = policies.judge(key);
+  const Judgement judgement = policies.judge(key_of_flow(match.id));
   if (judgement.passes()) return true;
+  const bool translated = (conntrack_.table().hot(match.id).flags & kFlowTranslated) != 0;
   if (translated) translate_any(match, frame, true);
   conntrack_.close(match.id);
   gateway_.reject(frame, judgement.reason);
   return false;
+}
+
+/// What is judged of a flow that runs.
+PolicyKey FlowStage::key_of_flow(FlowId id) const {
+  const FlowTable& table = conntrack_.table();
+  const FlowHot& flow = table.hot(id);
+  const Tuple original = table.original(id);
+  if ((flow.flags & kFlowTranslated) != 0) return key_of(original, table.nat_address(id), flow.nat_port);
+  return key_of(original, original.destination, original.destination_port);
+}
+
+/// Which policy allows a flow at present, by its place; FlowRecord::kNone: none does, or it is denied.
+uint32_t FlowStage::allowed_by(FlowId id) const {
+  if (snapshot_->policies->empty()) return FlowRecord::kNone;
+  const Judgement judgement = snapshot_->policies->judge(key_of_flow(id));
+  return judgement.passes() ? judgement.policy : FlowRecord::kNone;
 }
 
 }  // namespace flatproxy

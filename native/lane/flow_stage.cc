@@ -384,6 +384,8 @@ FlowRecord FlowStage::record(FlowId id) const {
     r.service = static_cast<uint32_t>(cold.service_low);
     r.endpoint = cold.endpoint - 1;
   }
+  r.policy = allowed_by(id);
+  r.generation = static_cast<uint32_t>(snapshot_->generation);
   r.ingress = hot.ingress;
   r.opened_at = cold.opened_at;
   r.last_seen = hot.last_seen;

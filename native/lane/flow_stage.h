@@ -78,6 +78,8 @@ class FlowStage : private FlowListener {
   Reason judge_packet(const Segment* frame) const;
   void find_home_again(FlowId id);
   bool judge_again(FlowMatch match, Segment* frame);
+  PolicyKey key_of_flow(FlowId id) const;
+  uint32_t allowed_by(FlowId id) const;
 
   Opening opening_for(const Tuple& tuple, uint64_t hash) const;
   bool restore(const Tuple& reply, Opening& opening) const;

@@ -205,5 +205,32 @@ TEST(Spoofing, AWorkloadThatMovesTakesItsFlowsAlong) {
   EXPECT_EQ(world.take(1).size(), 1u);
 }
 
+/// Of the only flow: by its place, the policy that allows it.
+uint32_t allowed_by(World& world) {
+  const FlowTable& table = world.lane(0).flows().conntrack().table();
+  for (FlowId id = 0; id < table.capacity(); ++id) {
+    if (table.in_use(id)) return world.lane(0).flows().record(id).policy;
+  }
+  ADD_FAILURE() << "there is no flow";
+  return 0;
+}
+
+TEST(FlowPolicy, AFlowIsShownWithThePolicyThatAllowsItAtPresent) {
+  const std::string sends = rule("allow", "1", "[0]", "null", "egress");
+  const std::string receives = rule("allow", "0", "[1]", tcp_port(8080));
+  const std::string other = rule("deny", "0", "null", tcp_port(22));
+  World::Options options = with(other + "," + sends + "," + receives);
+  options.services = test::service_json({kWeb});
+  World world(options);
+  world.send(0, tcp(kClient, 1000, "10.9.9.9", 80, "S"));
+  EXPECT_EQ(allowed_by(world), 2u) << "the receiver's first; it is the endpoint's port that counts";
+  world.apply_policies(policies(sends + "," + other));
+  EXPECT_EQ(allowed_by(world), 0u) << "the sender's";
+  world.apply_policies(policies(other));
+  EXPECT_EQ(allowed_by(world), FlowRecord::kNone) << "nothing is against it";
+  world.apply_policies(policies(rule("deny", "0", "null")));
+  EXPECT_EQ(allowed_by(world), FlowRecord::kNone) << "its next packet cuts it";
+}
+
 }  // namespace
 }  // namespace flatproxy

@@ -42,7 +42,7 @@ interface Kind {
 }
 
 /** The kernel would let all pass while a loaded machine gives flatproxy no time. */
-const guarded = { take: 'all', onExit: 'block', watchdog: '30s' } as const
+const guarded = { take: 'all', watchdog: '30s' } as const
 
 const serverTap = tapPort('server')
 const kinds: readonly Kind[] = [

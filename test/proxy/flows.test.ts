@@ -132,6 +132,50 @@ for (const lanes of [1, 2] as const)
     })
   })
 
+describe('a flow under policies', () => {
+  const receive = { name: 'receive', to: { workload: 'web1' }, from: { cidr: '10.0.0.0/24' }, action: 'allow' } as const
+  const send = { name: 'send', direction: 'egress', from: { cidr: '10.0.0.10/32' }, action: 'allow' } as const
+  const none = { name: 'none', to: { workload: 'web1' }, from: { cidr: '192.0.2.0/24' }, action: 'deny' } as const
+
+  it('is told and listed with the name of the one that allows it at present', async () => {
+    await using proxy = await FlatProxy.start({ mesh: { ...mesh, policies: [none, send, receive] } })
+    const opened = proxy.events({ types: ['flow:open'] }).next()
+    const { client, server } = await hosts(proxy)
+    client.send({ protocol: 'udp', from: '10.0.0.10:4000', to: '10.96.0.10:53', payload: 'question' })
+    await server.expect({ payload: 'question' })
+    const batch = (await opened).value as { events: FlatProxyEvent<'flow:open'>[] }
+    assert.deepEqual(
+      batch.events.map(({ flow }) => flow.policy),
+      ['receive'],
+    )
+    const listed = async () => (await all(proxy.flows())).map(({ policy }) => policy)
+    assert.deepEqual(await listed(), ['receive'])
+    await proxy.patch({ policies: [send, none] })
+    assert.deepEqual(await listed(), ['send'])
+    await proxy.patch({ policies: [none] })
+    const [flow] = await all(proxy.flows())
+    assert.ok(!('policy' in flow!))
+  })
+
+  it('is never shown with the name of another policy while they change', async () => {
+    await using proxy = await FlatProxy.start({ mesh: { ...mesh, policies: [none, receive] } })
+    const { client, server } = await hosts(proxy)
+    client.send({ protocol: 'udp', from: '10.0.0.10:4000', to: '10.96.0.10:53', payload: 'question' })
+    await server.expect({ payload: 'question' })
+    let changing = true
+    const seen = new Set<string | undefined>()
+    const look = async () => {
+      while (changing) for (const { policy } of await all(proxy.flows())) seen.add(policy)
+    }
+    const looking = look()
+    for (let round = 0; round < 50; round++)
+      await proxy.patch({ policies: round % 2 === 0 ? [receive, none] : [none, receive] })
+    changing = false
+    await looking
+    assert.deepEqual([...seen], ['receive'])
+  })
+})
+
 describe('a memory port', () => {
   it('takes what its queue has room for, and says how much', async () => {
     const proxy = await FlatProxy.start({ mesh })
