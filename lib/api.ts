@@ -285,7 +285,8 @@ export interface LaneStats {
 export interface Stats {
   at: number
   generation: number
-  ports: Record<string, { receivedPackets: number; sentPackets: number }>
+  /** `spoofedPackets`: those received whose source address belongs to another port; their reason is `spoofed_source`. */
+  ports: Record<string, { receivedPackets: number; sentPackets: number; spoofedPackets: number }>
   services: Record<string, ServiceStats>
   listeners: Record<string, ListenerStats>
   /** By route of requests. */

@@ -66,6 +66,11 @@ function ofPorts({ ports }: Stats): Family[] {
       'Wire segments sent on a port.',
       each((port) => port.sentPackets),
     ),
+    counter(
+      'flatproxy_port_spoofed_packets',
+      'Wire segments received on a port whose source address belongs to another one.',
+      each((port) => port.spoofedPackets),
+    ),
   ]
 }
 

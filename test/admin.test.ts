@@ -13,7 +13,7 @@ import { Readiness } from '#lib/cli/readiness.js'
 const stats = {
   at: 0,
   generation: 7,
-  ports: { a: { receivedPackets: 1, sentPackets: 2 } },
+  ports: { a: { receivedPackets: 1, sentPackets: 2, spoofedPackets: 0 } },
   services: {},
   listeners: {},
   routes: {},

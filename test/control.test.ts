@@ -33,7 +33,7 @@ const flow = (index: number): Flow => ({
 const stats: Stats = {
   at: 1_700_000_000_000,
   generation: 3,
-  ports: { uplink: { receivedPackets: 1, sentPackets: 2 } },
+  ports: { uplink: { receivedPackets: 1, sentPackets: 2, spoofedPackets: 0 } },
   services: Object.fromEntries(
     Array.from({ length: 3_000 }, (_, index) => [
       `service-${index}`,

@@ -26,7 +26,10 @@ const exchanges: ExchangeStats = {
 const stats: Stats = {
   at: 1_700_000_000_000,
   generation: 4,
-  ports: { uplink: { receivedPackets: 2 ** 53 - 1, sentPackets: 0 }, [odd]: { receivedPackets: 1, sentPackets: 2 } },
+  ports: {
+    uplink: { receivedPackets: 2 ** 53 - 1, sentPackets: 0, spoofedPackets: 0 },
+    [odd]: { receivedPackets: 1, sentPackets: 2, spoofedPackets: 0 },
+  },
   services: { shop: { packets: 10, bytes: 1_000, newFlows: 3, activeFlows: 2 } },
   listeners: {
     door: {

@@ -53,6 +53,7 @@ function ports(now: Stats, before: Stats | undefined): string[] {
     { head: 'PORT', cell: ([name]) => name },
     ...counter<Stats['ports'][string]>('RECEIVED', (port) => port.receivedPackets, seconds),
     ...counter<Stats['ports'][string]>('SENT', (port) => port.sentPackets, seconds),
+    { head: 'SPOOFED', right: true, cell: ([, { spoofedPackets }]) => count(spoofedPackets) },
   ])
 }
 

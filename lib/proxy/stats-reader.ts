@@ -65,7 +65,9 @@ export class StatsReader {
     const reasons = this.addon.reasons.map(({ name }) => [name, { packets: next(), bytes: next() }] as const)
     const tcp = nextOf(this.addon.tcpCounters) as unknown as TcpStats
     const accessLog = { written: next(), lost: next() }
-    const portStats = names.ports.map((name) => [name, { receivedPackets: next(), sentPackets: next() }] as const)
+    const portStats = names.ports.map(
+      (name) => [name, { receivedPackets: next(), sentPackets: next(), spoofedPackets: next() }] as const,
+    )
     const serviceStats = names.services.map((name): [string, ServiceStats] => [
       name,
       { packets: next(), bytes: next(), newFlows: next(), activeFlows: next() },

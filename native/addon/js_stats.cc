@@ -222,6 +222,7 @@ Napi::Float64Array stats_to_js(Napi::Env env, Session& session, const CountedIds
     const uint32_t id = id_below(ports, i, kMaxPorts);
     to.add_sum(engine, [id](const LaneCounters& lane) { return lane.ports[id].received.packets.read(); });
     to.add_sum(engine, [id](const LaneCounters& lane) { return lane.ports[id].sent.packets.read(); });
+    to.add_sum(engine, [id](const LaneCounters& lane) { return lane.ports[id].spoofed.read(); });
   }
   for (size_t i = 0; i < services.ElementLength(); ++i) {
     add_service(to, engine, id_below(services, i, kMaxServices));

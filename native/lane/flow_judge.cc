@@ -42,6 +42,12 @@ bool FlowStage::comes_from_home(FlowMatch match, const Segment* frame) const {
   return admits_source(frame->port, wire::source_of(frame));
 }
 
+/// Counted by port as well: there are the workloads that send what is not theirs.
+void FlowStage::drop_spoofed(Segment* frame) {
+  counters_.ports[frame->port].spoofed.add(wire_segments(frame));
+  egress_.drop(frame, Reason::spoofed_source);
+}
+
 /// A flow that is about to open. One that is met in mid-stream may as well run the other way: both ways must be
 /// allowed, or an answer from whom nobody may talk to would open what was cut.
 Reason FlowStage::judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,

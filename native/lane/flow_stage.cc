@@ -100,7 +100,7 @@ uint64_t FlowStage::hash_of(const Segment* frame) const {
 /// What makes no flow of its own, or can't be told yet.
 void FlowStage::carry_aside(Segment* frame) {
   if (guarded_ && !admits_source(frame->port, wire::source_of(frame))) {
-    egress_.drop(frame, Reason::spoofed_source);
+    drop_spoofed(frame);
   } else if (is_unplaced_fragment(frame)) {
     carry_fragment(frame);
   } else if (wire::is_icmp_error(frame)) {
@@ -123,7 +123,7 @@ void FlowStage::carry_untracked(Segment* frame) {
 inline void FlowStage::carry_flow(FlowMatch match, Segment* frame, uint64_t hash) {
   Reason why;
   if (guarded_ && !comes_from_home(match, frame)) [[unlikely]] {
-    egress_.drop(frame, Reason::spoofed_source);
+    drop_spoofed(frame);
     return;
   }
   if (match.id == kNoFlow) {

@@ -73,6 +73,7 @@ class FlowStage : private FlowListener {
 
   bool admits_source(uint16_t port, const wire::Address& source) const;
   bool comes_from_home(FlowMatch match, const Segment* frame) const;
+  void drop_spoofed(Segment* frame);
   Reason judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
                        const Segment* frame) const;
   Reason judge_packet(const Segment* frame) const;

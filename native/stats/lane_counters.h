@@ -25,7 +25,8 @@ struct PacketCounter {
 struct PortCounter {
   PacketCounter received;
   PacketCounter sent;
-  Counter up;  ///< 1 while the port is there
+  Counter spoofed;  ///< wire segments received whose source is not one of the port's
+  Counter up;       ///< 1 while the port is there
 };
 
 struct ServiceCounter {

@@ -213,3 +213,21 @@ describe('many policies', () => {
     assert.ok(rests >= many.policies / 5, `${rests} rests`)
   })
 })
+
+describe('the policies that lanes speak of', () => {
+  it('are known of what is in force, of what was before, and of what is planned', async () => {
+    const harness = new Harness()
+    const { planner } = harness
+    const withPolicy = (name: string) => ({ ...mesh(), policies: [{ name, action: 'allow' }] })
+    const known = () => [0, 1, 2, 3, 4].map((generation) => planner.policiesOf(generation)?.[0]?.name)
+    await harness.apply(withPolicy('first'))
+    await harness.apply(withPolicy('second'))
+    assert.deepEqual(known(), [undefined, 'first', 'second', undefined, undefined])
+    await planner.plan(await adoptMesh(withPolicy('refused')))
+    assert.deepEqual(known(), [undefined, 'first', 'second', 'refused', undefined])
+    planner.abandon()
+    assert.deepEqual(known(), [undefined, 'first', 'second', undefined, undefined])
+    await harness.apply(withPolicy('third'))
+    assert.deepEqual(known(), [undefined, undefined, 'second', 'third', undefined])
+  })
+})

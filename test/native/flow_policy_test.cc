@@ -155,6 +155,8 @@ TEST(FlowPolicy, WhatIsAllowedAgainOpensAnew) {
   connect(world, 1000);
 }
 
+uint64_t spoofed_by(World& world, uint16_t port) { return world.lane(0).counters().ports[port].spoofed.read(); }
+
 TEST(Spoofing, AWorkloadsAddressIsItsPortsAlone) {
   World world(with(""));
   world.send(0, tcp(kWeb, 1000, "192.0.2.1", 80, "S"));
@@ -163,6 +165,9 @@ TEST(Spoofing, AWorkloadsAddressIsItsPortsAlone) {
   EXPECT_EQ(world.count(Reason::spoofed_source), 3u);
   EXPECT_EQ(world.flows(), 0u);
   for (unsigned port = 0; port < 3; ++port) EXPECT_EQ(world.take(port), Texts());
+  EXPECT_EQ(spoofed_by(world, 0), 1u);
+  EXPECT_EQ(spoofed_by(world, 1), 0u);
+  EXPECT_EQ(spoofed_by(world, 2), 2u);
 }
 
 TEST(Spoofing, APortOfWorkloadsSendsFromNowhereElse) {

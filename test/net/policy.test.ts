@@ -319,6 +319,9 @@ describe('policies', { skip: town.cannotRun }, () => {
         const ends = (await Promise.all(probes)).map(({ ended }) => ended)
         assert.deepEqual(ends, Array(4).fill(['timeout', 'timeout', 'open']).flat())
         assert.deepEqual(await bytes(), before)
+        const { ports: by } = await town.statsOf(proxy)
+        const spoofed = ['client', 'server', 'guest'].filter((port) => by[port]!.spoofedPackets > 0)
+        assert.deepEqual(spoofed, ['guest'])
 
         viaGuest('del')
         await moved()
