@@ -1,5 +1,6 @@
 // Policies, and who may send as whom, as programs of two hosts see them. The client's host has two workloads on a port
 // each, the server's host has two on one port.
+// timeout: 300 s
 import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
