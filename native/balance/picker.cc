@@ -75,6 +75,13 @@ uint32_t Picker::pick(uint64_t hash, const LaneBalance& lane) const {
   return kNone;
 }
 
+uint32_t Picker::peek(uint64_t hash, const LaneBalance& lane) const {
+  const uint32_t turn = lane.next_in_turn[service_id_];
+  const uint32_t chosen = pick(hash, lane);
+  lane.next_in_turn[service_id_] = turn;
+  return chosen;
+}
+
 /// When all are passed over: the one at a place of candidates_, or, if that is avoided, the next one.
 uint32_t Picker::in_panic(uint32_t place, const LaneBalance& lane) const {
   if (candidates_[place].id == lane.avoided) place = (place + 1) % static_cast<uint32_t>(candidates_.size());

@@ -61,6 +61,8 @@ class Picker {
   /// as Envoy's).
   /// @param hash of the whole flow, or of the client's address alone with affinity
   uint32_t pick(uint64_t hash, const LaneBalance& lane) const;
+  /// What pick() would give now; nothing changes.
+  uint32_t peek(uint64_t hash, const LaneBalance& lane) const;
   bool empty() const { return candidates_.empty(); }
   /// Whether pick() looks at the hash.
   bool asks_hash() const { return balance_ != Balance::round_robin; }

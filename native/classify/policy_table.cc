@@ -38,4 +38,11 @@ Judgement PolicyTable::judge(const PolicyKey& key) const {
   return {set_.deny_by_default ? Reason::policy_default_deny : Reason::forwarded, Judgement::kNoPolicy};
 }
 
+PolicyOpinion PolicyTable::opinion(const PolicyKey& key, PolicyDirection direction) const {
+  const uint32_t source = classes_.class_of(key.source);
+  const uint32_t destination = classes_.class_of(key.destination);
+  return direction == PolicyDirection::egress ? egress_.judge(source, destination, key.protocol, key.port)
+                                              : ingress_.judge(destination, source, key.protocol, key.port);
+}
+
 }  // namespace flatproxy

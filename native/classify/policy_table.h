@@ -39,6 +39,8 @@ class PolicyTable {
   bool empty() const { return set_.policies.empty() && !set_.deny_by_default; }
   const PolicySet& set() const { return set_; }
   Judgement judge(const PolicyKey& key) const;
+  /// What the policies of one direction say; judge() is what comes of both.
+  PolicyOpinion opinion(const PolicyKey& key, PolicyDirection direction) const;
 
  private:
   PolicySet set_;

@@ -17,9 +17,9 @@ SourceGuard::SourceGuard(const std::vector<Home>& homes, uint16_t node) : active
 }
 
 bool SourceGuard::admits(uint16_t port, const wire::Address& source, const RouteTable& routes) const {
-  const uint32_t home = source.is_v4() ? v4_.lookup(source.v4_bytes()) : v6_.lookup(source);
-  if (home != 0) return home == port + 1u;
-  if (port >= guarded_.size() || !guarded_[port]) return true;
+  const uint32_t home = home_of(source);
+  if (home != kNobodys) return home == port;
+  if (!guards(port)) return true;
   const Route* route = routes.lookup(source);
   return route != nullptr && route->port == port;
 }

@@ -25,6 +25,13 @@ class SourceGuard {
   bool active() const { return active_; }
   /// @param port where the packet came from, host sides as the node's own id
   bool admits(uint16_t port, const wire::Address& source, const RouteTable& routes) const;
+  /// The port of the workload that has the address, or kNobodys.
+  uint32_t home_of(const wire::Address& source) const {
+    return (source.is_v4() ? v4_.lookup(source.v4_bytes()) : v6_.lookup(source)) - 1;
+  }
+  static constexpr uint32_t kNobodys = ~0u;
+  /// Whether workloads are behind the port.
+  bool guards(uint16_t port) const { return port < guarded_.size() && guarded_[port]; }
 
  private:
   bool active_;

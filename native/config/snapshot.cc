@@ -2,6 +2,15 @@
 
 namespace flatproxy {
 
+uint16_t Snapshot::node_side(uint16_t port) const {
+  const uint16_t near = host_side(port % kMaxPorts);
+  if (this->port(near) != nullptr) return near;
+  for (uint16_t id = kMaxPorts; id < kPortIds; ++id) {
+    if (this->port(id) != nullptr) return id;
+  }
+  return kNoPort;
+}
+
 const wire::Address* Snapshot::own(uint16_t port, uint8_t family) const {
   port %= kMaxPorts;
   if (port >= ports.size()) return nullptr;

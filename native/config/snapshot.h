@@ -70,6 +70,12 @@ struct Snapshot {
   bool ours(const wire::Address& address) const { return own_addresses->contains(address); }
   /// Whether the address is a service's or a listener's, whatever the port.
   bool is_virtual(const wire::Address& address) const { return virtual_addresses->contains(address); }
+  /// Whether who is behind a port, host sides included, may send from an address.
+  bool admits_source(uint16_t port, const wire::Address& source) const {
+    return sources->admits(is_host_side(port) ? node_port : port, source, *routes);
+  }
+  /// The host side by which what came by a port leaves to the node's own stack, or kNoPort.
+  uint16_t node_side(uint16_t port) const;
   /// The port of an id, host sides included; nullptr: there is none.
   Port* port(uint16_t id) const {
     const uint16_t index = id % kMaxPorts;

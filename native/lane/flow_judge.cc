@@ -12,22 +12,12 @@ PolicyKey key_of(const Tuple& tuple) {
   return {tuple.source, tuple.destination, tuple.protocol, tuple.destination_port};
 }
 
-/// The ports of ICMP are an echo's identifier, which no policy speaks of.
-PolicyKey key_of(const Tuple& original, const wire::Address& endpoint, uint16_t port) {
-  const bool icmp = original.protocol == wire::protocol::kIcmp || original.protocol == wire::protocol::kIcmp6;
-  return {original.source, endpoint, original.protocol, icmp ? uint16_t{0} : port};
-}
-
 bool opens_in_mid_stream(const Segment* frame) {
   if (frame->protocol != wire::protocol::kTcp || (frame->flags & kLaterFragment) != 0) return false;
   return (read_tcp_header(frame).flags & (kTcpSyn | kTcpAck)) != kTcpSyn;
 }
 
 }  // namespace
-
-bool FlowStage::admits_source(uint16_t port, const wire::Address& source) const {
-  return snapshot_->sources->admits(is_host_side(port) ? snapshot_->node_port : port, source, *snapshot_->routes);
-}
 
 /// Along a flow it is enough that its packets come from where its first one came, and where those of the other way go.
 bool FlowStage::comes_from_home(FlowMatch match, const Segment* frame) const {
@@ -39,7 +29,7 @@ bool FlowStage::comes_from_home(FlowMatch match, const Segment* frame) const {
       if (match.direction == kReply && exit != Gateway::kNoExit && gateway_.port_of(exit) == frame->port) return true;
     }
   }
-  return admits_source(frame->port, wire::source_of(frame));
+  return snapshot_->admits_source(frame->port, wire::source_of(frame));
 }
 
 /// Counted by port as well: there are the workloads that send what is not theirs.
@@ -54,7 +44,7 @@ Reason FlowStage::judge_opening(const Opening& opening, const wire::Address& end
                                 const Segment* frame) const {
   const PolicyTable& policies = *snapshot_->policies;
   if (policies.empty()) return Reason::forwarded;
-  const Judgement judgement = policies.judge(key_of(opening.original, endpoint, port));
+  const Judgement judgement = policies.judge(policy_key(opening.original, endpoint, port));
   if (!judgement.passes() || opening.service != nullptr || !opens_in_mid_stream(frame)) return judgement.reason;
   return policies.judge(key_of(opening.original.reversed())).reason;
 }
@@ -69,7 +59,7 @@ Reason FlowStage::judge_packet(const Segment* frame) const {
 void FlowStage::find_home_again(FlowId id) {
   FlowHot& flow = conntrack_.table().hot(id);
   const wire::Address source = conntrack_.table().original(id).source;
-  if (!guarded_ || admits_source(flow.ingress, source)) return;
+  if (!guarded_ || snapshot_->admits_source(flow.ingress, source)) return;
   const Route* route = snapshot_->routes->lookup(source);
   if (route != nullptr) flow.ingress = route->port;
 }

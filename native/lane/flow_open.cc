@@ -1,48 +1,12 @@
 // How a packet without a flow gets one.
 #include "lane/flow_stage.h"
-#include "wire/protocol.h"
 
 namespace flatproxy {
-namespace {
 
-/// Source ports that are tried when the endpoint knows the client's own from another flow.
-constexpr unsigned kSourcePortTries = 64;
-constexpr uint16_t kLowestMovedPort = 1024;
-
-uint64_t balance_hash(const Service& service, const Tuple& original) {
-  return service.source_affinity ? address_hash(original.source, kBalanceKey) : flow_hash(original, kBalanceKey);
-}
-
-}  // namespace
-
-FlowStage::Opening FlowStage::opening_for(const Tuple& t, uint64_t hash) const {
-  Opening opening{t, hash};
-  opening.service = snapshot_->service_table->find(t.destination, t.destination_port, t.protocol);
-  const bool ours = gateway_.is_ours(t.destination);  // then it answers us, not one of our clients
-  if (opening.service == nullptr && !ours && snapshot_->flows.adopt_midstream) restore(t, opening);
+Opening FlowStage::opening_of(const Tuple& tuple, uint64_t hash) const {
+  Opening opening = opening_for(*snapshot_, tuple, balance_);
+  opening.hash = opening.direction == kReply ? flow_hash(opening.original, shared_.key) : hash;
   return opening;
-}
-
-/// A reply in mid-stream comes from an endpoint whose flow we have never seen (we were started under it): whose virtual
-/// address did its client use? With Maglev the one that chooses this endpoint; else the only one that has it.
-bool FlowStage::restore(const Tuple& reply, Opening& opening) const {
-  const EndpointTable& endpoints = *snapshot_->endpoint_table;
-  const auto count_one = [](const EndpointTable::Ref&) {};
-  const bool single = endpoints.for_each(reply.source, reply.source_port, reply.protocol, count_one) == 1;
-  bool found = false;
-  endpoints.for_each(reply.source, reply.source_port, reply.protocol, [&](const EndpointTable::Ref& ref) {
-    const Service& service = *ref.service;
-    for (const wire::Address& address : service.addresses) {
-      if (found || address.is_v4() != reply.source.is_v4()) continue;
-      const Tuple original{reply.destination, address,        reply.destination_port,
-                           service.port,      reply.protocol, reply.family};
-      const bool by_hash = service.balance == Balance::maglev || service.source_affinity;
-      found = by_hash ? service.picker(reply.family).pick(balance_hash(service, original), balance_) == ref.endpoint
-                      : single && service.addresses.size() == 1;
-      if (found) opening = {original, flow_hash(original, shared_.key), kReply, &service, ref.endpoint};
-    }
-  });
-  return found;
 }
 
 FlowId FlowStage::open(const Opening& opening, Segment* frame) {
@@ -83,7 +47,7 @@ FlowId FlowStage::open_translated(const Opening& opening, Segment* frame, Reason
   why = judge_opening(opening, endpoint.address, endpoint.port, frame);
   if (why != Reason::forwarded) return kNoFlow;
   Translation translation{endpoint.address, endpoint.port, opening.original.source_port};
-  if (!find_source_port(opening, translation)) {
+  if (!find_source_port(opening, translation, [this](const Tuple& reply) { return reply_taken(reply); })) {
     why = Reason::source_ports_taken;
     return kNoFlow;
   }
@@ -110,20 +74,8 @@ FlowId FlowStage::open_translated(const Opening& opening, Segment* frame, Reason
   return id;
 }
 
-/// Two flows of one client from one source port, to two virtual addresses with the same endpoint behind: the endpoint
-/// would take them for one. The second one gets another source port there (RFC 7857 section 3.3 asks for no collision).
-bool FlowStage::find_source_port(const Opening& opening, Translation& translation) {
-  for (unsigned i = 0; i < kSourcePortTries; ++i) {
-    const Tuple reply = FlowTable::reply_to(opening.original, translation);
-    if (!reply_taken(reply, flow_hash(reply, shared_.key))) return true;
-    if (opening.direction == kReply) return false;  // what runs already cannot be moved
-    const uint64_t drawn = fold_multiply(flow_hash(opening.original, kBalanceKey), 2 * i + 1);
-    translation.source_port = static_cast<uint16_t>(kLowestMovedPort + drawn % (65536 - kLowestMovedPort));
-  }
-  return false;
-}
-
-bool FlowStage::reply_taken(const Tuple& reply, uint64_t hash) {
+bool FlowStage::reply_taken(const Tuple& reply) const {
+  const uint64_t hash = flow_hash(reply, shared_.key);
   if (conntrack_.table().find(reply, hash).id != kNoFlow) return true;
   return shared_.lanes() > 1 && shared_.directory.find(hash) != OwnerDirectory::kNone;
 }

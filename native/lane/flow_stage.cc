@@ -99,7 +99,7 @@ uint64_t FlowStage::hash_of(const Segment* frame) const {
 
 /// What makes no flow of its own, or can't be told yet.
 void FlowStage::carry_aside(Segment* frame) {
-  if (guarded_ && !admits_source(frame->port, wire::source_of(frame))) {
+  if (guarded_ && !snapshot_->admits_source(frame->port, wire::source_of(frame))) {
     drop_spoofed(frame);
   } else if (is_unplaced_fragment(frame)) {
     carry_fragment(frame);
@@ -240,7 +240,7 @@ void FlowStage::translate_any(FlowMatch match, Segment* frame, bool back) {
 
 void FlowStage::carry_unknown(Segment* frame, uint64_t hash) {
   const Tuple tuple = wire::tuple_of(frame);
-  const Opening opening = opening_for(tuple, hash);
+  const Opening opening = opening_of(tuple, hash);
   if (opening.service == nullptr && gateway_.is_ours(tuple.destination)) {
     gateway_.answer(frame);
     return;

@@ -8,6 +8,7 @@
 #include "conntrack/fragment_table.h"
 #include "lane/egress.h"
 #include "lane/event_ring.h"
+#include "lane/first_packet.h"
 #include "lane/gateway.h"
 #include "lane/shared.h"
 #include "packet/burst.h"
@@ -46,15 +47,6 @@ class FlowStage : private FlowListener {
   static uint32_t milliseconds(Nanoseconds now) { return static_cast<uint32_t>(now / 1'000'000); }
 
  private:
-  /// What a packet without a flow is about to open.
-  struct Opening {
-    Tuple original;
-    uint64_t hash;
-    Direction direction = kOriginal;
-    const Service* service = nullptr;
-    uint32_t endpoint = Picker::kNone;  ///< index in the service, when it is known already
-  };
-
   void carry_tracked(Burst& burst);
   void carry_aside(Segment* frame);
   void carry_untracked(Segment* frame);
@@ -71,7 +63,6 @@ class FlowStage : private FlowListener {
   void translate_packet(FlowMatch match, Segment* frame);
   void translate_any(FlowMatch match, Segment* frame, bool back);
 
-  bool admits_source(uint16_t port, const wire::Address& source) const;
   bool comes_from_home(FlowMatch match, const Segment* frame) const;
   void drop_spoofed(Segment* frame);
   Reason judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
@@ -82,14 +73,11 @@ class FlowStage : private FlowListener {
   PolicyKey key_of_flow(FlowId id) const;
   uint32_t allowed_by(FlowId id) const;
 
-  Opening opening_for(const Tuple& tuple, uint64_t hash) const;
-  bool restore(const Tuple& reply, Opening& opening) const;
-  uint32_t choose(const Opening& opening);
+  Opening opening_of(const Tuple& tuple, uint64_t hash) const;
   FlowId open(const Opening& opening, Segment* frame);
   FlowId open_plain(const Opening& opening, Segment* frame, Reason& why);
   FlowId open_translated(const Opening& opening, Segment* frame, Reason& why);
-  bool find_source_port(const Opening& opening, Translation& translation);
-  bool reply_taken(const Tuple& reply, uint64_t hash);
+  bool reply_taken(const Tuple& reply) const;
 
   unsigned owner_of(uint64_t hash, uint64_t home_hash) const;
   void count_service(FlowId id, const Segment* frame);

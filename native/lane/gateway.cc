@@ -6,6 +6,7 @@
 #include "l3/echo_reply.h"
 #include "l3/nd_responder.h"
 #include "l3/tcp_reset.h"
+#include "lane/first_packet.h"
 #include "lane/health_stage.h"
 #include "packet/frame.h"
 #include "wire/bytes.h"
@@ -177,17 +178,8 @@ uint16_t Gateway::resolve(const Segment* frame, Reason& why) {
     return kNoExit;
   }
   why = Reason::neighbor_table_full;
-  if (route->port == snapshot_->node_port) return exit_to_node(node_side(frame->port));
+  if (route->port == snapshot_->node_port) return exit_to_node(snapshot_->node_side(frame->port));
   return neighbors_.find_or_create(route->port, route->has_via ? route->via : destination, now_, *this);
-}
-
-uint16_t Gateway::node_side(uint16_t port) const {
-  const uint16_t near = host_side(port % kMaxPorts);
-  if (snapshot_->port(near) != nullptr) return near;
-  for (uint16_t id = kMaxPorts; id < kPortIds; ++id) {
-    if (snapshot_->port(id) != nullptr) return id;
-  }
-  return kNoPort;
 }
 
 uint16_t Gateway::exit_to_node(uint16_t side) {
@@ -258,20 +250,17 @@ bool Gateway::give_to_health(Segment* frame, uint16_t probe_port) {
 void Gateway::answer(Segment* frame) {
   if (take_probe_answer(frame)) return;
   const uint16_t port = frame->port;
-  const bool service = snapshot_->is_virtual(wire::destination_of(frame));
-  // What is the node's and no service's, its own stack answers.
-  if (!service && !is_host_side(port) && snapshot_->port(host_side(port)) != nullptr) {
-    Reason why = Reason::neighbor_table_full;
+  Reason reason = answer_of(*snapshot_, port, wire::destination_of(frame), is_echo_request(frame));
+  if (reason == Reason::forwarded) {
+    reason = Reason::neighbor_table_full;
     const uint16_t exit = exit_to_node(host_side(port));
-    if (exit == kNoExit || !send_by(frame, exit, Reason::forwarded, why)) reject(frame, why);
-    return;
-  }
-  if (is_echo_request(frame)) {
+    if (exit != kNoExit && send_by(frame, exit, Reason::forwarded, reason)) return;
+  } else if (reason == Reason::echo_answered) {
     make_echo_reply(frame);
-    egress_.send(frame, port, Reason::echo_answered);
+    egress_.send(frame, port, reason);
     return;
   }
-  reject(frame, service ? Reason::no_service : Reason::port_unreachable);
+  reject(frame, reason);
 }
 
 void Gateway::reject(Segment* frame, Reason why) {

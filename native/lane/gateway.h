@@ -124,7 +124,6 @@ class Gateway : private NeighborActions {
   void remember_exit(const wire::Address& destination, uint16_t exit);
   void carry_unusual(Segment* frame, Reason reason);
   bool send_unusual(Segment* frame, uint16_t exit, Reason reason, Reason& why);
-  uint16_t node_side(uint16_t port) const;
   void confirm_node(uint16_t side);
   bool take_probe_answer(Segment* frame);
   bool give_to_health(Segment* frame, uint16_t probe_port);

@@ -1,6 +1,7 @@
 #include "wire/parse.h"
 
 #include "packet/frame.h"
+#include "wire/address_rules.h"
 #include "wire/arp.h"
 #include "wire/checksum.h"
 #include "wire/ethernet.h"
@@ -25,21 +26,8 @@ bool fail(Reason& why, Reason reason) {
   return false;
 }
 
-// RFC 1122 section 3.2.1.3, RFC 4291 section 2.5; IPv4 inside IPv6 addresses never comes on a wire.
-bool no_host(const Address& a) { return a.multicast() || a.loopback(); }
-
-bool v4_source_valid(const Segment* head, const Ipv4View& ip) {
-  const Address source = ip.source();
-  if (no_host(source) || source.v4() == 0xffffffffu) return false;
-  if (!source.unspecified() || ip.protocol() == protocol::kIgmp) return true;
-  constexpr uint32_t kDhcpPorts = 68u << 16 | 67u;  // RFC 2131 section 4.1
-  return ip.protocol() == protocol::kUdp && head->l4_ports == kDhcpPorts;
-}
-
-// The unspecified source: duplicate address detection and what precedes an address (RFC 4862, RFC 3810), in ICMPv6.
-bool v6_source_valid(const Segment* head, const Address& source) {
-  if (no_host(source) || source.is_v4()) return false;
-  if (!source.unspecified()) return true;
+// Duplicate address detection and what precedes an address (RFC 4862, RFC 3810), in ICMPv6.
+bool comes_from_nameless(const Segment* head) {
   if (head->protocol != protocol::kIcmp6 || (head->flags & kLaterFragment) != 0) return false;
   const uint8_t type = head->data[head->l4_offset];
   return !icmp_is_error(6, type) && !icmp_is_echo(6, type);
@@ -93,10 +81,8 @@ bool parse_ipv4(Segment* head, Reason& why) {
   head->l4_offset = static_cast<uint16_t>(l3 + header);
   head->l4_length = length - header;
   if (!judge_fragment(head, {ip.fragment_offset(), ip.more_fragments()}, why) || !parse_l4(head, why)) return false;
-  if (!v4_source_valid(head, ip)) return fail(why, Reason::source_invalid);
-  const Address destination = ip.destination();
-  if (destination.loopback() || destination.unspecified()) return fail(why, Reason::destination_invalid);
-  return true;
+  if (!v4_source_valid(ip.source(), head->protocol, head->l4_ports)) return fail(why, Reason::source_invalid);
+  return v4_destination_valid(ip.destination()) || fail(why, Reason::destination_invalid);
 }
 
 bool parse_ipv6(Segment* head, Reason& why) {
@@ -116,12 +102,10 @@ bool parse_ipv6(Segment* head, Reason& why) {
   head->l4_offset = static_cast<uint16_t>(l3 + kIpv6Size + found.length);
   head->l4_length = length - kIpv6Size - found.length;
   if (!judge_fragment(head, {found.fragment.offset, found.fragment.more}, why) || !parse_l4(head, why)) return false;
-  if (!v6_source_valid(head, ip.source())) return fail(why, Reason::source_invalid);
-  const Address destination = ip.destination();
-  if (destination.loopback() || destination.unspecified() || destination.is_v4()) {
-    return fail(why, Reason::destination_invalid);
-  }
-  return true;
+  const Address source = ip.source();
+  if (!v6_source_valid(source, source.unspecified() && comes_from_nameless(head)))
+    return fail(why, Reason::source_invalid);
+  return v6_destination_valid(ip.destination()) || fail(why, Reason::destination_invalid);
 }
 
 bool parse_arp(Segment* head, Reason& why) {

@@ -1,0 +1,53 @@
+#include "lane/first_packet.h"
+
+#include "wire/protocol.h"
+
+namespace flatproxy {
+namespace {
+
+/// A reply in mid-stream comes from an endpoint whose flow we have never seen (we were started under it): whose virtual
+/// address did its client use? With Maglev the one that chooses this endpoint; else the only one that has it.
+void restore(const Snapshot& snapshot, const Tuple& reply, const LaneBalance& balance, Opening& opening) {
+  const EndpointTable& endpoints = *snapshot.endpoint_table;
+  const auto count_one = [](const EndpointTable::Ref&) {};
+  const bool single = endpoints.for_each(reply.source, reply.source_port, reply.protocol, count_one) == 1;
+  bool found = false;
+  endpoints.for_each(reply.source, reply.source_port, reply.protocol, [&](const EndpointTable::Ref& ref) {
+    const Service& service = *ref.service;
+    for (const wire::Address& address : service.addresses) {
+      if (found || address.is_v4() != reply.source.is_v4()) continue;
+      const Tuple original{reply.destination, address,        reply.destination_port,
+                           service.port,      reply.protocol, reply.family};
+      const bool by_hash = service.balance == Balance::maglev || service.source_affinity;
+      found = by_hash ? service.picker(reply.family).peek(balance_hash(service, original), balance) == ref.endpoint
+                      : single && service.addresses.size() == 1;
+      if (found) opening = {original, 0, kReply, &service, ref.endpoint};
+    }
+  });
+}
+
+}  // namespace
+
+Opening opening_for(const Snapshot& snapshot, const Tuple& tuple, const LaneBalance& balance) {
+  Opening opening{.original = tuple};
+  opening.service = snapshot.service_table->find(tuple.destination, tuple.destination_port, tuple.protocol);
+  const bool ours = snapshot.ours(tuple.destination);  // then it answers us, not one of our clients
+  if (opening.service == nullptr && !ours && snapshot.flows.adopt_midstream) restore(snapshot, tuple, balance, opening);
+  return opening;
+}
+
+/// The ports of ICMP are an echo's identifier, which no policy speaks of.
+PolicyKey policy_key(const Tuple& original, const wire::Address& endpoint, uint16_t port) {
+  const bool icmp = original.protocol == wire::protocol::kIcmp || original.protocol == wire::protocol::kIcmp6;
+  return {original.source, endpoint, original.protocol, icmp ? uint16_t{0} : port};
+}
+
+Reason answer_of(const Snapshot& snapshot, uint16_t port, const wire::Address& destination, bool echo_request) {
+  const bool service = snapshot.is_virtual(destination);
+  // What is the node's and no service's, its own stack answers.
+  if (!service && !is_host_side(port) && snapshot.port(host_side(port)) != nullptr) return Reason::forwarded;
+  if (echo_request) return Reason::echo_answered;
+  return service ? Reason::no_service : Reason::port_unreachable;
+}
+
+}  // namespace flatproxy
