@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "lane/explain_live.h"
+
 namespace flatproxy {
 namespace {
 
@@ -161,6 +163,20 @@ FlowId Engine::list_flows(unsigned lane, FlowId from, uint32_t limit, std::vecto
   threads_[lane]->post(task);
   threads_[lane]->wait(task);
   return task.next;
+}
+
+Explanation Engine::explain(FirstPacket packet) {
+  const std::lock_guard lock(control_);
+  place(packet, *snapshot_);
+  std::vector<std::unique_ptr<LaneTask>> tasks;
+  for (unsigned i = 0; i < lanes(); ++i) tasks.push_back(std::make_unique<ExplainOnLane>(*snapshot_, shared_, packet));
+  run_everywhere(tasks);
+  const auto said = [&](unsigned lane) -> ExplainOnLane& { return static_cast<ExplainOnLane&>(*tasks[lane]); };
+  unsigned lane = said(0).home;
+  for (unsigned i = 0; i < lanes(); ++i) {
+    if (said(i).known) lane = i;
+  }
+  return std::move(said(lane).explanation);
 }
 
 uint64_t Engine::flow_count() const {

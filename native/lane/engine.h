@@ -6,6 +6,7 @@
 
 #include "config/snapshot.h"
 #include "conntrack/flow_record.h"
+#include "lane/explain.h"
 #include "lane/lane_thread.h"
 #include "lane/shared.h"
 
@@ -39,6 +40,8 @@ class Engine {
   /// Copies flows of one lane, relayed connections behind the others, from a cursor on, in slices between its bursts.
   /// Returns the next cursor, or kNoFlow at the end. @param limit how many at most
   FlowId list_flows(unsigned lane, FlowId from, uint32_t limit, std::vector<FlowRecord>& out);
+  /// What becomes of a packet now, on the lane that has its flow or would open it. @throws Error ERR_FLATPROXY_ARGUMENT
+  Explanation explain(FirstPacket packet);
   /// Flows of all lanes that stand in the table now.
   uint64_t flow_count() const;
   /// Refuses new flows from now on, or takes them again; flows that run go on.

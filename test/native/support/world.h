@@ -71,6 +71,7 @@ class World {
   void apply_workloads(const std::string& workloads);
   uint64_t count(Reason reason) const;
   uint32_t flows() const;
+  const Snapshot& snapshot() const { return *snapshot_; }
   Lane& lane(unsigned i) { return *lanes_[i]; }
   LaneShared& shared() { return *shared_; }
   Buffers& buffers() { return buffers_; }

@@ -1,0 +1,307 @@
+#include "lane/explain.h"
+
+#include <utility>
+
+#include "conntrack/region.h"
+#include "packet/error.h"
+#include "wire/address_rules.h"
+#include "wire/protocol.h"
+
+namespace flatproxy {
+namespace {
+
+constexpr std::string_view kNames[] = {
+    "joined",
+    "source_invalid",
+    "destination_invalid",
+    "destination_many",
+    "listener",
+    "no_listener",
+    "connection",
+    "source_home",
+    "source_elsewhere",
+    "source_routed",
+    "source_unrouted",
+    "source_free",
+    "flow",
+    "service",
+    "reply",
+    "no_service",
+    "own_node",
+    "own_echo",
+    "own_refused",
+    "draining",
+    "endpoint",
+    "no_endpoint",
+    "source_port",
+    "no_source_port",
+    "untracked",
+    "egress_none",
+    "egress_allowed",
+    "egress_denied",
+    "egress_rejected",
+    "egress_isolated",
+    "ingress_none",
+    "ingress_allowed",
+    "ingress_denied",
+    "ingress_rejected",
+    "ingress_isolated",
+    "default_allow",
+    "default_deny",
+    "route",
+    "no_route",
+    "back_to_node",
+};
+static_assert(std::size(kNames) == static_cast<size_t>(Step::count));
+
+std::string end_text(const wire::Address& address, uint16_t port) {
+  std::string text = address.to_string();
+  if (!address.is_v4()) text.insert(0, 1, '[').append(1, ']');
+  return text.append(1, ':').append(std::to_string(port));
+}
+
+class Explainer {
+ public:
+  Explainer(const Snapshot& snapshot, const FirstPacket& packet)
+      : s_(snapshot), packet_(packet), tuple_(packet.tuple) {}
+
+  Explanation first(const LaneView& lane);
+  Explanation along(const FlowRecord& flow, Direction direction);
+
+ private:
+  bool end(Reason reason, Step step, uint32_t id = Explanation::kNone) {
+    e_.reason = reason;
+    e_.steps.push_back({step, id});
+    return false;
+  }
+  void tell(Step step, uint32_t id = Explanation::kNone, std::string at = {}) {
+    e_.steps.push_back({step, id, std::move(at)});
+  }
+
+  // Each is a step of the way; false: the packet has ended.
+  bool addresses();
+  bool may_pass_listeners(const LaneView& lane);
+  bool source();
+  bool judge(const PolicyKey& key);
+  bool open(const Opening& opening, const LaneView& lane);
+  bool translate(const Opening& opening, const LaneView& lane, const Endpoint& endpoint);
+  bool leave(const wire::Address& destination, Direction direction, uint16_t ingress);
+
+  Reason address_problem() const;
+  void own_address();
+  void opinion(const PolicyKey& key, PolicyDirection direction, Step none);
+
+  const Snapshot& s_;
+  const FirstPacket& packet_;
+  const Tuple& tuple_;
+  Explanation e_;
+};
+
+Explanation Explainer::first(const LaneView& lane) {
+  const uint16_t peer = s_.peer(packet_.port);
+  if (peer != kNoPort) {
+    // What is not valid passes a joined port unseen.
+    if (address_problem() != Reason::forwarded || may_pass_listeners(lane)) {
+      end(Reason::passed_on, Step::joined, peer);
+      e_.exit = peer;
+    }
+    return std::move(e_);
+  }
+  if (!addresses() || !may_pass_listeners(lane) || !source()) return std::move(e_);
+  const Opening opening = opening_for(s_, tuple_, lane.balance);
+  if (opening.service == nullptr) {
+    tell(Step::no_service);
+    if (s_.ours(tuple_.destination)) {
+      own_address();
+      return std::move(e_);
+    }
+  } else {
+    e_.service = opening.service->id;
+    tell(opening.direction == kReply ? Step::reply : Step::service, opening.service->id);
+  }
+  if (open(opening, lane)) {
+    const bool translated = opening.service != nullptr && opening.direction == kOriginal;
+    // The endpoint is told by its index until here.
+    const auto& to = translated ? opening.service->endpoints[e_.endpoint].address : tuple_.destination;
+    leave(to, opening.direction, packet_.port);
+  }
+  if (e_.endpoint != Explanation::kNone) e_.endpoint = opening.service->endpoints[e_.endpoint].id;
+  return std::move(e_);
+}
+
+Explanation Explainer::along(const FlowRecord& flow, Direction direction) {
+  const Tuple& original = flow.original;
+  tell(Step::flow, Explanation::kNone,
+       end_text(original.source, original.source_port) + " > " +
+           end_text(original.destination, original.destination_port));
+  if (!source()) return std::move(e_);
+  const wire::Address& receiver = flow.translated ? flow.nat_address : original.destination;
+  if (flow.translated) {
+    e_.service = flow.service;
+    e_.endpoint = flow.endpoint;
+    tell(Step::service, flow.service);
+    tell(Step::endpoint, flow.endpoint, end_text(receiver, flow.nat_port));
+  }
+  if (!judge(policy_key(original, receiver, flow.translated ? flow.nat_port : original.destination_port)))
+    return std::move(e_);
+  e_.reason = flow.translated ? Reason::service_forwarded : Reason::forwarded;
+  leave(direction == kOriginal ? receiver : original.source, direction, flow.ingress);
+  return std::move(e_);
+}
+
+Reason Explainer::address_problem() const {
+  const auto& [from, to, from_port, to_port, protocol, family] = tuple_;
+  const bool v4 = family == 4;
+  const bool from_valid = v4 ? wire::v4_source_valid(from, protocol, uint32_t{from_port} << 16 | to_port)
+                             : wire::v6_source_valid(from, false);
+  if (!from_valid) return Reason::source_invalid;
+  const bool to_valid = v4 ? wire::v4_destination_valid(to) : wire::v6_destination_valid(to);
+  return to_valid ? Reason::forwarded : Reason::destination_invalid;
+}
+
+bool Explainer::addresses() {
+  const Reason problem = address_problem();
+  if (problem == Reason::source_invalid) return end(problem, Step::source_invalid);
+  if (problem == Reason::destination_invalid) return end(problem, Step::destination_invalid);
+  if (wire::means_many(tuple_.destination)) return end(Reason::multicast_ignored, Step::destination_many);
+  return true;
+}
+
+bool Explainer::may_pass_listeners(const LaneView& lane) {
+  if (tuple_.protocol != wire::protocol::kTcp || s_.listeners->empty()) return true;
+  const bool ours = s_.ours(tuple_.destination);
+  const Listener* listener =
+      ours ? s_.listeners->find(tuple_.destination, tuple_.destination_port, packet_.port)
+           : s_.listeners->find_intercepting(tuple_.destination, tuple_.destination_port, packet_.port);
+  if (listener == nullptr) {
+    tell(Step::no_listener);
+    return true;
+  }
+  // What would be intercepted passes on while we drain.
+  if (lane.draining && !ours) return true;
+  e_.listener = listener->id;
+  end(Reason::tcp_terminated, Step::listener, listener->id);
+  return lane.draining ? end(Reason::draining, Step::draining) : false;
+}
+
+bool Explainer::source() {
+  if (!s_.sources->active()) return true;
+  const wire::Address& from = tuple_.source;
+  const uint32_t home = s_.sources->home_of(from);
+  const bool admitted = s_.admits_source(packet_.port, from);
+  if (home != SourceGuard::kNobodys) {
+    if (!admitted) return end(Reason::spoofed_source, Step::source_elsewhere, home);
+    tell(Step::source_home, home);
+    return true;
+  }
+  if (!admitted) return end(Reason::spoofed_source, Step::source_unrouted);
+  const Route* route = s_.sources->guards(packet_.port) ? s_.routes->lookup(from) : nullptr;
+  if (route == nullptr) {
+    tell(Step::source_free);
+  } else {
+    tell(Step::source_routed, Explanation::kNone, route->to.network().to_string());
+  }
+  return true;
+}
+
+void Explainer::own_address() {
+  const bool icmp = tuple_.protocol == wire::protocol::kIcmp || tuple_.protocol == wire::protocol::kIcmp6;
+  const Reason reason = answer_of(s_, packet_.port, tuple_.destination, icmp);
+  const Step step = reason == Reason::forwarded       ? Step::own_node
+                    : reason == Reason::echo_answered ? Step::own_echo
+                                                      : Step::own_refused;
+  if (reason == Reason::forwarded) e_.exit = host_side(packet_.port);
+  end(reason, step);
+}
+
+bool Explainer::open(const Opening& opening, const LaneView& lane) {
+  if (opening.direction == kReply && lane.taken(opening.original)) return end(Reason::tcp_no_flow, Step::flow);
+  const Service* service = opening.service;
+  if (service == nullptr && !s_.flows.track_all) {
+    tell(Step::untracked);
+    return true;
+  }
+  if (lane.draining) return end(Reason::draining, Step::draining);
+  if (service == nullptr) return judge(policy_key(tuple_, tuple_.destination, tuple_.destination_port));
+  uint32_t chosen = opening.endpoint;
+  if (chosen == Picker::kNone)
+    chosen = service->picker(tuple_.family).peek(balance_hash(*service, opening.original), lane.balance);
+  if (chosen == Picker::kNone) return end(Reason::no_endpoint, Step::no_endpoint);
+  e_.endpoint = chosen;
+  return translate(opening, lane, service->endpoints[chosen]);
+}
+
+bool Explainer::translate(const Opening& opening, const LaneView& lane, const Endpoint& endpoint) {
+  tell(Step::endpoint, endpoint.id, end_text(endpoint.address, endpoint.port));
+  if (!judge(policy_key(opening.original, endpoint.address, endpoint.port))) return false;
+  Translation translation{endpoint.address, endpoint.port, opening.original.source_port};
+  if (!find_source_port(opening, translation, lane.taken)) return end(Reason::source_ports_taken, Step::no_source_port);
+  if (translation.source_port != opening.original.source_port) tell(Step::source_port, translation.source_port);
+  e_.reason = Reason::service_forwarded;
+  return true;
+}
+
+/// @param none the first of the steps of this direction, in the order of PolicyOpinion::Kind
+void Explainer::opinion(const PolicyKey& key, PolicyDirection direction, Step none) {
+  const PolicyOpinion opinion = s_.policies->opinion(key, direction);
+  tell(static_cast<Step>(static_cast<uint8_t>(none) + opinion.kind), opinion.policy);
+}
+
+bool Explainer::judge(const PolicyKey& key) {
+  const PolicyTable& policies = *s_.policies;
+  if (policies.empty()) return true;
+  const Judgement judgement = policies.judge(key);
+  opinion(key, PolicyDirection::egress, Step::egress_none);
+  opinion(key, PolicyDirection::ingress, Step::ingress_none);
+  const bool by_default = judgement.policy == Judgement::kNoPolicy;
+  if (by_default) tell(judgement.passes() ? Step::default_allow : Step::default_deny);
+  e_.policy = judgement.policy;
+  if (!judgement.passes()) e_.reason = judgement.reason;
+  return judgement.passes();
+}
+
+/// @param ingress the port by which the flow's first packet came
+bool Explainer::leave(const wire::Address& destination, Direction direction, uint16_t ingress) {
+  if (direction == kReply && is_host_side(ingress)) {
+    if (s_.port(ingress) == nullptr) return end(Reason::port_down, Step::back_to_node, ingress);
+    e_.exit = ingress;
+    tell(Step::back_to_node, ingress);
+    return true;
+  }
+  const Route* route = s_.routes->lookup(destination);
+  if (route == nullptr) return end(Reason::no_route, Step::no_route);
+  e_.exit = route->port == s_.node_port ? s_.node_side(packet_.port) : route->port;
+  tell(Step::route, route->port, route->to.network().to_string());
+  if (route->has_via) e_.steps.back().via = route->via.to_string();
+  return true;
+}
+
+}  // namespace
+
+void place(FirstPacket& packet, const Snapshot& snapshot) {
+  if (packet.port == kNoPort || packet.port == snapshot.node_port) packet.port = snapshot.node_side(0);
+  if (packet.port == kNoPort || snapshot.port(packet.port) == nullptr)
+    throw Error("ERR_FLATPROXY_ARGUMENT", "there is no such port for the packet to come by",
+                "name a port of the mesh; 'host' needs an iface port with take: 'all'");
+}
+
+std::string_view name(Step step) { return kNames[static_cast<size_t>(step)]; }
+
+Explanation explain(const Snapshot& snapshot, const FirstPacket& packet, const LaneView& lane) {
+  return Explainer(snapshot, packet).first(lane);
+}
+
+Explanation explain(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow, Direction direction) {
+  return Explainer(snapshot, packet).along(flow, direction);
+}
+
+Explanation explain_at_start(const Snapshot& snapshot, const FirstPacket& packet) {
+  Region<uint32_t> turns(kMaxServices);
+  Region<uint32_t> open_flows(kMaxEndpoints);
+  Region<uint32_t> passed_over_until(kMaxEndpoints);
+  const EndpointHealth health(kMaxEndpoints);
+  const LaneBalance balance{turns.data(), open_flows.data(), passed_over_until.data(), health};
+  return explain(snapshot, packet, LaneView{balance});
+}
+
+}  // namespace flatproxy

@@ -1,0 +1,34 @@
+#include "lane/explain_live.h"
+
+#include "wire/protocol.h"
+
+namespace flatproxy {
+
+bool ExplainOnLane::step(Lane& lane, Nanoseconds) {
+  const Tuple& tuple = packet_.tuple;
+  if (tuple.protocol == wire::protocol::kTcp && lane.tcp().stack().knows(tuple.reversed())) {
+    known = true;
+    explanation.reason = Reason::tcp_terminated;
+    explanation.steps.push_back({Step::connection});
+    return true;
+  }
+  FlowStage& flows = lane.flows();
+  const FlowTable& table = flows.conntrack().table();
+  const FlowMatch match = table.find(tuple, flow_hash(tuple, shared_.key));
+  if (match.id != kNoFlow && snapshot_.peer(packet_.port) == kNoPort) {
+    known = true;
+    explanation = explain(snapshot_, packet_, flows.record(match.id), match.direction);
+    return true;
+  }
+  home = shared_.home(flow_hash(opening_for(snapshot_, tuple, flows.balance()).original, shared_.key));
+  const auto taken = [this, &table](const Tuple& other) {
+    const uint64_t hash = flow_hash(other, shared_.key);
+    if (table.find(other, hash).id != kNoFlow) return true;
+    return shared_.lanes() > 1 && shared_.directory.find(hash) != OwnerDirectory::kNone;
+  };
+  const bool draining = shared_.refuse_new.load(std::memory_order_relaxed);
+  explanation = explain(snapshot_, packet_, LaneView{flows.balance(), draining, taken});
+  return true;
+}
+
+}  // namespace flatproxy
