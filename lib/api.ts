@@ -75,25 +75,40 @@ export type StartOptions<S extends string, H extends string, K extends string> =
   signal?: AbortSignal
 } & Functions<NoInfer<S>, NoInfer<H>, NoInfer<K>>
 
-/** The packet that {@link View.explain} is asked about; addresses as `address:port`. */
+/**
+ * The packet that {@link View.explain} is asked about, the first one of a flow: a TCP SYN, a UDP datagram, an ICMP echo
+ * request. Addresses as `address:port` or `[v6]:port`; of ICMP the address alone, or with the echo's identifier as port.
+ */
 export interface Tuple {
-  /** The port of the mesh that it comes in by. */
+  /** The port of the mesh that it comes in by; `'host'`: it comes from the node's own stack. */
   on: string
+  /** `'roce'` is not built yet. */
   protocol: 'tcp' | 'udp' | 'icmp' | 'roce'
   from: string
   to: string
+  /** Its request. Only which listener takes the connection is said: routes of requests are not explained yet. */
   http?: { method?: string; host?: string; path?: string; headers?: Record<string, string> }
 }
 
-/** What happens to a packet, and why. */
+/**
+ * What happens to a packet, and why: that which is in force decides it. Room in tables and queues, and whether neighbours
+ * answer, is not looked at; of an `iface` without `own` that is not open, its addresses are not known, and a step says so.
+ */
 export interface Explanation {
+  /** `'terminate'`: it ends at this node: at a listener, or answered by it (an echo to one of its addresses). */
   verdict: 'forward' | 'drop' | 'reject' | 'terminate'
+  /** As the packet is counted; `left_to_kernel`: an `iface` with `take: 'matched'` does not take it. */
   reason: Reason
+  /** `'l7'`: a listener of protocol http takes it. */
   tier: Tier
+  /** The one that decides, by which it passes or not; none: no policy is about it, or it is `policyDefault`'s. */
   policy?: string
   service?: string
+  /** The workload's name, or `address:port`. */
   endpoint?: string
+  /** The port that it leaves by; `'host'`: the node's own stack. */
   exit?: string
+  /** In the order in which it is treated, up to what ends it. */
   steps: readonly { stage: string; object: string; outcome: string; why: string }[]
   /** The explanation in words. */
   toString(): string
@@ -329,7 +344,7 @@ export interface View extends AsyncDisposable {
     types: readonly T[]
     signal?: AbortSignal
   }): AsyncIterableIterator<{ events: FlatProxyEvent<T>[]; lost: number }>
-  /** What would happen to a packet. */
+  /** What would happen to a packet now; nothing changes by it. One that belongs to a flow that runs goes its way. */
   explain(input: Tuple | { on: string; frame: Uint8Array }): Promise<Explanation>
   /** Packets as pcapng, until `duration` is over. */
   capture(options: {

@@ -48,6 +48,39 @@ export interface FlowPage {
   readonly now: number
 }
 
+/** The first packet of a flow, well-formed: a TCP SYN, a UDP datagram, an ICMP echo request. */
+export interface FirstPacket {
+  /** The id of the port that it comes by; 65535: the node's own stack. */
+  readonly port: number
+  readonly protocol: number
+  /** Addresses of one family. */
+  readonly source: string
+  readonly destination: string
+  /** Of an echo both are its identifier. */
+  readonly sourcePort: number
+  readonly destinationPort: number
+}
+
+/** A step of an explanation; native/lane/explain.h says what `id`, `at` and `via` are of which step. */
+export interface NativeStep {
+  readonly step: string
+  readonly id: number | null
+  readonly at: string
+  readonly via: string
+}
+
+/** What becomes of a packet, by ids; a policy by its place, a reason by its place in {@link Addon.reasons}. */
+export interface NativeExplanation {
+  readonly reason: number
+  readonly policy: number | null
+  readonly service: number | null
+  readonly endpoint: number | null
+  readonly listener: number | null
+  /** 256 and above: the node's own stack. */
+  readonly exit: number | null
+  readonly steps: readonly NativeStep[]
+}
+
 /** Bytes of a flow record; flow-record.ts reads it. */
 export const recordBytes = 104
 
@@ -96,6 +129,10 @@ export interface Addon {
     endpoints: Uint32Array,
   ): Float64Array
   listFlows(engine: NativeEngine, lane: number, cursor: number, limit: number): Promise<FlowPage>
+  /** What becomes of a packet now; nothing changes. */
+  explain(engine: NativeEngine, packet: FirstPacket): Promise<NativeExplanation>
+  /** The same in an engine that has just been made with a whole plan; no port is opened. */
+  explainPlan(plan: readonly Uint8Array[], packet: FirstPacket): Promise<NativeExplanation>
   /** Whether flow events come by signals. */
   wantEvents(engine: NativeEngine, want: boolean): void
   /** Whether exchanges come by signals. */

@@ -55,6 +55,7 @@ describe('flatproxy', () => {
       'check',
       'demo',
       'doctor',
+      'explain',
       'flows',
       'run',
       'stats',

@@ -16,8 +16,8 @@ export interface Command {
   /** All about it: what it does, its options, examples. */
   readonly help: string
   readonly options: Options
-  /** How many positional arguments it takes. */
-  readonly positionals: number
+  /** How many positional arguments it takes: so many, or from one number to another. */
+  readonly positionals: number | readonly [least: number, most: number]
   run(values: Values, positionals: readonly string[]): Promise<Exit>
 }
 
@@ -26,7 +26,9 @@ export function parse(command: Command, args: readonly string[]): { values: Valu
   const options: Options = { ...command.options, help: { type: 'boolean', short: 'h' } }
   try {
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true, strict: true })
-    if (!values['help'] && positionals.length !== command.positionals)
+    const [least, most] =
+      typeof command.positionals === 'number' ? [command.positionals, command.positionals] : command.positionals
+    if (!values['help'] && (positionals.length < least || positionals.length > most))
       throw new UsageError(`usage: flatproxy ${command.usage}`, command.name)
     return { values: values as Values, positionals }
   } catch (error) {

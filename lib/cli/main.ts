@@ -6,6 +6,7 @@ import { paint, parse, print, type Command } from './command.js'
 import { demo } from './demo.js'
 import { doctorCommand } from './doctor.js'
 import { exitCodes, exitOf, UsageError, type Exit } from './exit.js'
+import { explain } from './explain.js'
 import { flows } from './flows.js'
 import { painter } from './paint.js'
 import { explainError } from './problems.js'
@@ -13,7 +14,7 @@ import { run } from './run.js'
 import { stats } from './stats.js'
 import { unblock } from './unblock.js'
 
-const commands: readonly Command[] = [demo, doctorCommand, check, run, stats, flows, unblock, benchCommand]
+const commands: readonly Command[] = [demo, doctorCommand, check, run, stats, flows, explain, unblock, benchCommand]
 
 async function main(args: readonly string[]): Promise<Exit> {
   const [first, ...rest] = args

@@ -1,11 +1,23 @@
-import type { EventMap, ExchangeRecord, FlatProxyEvent, Flow, FlowFilter, MemoryPort, Stats } from '../api.js'
+import type {
+  EventMap,
+  ExchangeRecord,
+  Explanation,
+  FlatProxyEvent,
+  Flow,
+  FlowFilter,
+  MemoryPort,
+  Stats,
+  Tuple,
+} from '../api.js'
 import { FlatProxyError } from '../errors.js'
 import type { Planned, Planner } from '../mesh/plan.js'
 import { loadAddon, nativeError, type Addon, type EngineOptions, type NativeEngine, type Signal } from '../native.js'
 import { EventHub } from './event-hub.js'
+import { explanationOf } from './explain.js'
 import { FlowReader, recordFilter } from './flow-record.js'
 import { EnginePort } from './memory-port.js'
 import { endpointText, Names } from './names.js'
+import { packetOf } from './question.js'
 import { StatsReader } from './stats-reader.js'
 
 /** Flows of a page: as many as are read without holding the event loop for a millisecond. */
@@ -113,6 +125,18 @@ export class Engine {
 
   events<T extends keyof EventMap>(types: readonly T[], signal?: AbortSignal) {
     return this.hub.listen(types, signal)
+  }
+
+  async explain(input: Tuple): Promise<Explanation> {
+    this.assertOpen()
+    const { addon, planner, names } = this
+    const packet = packetOf(input, planner.portIds)
+    try {
+      const said = await addon.explain(this.native, packet)
+      return explanationOf(said, { addon, planner, names, input, packet })
+    } catch (error) {
+      throw nativeError(error)
+    }
   }
 
   memoryPort(name: string): MemoryPort {

@@ -16,22 +16,19 @@ import type {
 } from '../api.js'
 import { connectControl } from '../control/client.js'
 import { openControl, type ControlServer } from '../control/server.js'
-import { FlatProxyError, MeshError, UnsupportedError } from '../errors.js'
+import { FlatProxyError } from '../errors.js'
 import { adoptMesh } from '../mesh/adopt.js'
-import { checkMeshSliced } from '../mesh/check.js'
 import type { Duration } from '../mesh/duration.js'
 import { mergeSteps } from '../mesh/patch.js'
 import { Planner } from '../mesh/plan.js'
-import { flows as flowsSchema } from '../mesh/schema/flows.js'
-import { settle } from '../mesh/settle.js'
 import { runSliced } from '../mesh/steps.js'
 import type { Mesh } from '../mesh/types.js'
-import { unsupportedSteps } from '../mesh/unsupported.js'
 import { loadAddon } from '../native.js'
 import { closed, Engine } from './engine.js'
 import { releaseCores, takeCores } from './lanes.js'
 import { notBuilt } from './not-built.js'
 import { checkDrain, checkEventTypes, checkFunctions, checkOptions, checkStart } from './options.js'
+import { checkRunnable, flowCapacityOf } from './runnable.js'
 
 const applyChannel = channel('flatproxy:apply')
 
@@ -148,9 +145,14 @@ export class FlatProxy implements View {
     return this.engine.memoryPort(name)
   }
 
-  /** Not built yet: rejects with `ERR_FLATPROXY_UNSUPPORTED`. */
-  async explain(_input: Tuple | { on: string; frame: Uint8Array }): Promise<Explanation> {
-    throw notBuilt('explain')
+  /**
+   * What would happen to a packet now; nothing changes by it. One that belongs to a flow that runs goes its way.
+   *
+   * @throws `ERR_FLATPROXY_ARGUMENT` for a packet that cannot be; `ERR_FLATPROXY_UNSUPPORTED` for a frame, and for
+   *   `protocol: 'roce'`
+   */
+  async explain(input: Tuple | { on: string; frame: Uint8Array }): Promise<Explanation> {
+    return this.engine.explain(input as Tuple)
   }
 
   /** Not built yet: rejects with `ERR_FLATPROXY_UNSUPPORTED`. */
@@ -223,7 +225,7 @@ export class FlatProxy implements View {
   }: StartOptions<S, H, K>): Promise<void> {
     const options = { signal: this.signal }
     const mesh = await adoptMesh(given, undefined, options)
-    await this.check(mesh, options)
+    await checkRunnable(mesh, undefined, options)
     checkFunctions(functions)
     loadAddon()
     const cores = takeCores(lanes)
@@ -265,7 +267,7 @@ export class FlatProxy implements View {
           `generation ${this.generation} is in force, not ${ifGeneration}`,
         )
       const mesh = await next()
-      await this.check(mesh, options)
+      await checkRunnable(mesh, this.planner.mesh, options)
       checkFunctions(options)
       const applied = await this.putInForce(mesh, options)
       applyChannel.publish({ proxy: this, applied })
@@ -291,21 +293,6 @@ export class FlatProxy implements View {
     }
   }
 
-  private async check(mesh: Mesh, options: { signal?: AbortSignal | undefined }): Promise<void> {
-    const before = this.planner.mesh
-    const problems = await checkMeshSliced(mesh, before, options)
-    if (problems.length > 0) throw new MeshError(problems)
-    const refused = await runSliced(unsupportedSteps(mesh, before), options)
-    if (before && flowCapacityOf(mesh) !== flowCapacityOf(before))
-      refused.push({
-        path: ['flows', 'capacity'],
-        message: 'the capacity of a running proxy cannot be changed',
-        expected: String(flowCapacityOf(before)),
-        hint: 'start another proxy with it',
-      })
-    if (refused.length > 0) throw new UnsupportedError(refused)
-  }
-
   private async shut(drain: number, cut: Promise<void>): Promise<void> {
     this.signal?.removeEventListener('abort', this.abort)
     await this.tail
@@ -324,9 +311,4 @@ export class FlatProxy implements View {
   private assertOpen(): void {
     if (this.closing) throw closed('the proxy is closed')
   }
-}
-
-/** Flows of a lane. */
-function flowCapacityOf(mesh: Mesh): number {
-  return (settle(flowsSchema, mesh.flows ?? {}) as { capacity: number }).capacity
 }

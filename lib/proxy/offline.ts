@@ -1,10 +1,47 @@
 import type { Explanation, Replayed, ReplayOptions, Tuple } from '../api.js'
+import { adoptMesh } from '../mesh/adopt.js'
+import { Planner } from '../mesh/plan.js'
 import type { Mesh } from '../mesh/types.js'
+import { loadAddon, nativeError } from '../native.js'
+import type { Words } from './explain-words.js'
+import { explanationOf } from './explain.js'
+import { Names } from './names.js'
 import { notBuilt } from './not-built.js'
+import { packetOf } from './question.js'
+import { checkRunnable } from './runnable.js'
 
-/** What would happen to a packet. Not built yet: rejects with `ERR_FLATPROXY_UNSUPPORTED`. */
-export async function explain(_mesh: Mesh, _input: Tuple): Promise<Explanation> {
-  throw notBuilt('explain')
+/**
+ * What would happen to the first packet of a flow (a TCP SYN, a UDP datagram, an ICMP echo request) in a proxy that has
+ * just been started with the mesh. Needs no privilege; no port is opened. See {@link View.explain} for what is said.
+ *
+ * @throws {@link MeshError}, {@link UnsupportedError} as `start` does; `ERR_FLATPROXY_ARGUMENT` for a packet that cannot
+ *   be; `ERR_FLATPROXY_UNSUPPORTED` for `protocol: 'roce'`; `ERR_FLATPROXY_PLATFORM` or `ERR_FLATPROXY_NATIVE` where the
+ *   native part cannot run
+ */
+export async function explain(mesh: Mesh, input: Tuple): Promise<Explanation> {
+  const adopted = await adoptMesh(mesh, undefined, {})
+  await checkRunnable(adopted, undefined)
+  const addon = loadAddon()
+  const planner = new Planner()
+  const { chunks } = await planner.plan(adopted)
+  planner.commit()
+  const packet = packetOf(input, planner.portIds)
+  try {
+    const said = await addon.explainPlan(chunks, packet)
+    const beforehand = unknownAddresses(adopted)
+    return explanationOf(said, { addon, planner, names: new Names(planner), input, packet, beforehand })
+  } catch (error) {
+    throw nativeError(error)
+  }
+}
+
+/** Ports whose own addresses are found when they are opened. */
+function unknownAddresses(mesh: Mesh): Words[] {
+  return Object.entries(mesh.ports).flatMap(([name, port]) =>
+    port.type === 'iface' && port.own === undefined && port.joined === undefined
+      ? [['port', name, 'not known', `its own addresses are those of ${port.interface}, which is not opened`] as const]
+      : [],
+  )
 }
 
 /** Runs captures through a mesh. Not built yet: rejects with `ERR_FLATPROXY_UNSUPPORTED`. */

@@ -2,12 +2,14 @@
 
 #include "addon/eal.h"
 #include "addon/engine_api.h"
+#include "addon/explain_api.h"
 #include "addon/regex_api.h"
 #include "addon/unblock.h"
 
 static Napi::Object init_addon(Napi::Env env, Napi::Object exports) {
   flatproxy::export_eal(env, exports);
   flatproxy::export_engine(env, exports);
+  flatproxy::export_explain(env, exports);
   flatproxy::export_regex(env, exports);
   flatproxy::export_unblock(env, exports);
   return exports;

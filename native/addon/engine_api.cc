@@ -7,23 +7,13 @@
 #include "addon/engine_handle.h"
 #include "addon/js_error.h"
 #include "addon/js_frames.h"
+#include "addon/js_plan.h"
 #include "addon/js_signal.h"
 #include "addon/js_stats.h"
 #include "packet/reason.h"
 
 namespace flatproxy {
 namespace {
-
-/// A plan comes in pieces.
-std::string plan_of(const Napi::Value& value) {
-  const auto chunks = value.As<Napi::Array>();
-  std::string plan;
-  for (uint32_t i = 0; i < chunks.Length(); ++i) {
-    const auto chunk = chunks.Get(i).As<Napi::Uint8Array>();
-    plan.append(reinterpret_cast<const char*>(chunk.Data()), chunk.ByteLength());
-  }
-  return plan;
-}
 
 EngineOptions options_of(const Napi::Value& value) {
   const auto object = value.As<Napi::Object>();

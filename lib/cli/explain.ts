@@ -1,0 +1,78 @@
+import type { Explanation, Tuple } from '../api.js'
+import { connectControl } from '../control/client.js'
+import { loadMesh } from '../mesh/yaml.js'
+import { explain as explainOffline } from '../proxy/offline.js'
+import { oneOf, paint, print, type Command, type Values } from './command.js'
+import { controlHelp, controlOption, controlPath } from './control-path.js'
+import { UsageError } from './exit.js'
+import { table } from './table.js'
+
+const protocols = ['tcp', 'udp', 'icmp'] as const
+
+export const explain: Command = {
+  name: 'explain',
+  usage: 'explain [MESH] --on PORT --protocol NAME --from ADDR:PORT --to ADDR:PORT [--control PATH] [--json]',
+  summary: 'what becomes of a packet, step by step, and why',
+  help: `Says what becomes of the first packet of a flow, and why: which port, source check, service, endpoint, policy and
+exit. With MESH in a proxy that has just been started with it: nothing is opened, and no privilege is needed. Without MESH
+in the proxy that runs, as its flows and endpoints are now; nothing changes by it.
+
+Options
+  --on PORT        the port of the mesh that the packet comes in by; host: from the node itself
+  --protocol NAME  tcp, udp or icmp. Default: tcp
+  --from ADDR:PORT its source; an IPv6 address in brackets; of icmp the address alone
+  --to ADDR:PORT   its destination, likewise
+${controlHelp}
+  --json           as JSON
+
+Examples
+  flatproxy explain mesh.yaml --on uplink --from 203.0.113.9:40000 --to 10.96.0.10:80
+  flatproxy explain --on uplink --protocol icmp --from 203.0.113.9 --to 10.0.1.11
+
+Exit codes: 0 whatever becomes of the packet, 3 the mesh has problems, 5 no proxy answers at the control socket.`,
+  options: {
+    ...controlOption,
+    ...Object.fromEntries(['on', 'protocol', 'from', 'to'].map((name) => [name, { type: 'string' as const }])),
+    json: { type: 'boolean' },
+  },
+  positionals: [0, 1],
+  async run(values, [file]) {
+    const input = tupleOf(values)
+    const explanation = file === undefined ? await explainLive(values, input) : await explainFile(file, values, input)
+    if (values['json']) print(JSON.stringify(explanation))
+    else printSteps(explanation)
+    return 'ok'
+  },
+}
+
+function tupleOf(values: Values): Tuple {
+  const [on, from, to] = ['on', 'from', 'to'].map((name) => {
+    const value = values[name]
+    if (typeof value !== 'string') throw new UsageError(`--${name} is missing`, 'explain')
+    return value
+  })
+  return { on: on!, protocol: oneOf(values, 'protocol', protocols, 'explain') ?? 'tcp', from: from!, to: to! }
+}
+
+async function explainFile(file: string, values: Values, input: Tuple): Promise<Explanation> {
+  if (values['control'] !== undefined) throw new UsageError('either MESH or --control is given, not both', 'explain')
+  return explainOffline(await loadMesh(file), input)
+}
+
+async function explainLive(values: Values, input: Tuple): Promise<Explanation> {
+  await using view = await connectControl(controlPath(values))
+  return await view.explain(input)
+}
+
+/** What is decided first, then how. */
+function printSteps(explanation: Explanation): void {
+  const passes = explanation.verdict === 'forward' || explanation.verdict === 'terminate'
+  const [head] = explanation.toString().split('\n')
+  const [titles, ...rows] = table(explanation.steps, [
+    { head: 'STEP', cell: ({ stage }) => stage },
+    { head: 'OF', cell: ({ object }) => object },
+    { head: 'OUTCOME', cell: ({ outcome }) => outcome },
+    { head: 'WHY', cell: ({ why }) => why },
+  ])
+  print((passes ? paint.green : paint.red)(head!), '', paint.bold(titles!), ...rows)
+}
