@@ -39,6 +39,7 @@ class RandomMesh {
     options.ports = 4;
     options.lanes = 1 + below(2);
     options.joined = below(5) == 0;
+    options.node = !options.joined && below(3) == 0;
     const bool policies = below(2) == 0;
     const bool track = policies || below(3) != 0;
     options.flows = std::string(track ? R"("track":"all",)" : R"("track":"services",)") +
@@ -66,13 +67,14 @@ class RandomMesh {
  private:
   FirstPacket new_packet() {
     FirstPacket packet;
-    packet.port = static_cast<uint16_t>(below(4));
+    packet.port = static_cast<uint16_t>(below(options.node ? 5 : 4));
     const bool v6 = below(5) == 0;
     const uint8_t icmp = v6 ? wire::protocol::kIcmp6 : wire::protocol::kIcmp;
     Tuple& tuple = packet.tuple;
     tuple.protocol = one_of<uint8_t>({kTcp, kTcp, kUdp, kUdp, icmp});
     tuple.family = v6 ? 6 : 4;
     tuple.source = *wire::Address::parse(v6 ? source_v6(packet.port) : source(packet.port));
+    if (packet.port == 4) packet.port = host_side(0);
     tuple.destination = *wire::Address::parse(v6 ? destination_v6() : destination());
     tuple.source_port = one_of<uint16_t>({8080, 8080, 40000, 40001, 40002, static_cast<uint16_t>(below(65536))});
     tuple.destination_port = one_of<uint16_t>({80, 80, 80, 8080, 22, 443});
@@ -88,7 +90,8 @@ class RandomMesh {
   void write_workloads() {
     std::string list, routes;
     for (uint32_t id = 0, count = below(6); id < count; ++id) {
-      const std::string port = text(options.joined ? 2 + below(2) : below(4));  // joined ports have no addresses
+      // Joined ports have no addresses.
+      const std::string port = text(options.joined ? 2 + below(2) : below(options.node ? 5 : 4));
       const std::string v4 = "10.0." + (below(4) == 0 ? "77" : port) + "." + text(10 + id);
       const std::string v6 = "fd00:0:0:" + port + "::" + text(10 + id);
       list += std::string(id == 0 ? "" : ",") + R"({"id":)" + text(id) + R"(,"name":"w","port":)" + port +
@@ -271,7 +274,8 @@ void ExplainProperty::compare_one(World& world, RandomMesh& mesh) {
   if (packet.tuple.protocol == kTcp && (step_of(said, Step::flow) || step_of(said, Step::connection))) return;
   std::map<Reason, uint64_t> before;
   for (size_t i = 0; i < kReasons; ++i) before[static_cast<Reason>(i)] = world.count(static_cast<Reason>(i));
-  world.send(packet.port, frame_of(packet.tuple), mesh.below(mesh.options.lanes));
+  const auto outside = [](uint16_t port) { return port == host_side(0) ? 4u : port; };
+  world.send(outside(packet.port), frame_of(packet.tuple), mesh.below(mesh.options.lanes));
   std::string got;
   for (const auto& [reason, count] : before) {
     if (!is_of_us(reason) && world.count(reason) != count) got += std::string(info(reason).name) + " ";
@@ -285,16 +289,16 @@ void ExplainProperty::compare_one(World& world, RandomMesh& mesh) {
       << expected_text(world.snapshot(), packet, said);
   const Verdict verdict = info(said.reason).verdict;
   const bool leaves = verdict == Verdict::forward;
-  for (uint16_t port = 0; port < 4; ++port) {
+  for (unsigned port = 0; port < (mesh.options.node ? 5 : 4); ++port) {
     const auto out = world.take(port);
-    if (leaves && port == said.exit) {
+    if (leaves && port == outside(said.exit)) {
       const std::string expected = expected_text(world.snapshot(), packet, said);
       ASSERT_EQ(out.size(), 1u) << expected << ": " << steps;
       // Of a flow that runs, its translation is what was found when it opened.
       if (!step_of(said, Step::flow)) {
         ASSERT_EQ(out[0].substr(0, expected.size()), expected) << steps;
       }
-    } else if (verdict != Verdict::terminate && (leaves || port != packet.port)) {
+    } else if (verdict != Verdict::terminate && (leaves || port != outside(packet.port))) {
       ASSERT_EQ(out.size(), 0u) << steps;
     }
   }

@@ -78,6 +78,7 @@ std::string Plan::text(uint64_t generation, bool whole) const {
     connected += std::string(connected.empty() ? "" : ",") + "{\"to\":\"10.0." + n + ".0/24\",\"port\":" + id +
                  "},{\"to\":\"fd00:0:0:" + n + "::/64\",\"port\":" + id + "}";
   }
+  if (node) text += ",{\"id\":" + std::to_string(ports) + R"(,"name":"host","own":[],"config":{"type":"host"}})";
   if (routes.size() > 2) connected += (connected.empty() ? "" : ",") + routes.substr(1, routes.size() - 2);
   text += "],\"routes\":[" + connected + "],\"workloads\":" + workloads + ",\"services\":{\"set\":" + services +
           ",\"removed\":[]},\"listeners\":" + listeners + ",\"httpRoutes\":" + http_routes +

@@ -22,6 +22,7 @@ struct Plan {
   unsigned host = 1;
   bool joined = false;  ///< the first two ports with each other; they have no addresses then
   std::string http_routes = "[]";
+  bool node = false;  ///< the node's own stack is a port, behind the others
   std::string workloads = "[]";
   std::string policies = R"({"default":"allow","selectors":[],"rules":[]})";
 

@@ -39,11 +39,12 @@ World::World(Options options)
     : options_(std::move(options)),
       plan_{options_.ports,     options_.routes,       options_.services, options_.flows,  options_.capacity,
             options_.listeners, options_.first_subnet, options_.host,     options_.joined, options_.http_routes},
-      came_(options_.ports) {
-  ports_.resize(options_.ports);
+      ports_(options_.ports + (options_.node ? 1 : 0)),
+      came_(ports_.size()) {
   shared_ = std::make_unique<LaneShared>(options_.lanes, options_.capacity * options_.lanes, hash_key(options_.seed),
                                          std::mt19937_64(options_.seed));
   const auto open = [this](uint16_t id, const std::string& name, const std::string&) { return open_port(id, name); };
+  plan_.node = options_.node;
   plan_.workloads = options_.workloads;
   if (!options_.policies.empty()) plan_.policies = options_.policies;
   snapshot_ = build_snapshot(plan_.text(1, true), nullptr, open);
@@ -53,7 +54,17 @@ World::World(Options options)
   }
 }
 
-std::shared_ptr<Port> World::open_port(uint16_t id, const std::string& name) {
+std::shared_ptr<MemoryPort> World::open_node() {
+  PortInfo info;
+  info.name = "node";
+  info.mac = own_mac(options_.first_subnet * 100 + options_.ports);
+  info.offloads = {true, true, true};
+  info.takes_any_mac = true;
+  info.only_peer = peer_mac(options_.ports);
+  return std::make_shared<MemoryPort>(info, options_.lanes, MemoryOptions{.ring_size = 4096, .same_thread = true});
+}
+
+OpenedPort World::open_port(uint16_t id, const std::string& name) {
   PortInfo info;
   info.id = id;
   info.name = name;
@@ -62,6 +73,11 @@ std::shared_ptr<Port> World::open_port(uint16_t id, const std::string& name) {
   ports_[id] =
       std::make_shared<MemoryPort>(info, options_.lanes, MemoryOptions{.ring_size = 4096, .same_thread = true});
   if (options_.claims) return std::make_shared<ClaimingPort>(ports_[id], claims_);
+  if (options_.node && id == 0) {
+    OpenedPort opened(ports_[id]);
+    opened.host = ports_[options_.ports] = open_node();
+    return opened;
+  }
   if (!options_.faults) return ports_[id];
   Faults faults = *options_.faults;
   faults.seed += id;
@@ -69,7 +85,7 @@ std::shared_ptr<Port> World::open_port(uint16_t id, const std::string& name) {
 }
 
 World::~World() {
-  for (unsigned port = 0; port < options_.ports; ++port) take_frames(port);
+  for (unsigned port = 0; port < ports_.size(); ++port) take_frames(port);
   lanes_.clear();
   snapshot_.reset();  // fault ports hold frames of the lanes' pools
   for (Segment* frame : handed_out_) release(frame);
@@ -112,7 +128,7 @@ void World::pass_until_quiet() {
 bool World::pass() {
   bool moved = false;
   for (auto& lane : lanes_) moved |= lane->iterate(now_ += 1000);
-  for (unsigned port = 0; port < options_.ports; ++port) moved |= collect(port);
+  for (unsigned port = 0; port < ports_.size(); ++port) moved |= collect(port);
   return moved;
 }
 

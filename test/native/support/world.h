@@ -40,7 +40,9 @@ class World {
     uint64_t seed = 11;
     std::optional<Faults> faults{};  ///< of every port
     bool joined = false;             ///< the first two ports with each other
-    bool claims = false;             ///< ports take only the replies that they were told of, as it were
+    /// The node's own stack is behind the first port, as if it were an interface; the World's last port is its side.
+    bool node = false;
+    bool claims = false;  ///< ports take only the replies that they were told of, as it were
   };
   explicit World(Options options);
   ~World();
@@ -81,7 +83,8 @@ class World {
  private:
   void pass_until_quiet();
   void adopt_plan();
-  std::shared_ptr<Port> open_port(uint16_t id, const std::string& name);
+  OpenedPort open_port(uint16_t id, const std::string& name);
+  std::shared_ptr<MemoryPort> open_node();
   bool collect(unsigned port);
 
   Options options_;
