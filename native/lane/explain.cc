@@ -123,7 +123,7 @@ Explanation Explainer::first(const LaneView& lane) {
     const bool translated = opening.service != nullptr && opening.direction == kOriginal;
     // The endpoint is told by its index until here.
     const auto& to = translated ? opening.service->endpoints[e_.endpoint].address : tuple_.destination;
-    leave(to, opening.direction, packet_.port);
+    leave(to, opening.direction, client_port(s_, opening, packet_.port));
   }
   if (e_.endpoint != Explanation::kNone) e_.endpoint = opening.service->endpoints[e_.endpoint].id;
   return std::move(e_);
@@ -260,9 +260,9 @@ bool Explainer::judge(const PolicyKey& key) {
   return judgement.passes();
 }
 
-/// @param ingress the port by which the flow's first packet came
+/// @param ingress the port that the flow's client is behind
 bool Explainer::leave(const wire::Address& destination, Direction direction, uint16_t ingress) {
-  if (direction == kReply && is_host_side(ingress)) {
+  if (direction == kReply && ingress != kNoPort && is_host_side(ingress)) {
     if (s_.port(ingress) == nullptr) return end(Reason::port_down, Step::back_to_node, ingress);
     e_.exit = ingress;
     tell(Step::back_to_node, ingress);

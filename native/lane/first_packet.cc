@@ -36,6 +36,13 @@ Opening opening_for(const Snapshot& snapshot, const Tuple& tuple, const LaneBala
   return opening;
 }
 
+uint16_t client_port(const Snapshot& snapshot, const Opening& opening, uint16_t arrival) {
+  if (opening.direction == kOriginal) return arrival;
+  const Route* route = snapshot.routes->lookup(opening.original.source);
+  if (route == nullptr) return kNoPort;
+  return route->port == snapshot.node_port ? snapshot.node_side(arrival) : route->port;
+}
+
 /// The ports of ICMP are an echo's identifier, which no policy speaks of.
 PolicyKey policy_key(const Tuple& original, const wire::Address& endpoint, uint16_t port) {
   const bool icmp = original.protocol == wire::protocol::kIcmp || original.protocol == wire::protocol::kIcmp6;

@@ -24,6 +24,10 @@ struct Opening {
 /// `hash` is for the caller to fill in.
 Opening opening_for(const Snapshot& snapshot, const Tuple& tuple, const LaneBalance& balance);
 
+/// The port that the client of a flow is behind: the one by which its first packet came, or, where that is a reply, the
+/// one that leads to its receiver; kNoPort: none does.
+uint16_t client_port(const Snapshot& snapshot, const Opening& opening, uint16_t arrival);
+
 /// By which an endpoint is picked.
 inline uint64_t balance_hash(const Service& service, const Tuple& original) {
   return service.source_affinity ? address_hash(original.source, kBalanceKey) : flow_hash(original, kBalanceKey);

@@ -21,6 +21,7 @@ FlowId FlowStage::open(const Opening& opening, Segment* frame) {
   }
   // Judged under this snapshot: see forward_anew().
   FlowHot& flow = conntrack_.table().hot(id);
+  flow.ingress = client_port(*snapshot_, opening, frame->port);
   flow.exit_epoch = gateway_.epoch();
   flow.exit[kOriginal] = flow.exit[kReply] = Gateway::kNoExit;
   report(FlowEventKind::opened, id);

@@ -174,7 +174,7 @@ void FlowStage::forward_anew(FlowMatch match, Segment* frame, Reason reason) {
 /// What the node's own stack has asked comes back to it the way that it came from.
 uint16_t FlowStage::exit_for(FlowMatch match, const Segment* frame, Reason& why) {
   const uint16_t ingress = conntrack_.table().hot(match.id).ingress;
-  if (match.direction == kReply && is_host_side(ingress)) {
+  if (match.direction == kReply && ingress != kNoPort && is_host_side(ingress)) {
     why = Reason::port_down;
     return gateway_.exit_to_node(ingress);
   }

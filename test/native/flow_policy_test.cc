@@ -237,5 +237,29 @@ TEST(FlowPolicy, AFlowIsShownWithThePolicyThatAllowsItAtPresent) {
   EXPECT_EQ(allowed_by(world), FlowRecord::kNone) << "its next packet cuts it";
 }
 
+TEST(Spoofing, AlsoWhereAReplyWasMetInMidStream) {
+  World::Options options = with("");
+  options.services = test::service_json({kWeb});
+  World world(options);
+  world.send(1, tcp(kWeb, 8080, kClient, 1000, "A", 501, 101));
+  EXPECT_EQ(world.take(0), Texts{"10.9.9.9:80>10.0.0.2:1000 tcp A ttl=63"});
+  world.send(1, tcp(kClient, 1000, "10.9.9.9", 80, "A", 101, 501));
+  EXPECT_EQ(world.count(Reason::spoofed_source), 1u) << "the flow is the client's, not the endpoint's";
+  world.send(0, tcp(kClient, 1000, "10.9.9.9", 80, "A", 101, 501));
+  EXPECT_EQ(world.take(1), Texts{"10.0.0.2:1000>10.0.1.5:8080 tcp A ttl=63"});
+}
+
+TEST(FlowPolicy, TheNodesReplyThatIsMetInMidStreamGoesToItsClient) {
+  World::Options options;
+  options.node = true;
+  options.workloads = R"([{"id":0,"name":"web","port":2,"addresses":["10.5.0.1"]}])";
+  options.routes = R"([{"to":"10.5.0.1/32","port":2}])";
+  options.services = test::service_json({"10.5.0.1"});
+  World world(options);
+  world.send(2, tcp("10.5.0.1", 8080, "10.0.1.2", 1000, "A", 501, 101));
+  EXPECT_EQ(world.take(2), Texts());
+  EXPECT_EQ(world.take(1), Texts{"10.9.9.9:80>10.0.1.2:1000 tcp A ttl=63"});
+}
+
 }  // namespace
 }  // namespace flatproxy
