@@ -48,8 +48,8 @@ const policies = (direction: 'egress' | 'ingress', who: 'sender' | 'receiver') =
   } satisfies Record<string, (told: Told, step: NativeStep) => Words>
 }
 
-/** By the addon's names of steps. */
-const words: Readonly<Record<string, (told: Told, step: NativeStep) => Words>> = {
+/** By the addon's names of steps, of which there are no others. */
+export const words: Readonly<Record<string, (told: Told, step: NativeStep) => Words>> = {
   joined: (told, { id }) => [
     'joined',
     portName(told, id),
@@ -143,5 +143,5 @@ const words: Readonly<Record<string, (told: Told, step: NativeStep) => Words>> =
 
 /** A step of the addon's in words. */
 export function inWords(told: Told, step: NativeStep): Words {
-  return words[step.step]?.(told, step) ?? [step.step, step.at, '', '']
+  return words[step.step]!(told, step)
 }

@@ -16,6 +16,7 @@ import {
   type Mesh,
   type Tuple,
 } from '#lib/index.js'
+import { words } from '#lib/proxy/explain-words.js'
 import { Host } from './host.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'flatproxy-explain-'))
@@ -204,6 +205,15 @@ describe('explain(mesh)', () => {
     await assert.rejects(explain({ ports: { a: { type: 'nope' } } } as never, tuple()), MeshError)
     const log = { ...shop, policies: [{ name: 'p', action: 'log' }] } as unknown as Mesh
     await assert.rejects(explain(log, tuple()), UnsupportedError)
+  })
+})
+
+describe('the words of explain()', () => {
+  it('are there for every step', () => {
+    const [, list] = /kNames\[\] = \{([^}]*)\}/.exec(readFileSync('native/lane/explain.cc', 'utf8'))!
+    const names = [...list!.matchAll(/"(\w+)"/g)].map(([, name]) => name!)
+    assert.ok(names.length > 30)
+    assert.deepEqual(Object.keys(words).sort(), names.sort())
   })
 })
 
