@@ -336,6 +336,38 @@ FirstPacket tcp(uint16_t port, const char* from, const char* to, uint16_t to_por
   return {port, {*wire::Address::parse(from), *wire::Address::parse(to), 40000, to_port, kTcp, 4}};
 }
 
+TEST(ExplainLive, AConnectionThatEndsHereIsKnownAsOne) {
+  World::Options options;
+  options.listeners = test::intercept_json("10.0.1.0/24", 80);
+  World world(options);
+  const FirstPacket packet = tcp(0, "10.0.0.9", "10.0.1.9", 80);
+  EXPECT_TRUE(step_of(ask(world, 1, packet), Step::listener));
+  world.send(0, frame_of(packet.tuple));
+  world.apply("[]");
+  const Explanation said = ask(world, 1, packet);
+  EXPECT_EQ(said.reason, Reason::tcp_terminated);
+  EXPECT_TRUE(step_of(said, Step::connection)) << "the listener is gone";
+}
+
+TEST(ExplainLive, AFlowThatRunsIsJudgedByThePoliciesInForce) {
+  World world({});
+  const FirstPacket packet = tcp(0, "10.0.0.9", "10.0.1.9", 80);
+  world.send(0, frame_of(packet.tuple));
+  EXPECT_EQ(ask(world, 1, packet).exit, 1u);
+  EXPECT_EQ(ask(world, 1, {1, packet.tuple.reversed()}).exit, 0u) << "and its answers";
+  world.apply_policies(
+      R"({"default":"allow","selectors":[{"cidrs":["10.0.1.9"],"except":[]}],"rules":[{"name":"p","direction":"ingress",)"
+      R"("subject":[0],"peer":null,"ports":null,"action":"deny"}]})");
+  for (const FirstPacket& either : {packet, FirstPacket{1, packet.tuple.reversed()}}) {
+    const Explanation said = ask(world, 1, either);
+    EXPECT_TRUE(step_of(said, Step::flow));
+    EXPECT_EQ(said.reason, Reason::policy_denied);
+    EXPECT_EQ(said.policy, 0u);
+  }
+  world.send(0, frame_of(packet.tuple));
+  EXPECT_EQ(world.count(Reason::policy_denied), 1u);
+}
+
 TEST(ExplainPlan, OpensNoPort) {
   test::PlanText plan;
   plan.ports = R"([{"id":0,"name":"a","own":null,"config":{"type":"iface","interface":"none0",)"
