@@ -84,8 +84,8 @@ PolicyKey FlowStage::key_of_flow(FlowId id) const {
   const FlowTable& table = conntrack_.table();
   const FlowHot& flow = table.hot(id);
   const Tuple original = table.original(id);
-  if ((flow.flags & kFlowTranslated) != 0) return key_of(original, table.nat_address(id), flow.nat_port);
-  return key_of(original, original.destination, original.destination_port);
+  if ((flow.flags & kFlowTranslated) != 0) return policy_key(original, table.nat_address(id), flow.nat_port);
+  return policy_key(original, original.destination, original.destination_port);
 }
 
 /// Which policy allows a flow at present, by its place; FlowRecord::kNone: none does, or it is denied.
