@@ -106,6 +106,12 @@ class RandomMesh {
     options.routes = "[" + routes + "]";
   }
 
+  /// The address of one of them.
+  const std::string& workload(bool v6) {
+    const auto& [v4_address, v6_address] = workloads_[below(static_cast<uint32_t>(workloads_.size()))];
+    return v6 ? v6_address : v4_address;
+  }
+
   void write_services() {
     std::string list;
     uint32_t endpoint_id = 0;
@@ -114,12 +120,10 @@ class RandomMesh {
       const bool empty = below(6) == 0;
       for (uint32_t i = empty ? 0 : 1 + below(4); i > 0; --i) {
         const bool known = !workloads_.empty() && below(2) == 0;
-        const auto& workload = workloads_[known ? below(static_cast<uint32_t>(workloads_.size())) : 0];
         const bool v6 = below(4) == 0;
         const std::string stranger = v6 ? "fd00:0:0:1::" + text(30 + i) : "10.0." + text(below(4)) + "." + text(30 + i);
         endpoints += std::string(endpoints.empty() ? "" : ",") +
-                     test::endpoint(endpoint_id++, known ? (v6 ? workload.second : workload.first) : stranger, 8080,
-                                    below(4), below(6) == 0);
+                     test::endpoint(endpoint_id++, known ? workload(v6) : stranger, 8080, below(4), below(6) == 0);
       }
       std::string service = test::service(services, "10.9.0." + text(services), endpoints);
       replace(service, R"(["10.9.0.)" + text(services) + R"("])",
