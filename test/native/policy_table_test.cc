@@ -168,7 +168,9 @@ class RandomPolicies {
  public:
   explicit RandomPolicies(uint32_t seed) : random_(seed) {}
 
-  PolicySet set() {
+  PolicySet set() { return set_of(below(9) == 0 ? 60 + below(200) : below(12)); }
+
+  PolicySet set_of(uint32_t count) {
     PolicySet set;
     set.deny_by_default = below(4) == 0;
     set.selectors.resize(1 + below(12));
@@ -177,7 +179,7 @@ class RandomPolicies {
       for (uint32_t i = below(3); i > 0; --i) selector.except.push_back(prefix());
     }
     const auto selectors = static_cast<uint32_t>(set.selectors.size());
-    set.policies.resize(below(9) == 0 ? 60 + below(200) : below(12));
+    set.policies.resize(count);
     for (Policy& each : set.policies) {
       each.direction = below(2) == 0 ? PolicyDirection::ingress : PolicyDirection::egress;
       each.action = one_of({PolicyAction::allow, PolicyAction::allow, PolicyAction::deny, PolicyAction::reject});
@@ -194,8 +196,9 @@ class RandomPolicies {
     return {address(), address(), protocol, one_of<uint16_t>({0, 1, 79, 80, 81, 89, 90, 91, 8080, 65535})};
   }
 
- private:
   uint32_t below(uint32_t n) { return static_cast<uint32_t>(random_() % n); }
+
+ private:
   template <typename T>
   T one_of(std::initializer_list<T> values) {
     return values.begin()[below(static_cast<uint32_t>(values.size()))];
@@ -237,6 +240,26 @@ TEST(PolicyTable, AgreesWithTheReferenceOnRandomPoliciesAndFlows) {
   }
   EXPECT_GT(passed, 200'000u);
   EXPECT_LT(passed, 1'000'000u);
+}
+
+// Beyond 4,096 policies a row's summary is of several words.
+TEST(PolicyTable, AgreesWithTheReferenceAboutThousandsOfPolicies) {
+  for (uint32_t seed = 0; seed < 8; ++seed) {
+    RandomPolicies random(seed);
+    PolicySet set = random.set_of(12'000);
+    // Few fit, and those stand anywhere.
+    for (Policy& each : set.policies) {
+      if (each.peer) each.peer->resize(std::min<size_t>(each.peer->size(), 1));
+      if (random.below(400) != 0) each.ports = {{132, 1, 2}};
+    }
+    const PolicyTable table(set);
+    for (int i = 0; i < 300; ++i) {
+      const PolicyKey key = random.key();
+      const Judgement expected = test::judge_plainly(set, key);
+      ASSERT_EQ(table.judge(key).reason, expected.reason) << "seed " << seed << ", flow " << i;
+      ASSERT_EQ(table.judge(key).policy, expected.policy) << "seed " << seed << ", flow " << i;
+    }
+  }
 }
 
 }  // namespace
