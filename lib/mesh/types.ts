@@ -102,7 +102,7 @@ export interface Shape<
   readonly routes?: readonly Route<NoInfer<S>, NoInfer<L>, H, K>[]
   /** Which flows may pass. */
   readonly policies?: readonly Policy<NoInfer<W>>[]
-  /** What becomes of flows that no policy judges. Default: 'allow'. */
+  /** What becomes of flows that no policy allows or denies. Default: 'allow'. */
   readonly policyDefault?: 'allow' | 'deny'
   /** A line for each exchange of the listeners of protocol http. */
   readonly accessLog?: AccessLog

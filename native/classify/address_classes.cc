@@ -54,8 +54,8 @@ std::vector<Area> areas_of(const std::vector<Selector>& selectors, bool v4) {
 
 AddressClasses::AddressClasses(const std::vector<Selector>& selectors) {
   std::map<Sorted, uint32_t> known{{{}, kNone}};
+  std::vector<PrefixMap::Entry> entries;
   for (const bool v4 : {true, false}) {
-    std::vector<std::pair<wire::Prefix, uint32_t>> cells;
     std::vector<Area> around;  // from the widest to the narrowest that contains the present one
     for (Area& area : areas_of(selectors, v4)) {
       while (!around.empty() && !around.back().prefix.contains(area.prefix.address)) around.pop_back();
@@ -64,26 +64,13 @@ AddressClasses::AddressClasses(const std::vector<Selector>& selectors) {
         area.except = united(area.except, around.back().except);
       }
       const auto next = static_cast<uint32_t>(known.size());
-      cells.emplace_back(area.prefix, known.emplace(without(area.within, area.except), next).first->second);
+      entries.emplace_back(area.prefix, known.emplace(without(area.within, area.except), next).first->second);
       around.push_back(std::move(area));
     }
-    enter(std::move(cells), v4);
   }
+  by_prefix_ = PrefixMap(std::move(entries));
   selectors_.resize(known.size());
   for (const auto& [list, id] : known) selectors_[id] = list;
-}
-
-void AddressClasses::enter(std::vector<std::pair<wire::Prefix, uint32_t>> cells, bool v4) {
-  std::stable_sort(cells.begin(), cells.end(),
-                   [](const auto& a, const auto& b) { return a.first.length < b.first.length; });
-  if (!v4) v6_ = RouteHash(cells.size());
-  for (const auto& [prefix, id] : cells) {
-    if (v4) {
-      v4_.insert(prefix.address.v4_bytes(), prefix.length, id + 1);
-    } else {
-      v6_.insert(prefix.address, prefix.length, id + 1);
-    }
-  }
 }
 
 }  // namespace flatproxy

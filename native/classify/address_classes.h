@@ -1,12 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "classify/policy.h"
-#include "l3/route_hash.h"
-#include "l3/route_trie.h"
+#include "l3/prefix_map.h"
 
 namespace flatproxy {
 
@@ -21,19 +19,16 @@ class AddressClasses {
   explicit AddressClasses(const std::vector<Selector>& selectors = {});
 
   uint32_t class_of(const wire::Address& address) const {
-    const uint32_t found = address.is_v4() ? v4_.lookup(address.v4_bytes()) : v6_.lookup(address);
-    return found == 0 ? kNone : found - 1;
+    const uint32_t found = by_prefix_.lookup(address);
+    return found == PrefixMap::kNone ? kNone : found;
   }
   size_t size() const { return selectors_.size(); }
   /// The selectors that a class is in, ascending.
   const std::vector<uint32_t>& selectors_of(uint32_t c) const { return selectors_[c]; }
 
  private:
-  void enter(std::vector<std::pair<wire::Prefix, uint32_t>> cells, bool v4);
-
   std::vector<std::vector<uint32_t>> selectors_;  // by class
-  RouteTrie v4_;                                  // values: the class, plus 1
-  RouteHash v6_;
+  PrefixMap by_prefix_;                           // classes
 };
 
 }  // namespace flatproxy

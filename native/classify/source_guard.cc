@@ -4,16 +4,15 @@
 
 namespace flatproxy {
 
-SourceGuard::SourceGuard(const std::vector<Home>& homes, uint16_t node) : active_(!homes.empty()), v6_(homes.size()) {
+SourceGuard::SourceGuard(const std::vector<Home>& homes, uint16_t node) : active_(!homes.empty()) {
+  std::vector<PrefixMap::Entry> entries;
   for (const auto& [address, port] : homes) {
-    if (port != node) guarded_.resize(std::max<size_t>(guarded_.size(), port + size_t{1}));
-    if (port != node) guarded_[port] = true;
-    if (address.is_v4()) {
-      v4_.insert(address.v4_bytes(), 32, port + 1u);
-    } else {
-      v6_.insert(address, 128, port + 1u);
-    }
+    entries.emplace_back(wire::Prefix::of(address), port);
+    if (port == node) continue;
+    guarded_.resize(std::max<size_t>(guarded_.size(), port + size_t{1}));
+    guarded_[port] = true;
   }
+  homes_ = PrefixMap(std::move(entries));
 }
 
 bool SourceGuard::admits(uint16_t port, const wire::Address& source, const RouteTable& routes) const {

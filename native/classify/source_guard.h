@@ -3,9 +3,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "l3/route_hash.h"
+#include "l3/prefix_map.h"
 #include "l3/route_table.h"
-#include "l3/route_trie.h"
 
 namespace flatproxy {
 
@@ -26,18 +25,15 @@ class SourceGuard {
   /// @param port where the packet came from, host sides as the node's own id
   bool admits(uint16_t port, const wire::Address& source, const RouteTable& routes) const;
   /// The port of the workload that has the address, or kNobodys.
-  uint32_t home_of(const wire::Address& source) const {
-    return (source.is_v4() ? v4_.lookup(source.v4_bytes()) : v6_.lookup(source)) - 1;
-  }
-  static constexpr uint32_t kNobodys = ~0u;
+  uint32_t home_of(const wire::Address& source) const { return homes_.lookup(source); }
+  static constexpr uint32_t kNobodys = PrefixMap::kNone;
   /// Whether workloads are behind the port.
   bool guards(uint16_t port) const { return port < guarded_.size() && guarded_[port]; }
 
  private:
   bool active_;
   std::vector<bool> guarded_;  // by port id
-  RouteTrie v4_;               // values: the port's id, plus 1
-  RouteHash v6_;
+  PrefixMap homes_;            // ids of ports
 };
 
 }  // namespace flatproxy

@@ -72,9 +72,7 @@ Policy read_policy(const PlanValue& value, size_t selectors) {
 }
 
 void add_addresses(const Workload& workload, Selector& selector) {
-  for (const wire::Address& address : workload.addresses) {
-    selector.within.push_back({address, static_cast<uint8_t>(address.is_v4() ? 32 : 128)});
-  }
+  for (const wire::Address& address : workload.addresses) selector.within.push_back(wire::Prefix::of(address));
 }
 
 }  // namespace

@@ -3,8 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "l3/route_hash.h"
-#include "l3/route_trie.h"
+#include "l3/prefix_map.h"
 #include "wire/address.h"
 
 namespace flatproxy {
@@ -25,15 +24,14 @@ class RouteTable {
   explicit RouteTable(std::vector<Route> routes);
   /// The route with the longest prefix that contains the destination; nullptr: none.
   const Route* lookup(const wire::Address& destination) const {
-    const uint32_t value = destination.is_v4() ? v4_.lookup(destination.v4_bytes()) : v6_.lookup(destination);
-    return value == 0 ? nullptr : &routes_[value - 1];
+    const uint32_t place = places_.lookup(destination);
+    return place == PrefixMap::kNone ? nullptr : &routes_[place];
   }
   const std::vector<Route>& routes() const { return routes_; }
 
  private:
   std::vector<Route> routes_;
-  RouteTrie v4_;  // values: index of the route, plus 1
-  RouteHash v6_;
+  PrefixMap places_;  // indices of routes
 };
 
 }  // namespace flatproxy

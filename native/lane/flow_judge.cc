@@ -68,15 +68,19 @@ void FlowStage::find_home_again(FlowId id) {
 /// is gone.
 bool FlowStage::judge_again(FlowMatch match, Segment* frame) {
   find_home_again(match.id);
-  const PolicyTable& policies = *snapshot_->policies;
-  if (policies.empty()) return true;
-  const Judgement judgement = policies.judge(key_of_flow(match.id));
-  if (judgement.passes()) return true;
+  const Reason why = judge_flow(match.id);
+  if (why == Reason::forwarded) return true;
   const bool translated = (conntrack_.table().hot(match.id).flags & kFlowTranslated) != 0;
   if (translated) translate_any(match, frame, true);
   conntrack_.close(match.id);
-  gateway_.reject(frame, judgement.reason);
+  gateway_.reject(frame, why);
   return false;
+}
+
+/// A flow that runs, by the snapshot in force.
+Reason FlowStage::judge_flow(FlowId id) const {
+  if (snapshot_->policies->empty()) return Reason::forwarded;
+  return snapshot_->policies->judge(key_of_flow(id)).reason;
 }
 
 /// What is judged of a flow that runs.

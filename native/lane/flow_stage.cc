@@ -307,52 +307,6 @@ void FlowStage::carry_fragment(Segment* frame) {
   carry(placed, static_cast<Nanoseconds>(now_) * 1'000'000);
 }
 
-void FlowStage::carry_icmp_error(Segment* frame) {
-  Tuple quoted_tuple;
-  wire::EmbeddedView view;
-  Reason why;
-  if (!wire::embedded_tuple(frame, quoted_tuple, view, why)) {
-    egress_.drop(frame, why);
-    return;
-  }
-  // The quoted packet went the other way than the error goes.
-  const Tuple tuple = quoted_tuple.reversed();
-  const uint64_t hash = flow_hash(tuple, shared_.key);
-  const FlowMatch match = conntrack_.table().find(tuple, hash);
-  if (match.id == kNoFlow) {
-    const bool ours = gateway_.is_ours(wire::destination_of(frame));
-    if (ours && gateway_.take_probe_error(frame, quoted_tuple, view.l4_offset)) return;
-    const bool known_elsewhere = shared_.lanes() > 1 && (frame->flags & kHandedOver) == 0;
-    if (known_elsewhere && hand_over(frame, owner_of(hash, hash))) return;
-    if (ours) {
-      egress_.drop(frame, Reason::icmp_unrelated);
-      return;
-    }
-    carry_untracked(frame);
-    return;
-  }
-  if (!gateway_.lives_on(frame)) return;
-  const FlowTable& table = conntrack_.table();
-  const FlowHot& flow = table.hot(match.id);
-  if ((flow.flags & kFlowTranslated) != 0) {
-    const Quoted quoted{view.l3_offset, view.l4_offset, view.protocol, view.has_l4_checksum};
-    const Tuple original = table.original(match.id);
-    const wire::Address endpoint = table.nat_address(match.id);
-    const bool source_port_moved = flow.nat_source_port != flow.source_port;
-    if (match.direction == kReply) {
-      // Towards the client: it knows the virtual address, not the endpoint.
-      if (wire::source_of(frame) == endpoint) translate_icmp_address(frame, End::source, original.destination);
-      translate_quoted(frame, quoted, End::destination, original.destination, flow.destination_port);
-      if (source_port_moved) translate_quoted(frame, quoted, End::source, original.source, flow.source_port);
-    } else {
-      translate_icmp_address(frame, End::destination, endpoint);
-      translate_quoted(frame, quoted, End::source, endpoint, flow.nat_port);
-      if (source_port_moved) translate_quoted(frame, quoted, End::destination, original.source, flow.nat_source_port);
-    }
-  }
-  gateway_.carry(frame, Reason::icmp_related);
-}
-
 void FlowStage::tick(Nanoseconds now) {
   now_ = milliseconds(now);
   constexpr unsigned kFlowsPerTick = 128;

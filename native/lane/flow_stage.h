@@ -69,6 +69,7 @@ class FlowStage : private FlowListener {
                        const Segment* frame) const;
   Reason judge_packet(const Segment* frame) const;
   void find_home_again(FlowId id);
+  Reason judge_flow(FlowId id) const;
   bool judge_again(FlowMatch match, Segment* frame);
   PolicyKey key_of_flow(FlowId id) const;
   uint32_t allowed_by(FlowId id) const;

@@ -85,6 +85,7 @@ struct Prefix {
   Address address;
   uint8_t length = 0;
   static std::optional<Prefix> parse(std::string_view text);  ///< "10.0.0.0/8"; a bare address is /32 or /128
+  static Prefix of(const Address& a) { return {a, static_cast<uint8_t>(a.is_v4() ? 32 : 128)}; }  ///< it alone
   bool contains(const Address& a) const;
   Prefix network() const;  ///< with the bits behind the length zero
   std::string to_string() const;

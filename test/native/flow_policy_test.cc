@@ -147,6 +147,16 @@ TEST(FlowPolicy, WhatWasCutDoesNotOpenTheOtherWayRound) {
   EXPECT_EQ(world.count(Reason::policy_denied), 4u);
 }
 
+TEST(FlowPolicy, ErrorsAboutAFlowThatIsDeniedNowDoNotPassEither) {
+  World world(with(""));
+  connect(world, 1000);
+  world.apply_policies(policies(rule("deny", "0", "[1]")));
+  world.send(1, Frame().from(kWeb).to(kClient).icmp_error(3, 3, tcp(kClient, 1000, kWeb, 80, "A", 101, 501).packet()));
+  EXPECT_EQ(world.take(0), Texts());
+  EXPECT_EQ(world.count(Reason::policy_denied), 1u);
+  EXPECT_EQ(world.count(Reason::icmp_related), 0u);
+}
+
 TEST(FlowPolicy, WhatIsAllowedAgainOpensAnew) {
   World world(with(rule("deny", "0", "[1]")));
   world.send(0, tcp(kClient, 1000, kWeb, 80, "S", 100));
