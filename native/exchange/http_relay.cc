@@ -178,6 +178,7 @@ bool HttpRelay::record(uint32_t index, FlowRecord& to) const {
   to.state = s.stage == HttpSession::Stage::lingering ? FlowState::tcp_fin_wait : FlowState::tcp_established;
   to.assured = true;
   to.terminated = true;
+  to.reason = Reason::tcp_terminated;
   return true;
 }
 

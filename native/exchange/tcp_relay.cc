@@ -242,6 +242,7 @@ bool TcpRelay::record(uint32_t index, FlowRecord& to) const {
   to.state = state_of(pair);
   to.assured = pair.stage == Stage::open;
   to.terminated = true;
+  to.reason = Reason::tcp_terminated;
   return true;
 }
 

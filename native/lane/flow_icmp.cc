@@ -31,8 +31,8 @@ void FlowStage::carry_icmp_error(Segment* frame) {
     return;
   }
   // The flow may be one that a new snapshot denies, and no packet of it has come since.
-  if (const Reason denied = judge_flow(match.id); denied != Reason::forwarded) {
-    egress_.drop(frame, denied);
+  if (const Judgement judgement = judge_flow(match.id); !judgement.passes()) {
+    egress_.drop(frame, judgement.reason);
     return;
   }
   if (!gateway_.lives_on(frame)) return;

@@ -35,24 +35,38 @@ bool FlowStage::comes_from_home(FlowMatch match, const Segment* frame) const {
 /// Counted by port as well: there are the workloads that send what is not theirs.
 void FlowStage::drop_spoofed(Segment* frame) {
   counters_.ports[frame->port].spoofed.add(wire_segments(frame));
-  egress_.drop(frame, Reason::spoofed_source);
+  refuse(frame, {Reason::spoofed_source});
+}
+
+/// Ends a packet that may not pass, as it came, and notes which flow it is of.
+void FlowStage::refuse(Segment* frame, Judgement judgement) {
+  FlowRecord flow;
+  flow.original = wire::tuple_of(frame);
+  flow.ingress = frame->port;
+  flow.policy = judgement.policy;
+  flow.generation = static_cast<uint32_t>(snapshot_->generation);
+  flow.reason = judgement.reason;
+  flow.packets[kOriginal] = wire_segments(frame);
+  flow.bytes[kOriginal] = frame->l4_offset - frame->l3_offset + frame->l4_length;
+  denied_.add(flow, now_);
+  gateway_.reject(frame, judgement.reason);
 }
 
 /// A flow that is about to open. One that is met in mid-stream may as well run the other way: both ways must be
 /// allowed, or an answer from whom nobody may talk to would open what was cut.
-Reason FlowStage::judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
-                                const Segment* frame) const {
+Judgement FlowStage::judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
+                                   const Segment* frame) const {
   const PolicyTable& policies = *snapshot_->policies;
-  if (policies.empty()) return Reason::forwarded;
+  if (policies.empty()) return {};
   const Judgement judgement = policies.judge(policy_key(opening.original, endpoint, port));
-  if (!judgement.passes() || opening.service != nullptr || !opens_in_mid_stream(frame)) return judgement.reason;
-  return policies.judge(key_of(opening.original.reversed())).reason;
+  if (!judgement.passes() || opening.service != nullptr || !opens_in_mid_stream(frame)) return judgement;
+  return policies.judge(key_of(opening.original.reversed()));
 }
 
 /// A packet that makes no flow.
-Reason FlowStage::judge_packet(const Segment* frame) const {
-  if (snapshot_->policies->empty()) return Reason::forwarded;
-  return snapshot_->policies->judge({wire::source_of(frame), wire::destination_of(frame), frame->protocol, 0}).reason;
+Judgement FlowStage::judge_packet(const Segment* frame) const {
+  if (snapshot_->policies->empty()) return {};
+  return snapshot_->policies->judge({wire::source_of(frame), wire::destination_of(frame), frame->protocol, 0});
 }
 
 /// Its sender may have moved: from where it is now, the flow's packets are taken without another look.
@@ -68,19 +82,19 @@ void FlowStage::find_home_again(FlowId id) {
 /// is gone.
 bool FlowStage::judge_again(FlowMatch match, Segment* frame) {
   find_home_again(match.id);
-  const Reason why = judge_flow(match.id);
-  if (why == Reason::forwarded) return true;
+  const Judgement judgement = judge_flow(match.id);
+  if (judgement.passes()) return true;
   const bool translated = (conntrack_.table().hot(match.id).flags & kFlowTranslated) != 0;
   if (translated) translate_any(match, frame, true);
   conntrack_.close(match.id);
-  gateway_.reject(frame, why);
+  refuse(frame, judgement);
   return false;
 }
 
 /// A flow that runs, by the snapshot in force.
-Reason FlowStage::judge_flow(FlowId id) const {
-  if (snapshot_->policies->empty()) return Reason::forwarded;
-  return snapshot_->policies->judge(key_of_flow(id)).reason;
+Judgement FlowStage::judge_flow(FlowId id) const {
+  if (snapshot_->policies->empty()) return {};
+  return snapshot_->policies->judge(key_of_flow(id));
 }
 
 /// What is judged of a flow that runs.

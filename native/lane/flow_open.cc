@@ -10,13 +10,13 @@ Opening FlowStage::opening_of(const Tuple& tuple, uint64_t hash) const {
 }
 
 FlowId FlowStage::open(const Opening& opening, Segment* frame) {
-  Reason why = Reason::draining;
+  Judgement why{Reason::draining};
   FlowId id = kNoFlow;
   if (!shared_.refuse_new.load(std::memory_order_relaxed)) {
     id = opening.service != nullptr ? open_translated(opening, frame, why) : open_plain(opening, frame, why);
   }
   if (id == kNoFlow) {
-    gateway_.reject(frame, why);
+    refuse(frame, why);
     return kNoFlow;
   }
   // Judged under this snapshot: see forward_anew().
@@ -28,39 +28,44 @@ FlowId FlowStage::open(const Opening& opening, Segment* frame) {
   return id;
 }
 
-FlowId FlowStage::open_plain(const Opening& opening, Segment* frame, Reason& why) {
+FlowId FlowStage::open_plain(const Opening& opening, Segment* frame, Judgement& why) {
   const Tuple& original = opening.original;
   why = judge_opening(opening, original.destination, original.destination_port, frame);
-  if (why != Reason::forwarded) return kNoFlow;
-  return conntrack_.open(original, opening.hash, frame, kOriginal, nullptr, now_, why);
+  if (!why.passes()) return kNoFlow;
+  Reason full;
+  const FlowId id = conntrack_.open(original, opening.hash, frame, kOriginal, nullptr, now_, full);
+  if (id == kNoFlow) why = {full};
+  return id;
 }
 
-FlowId FlowStage::open_translated(const Opening& opening, Segment* frame, Reason& why) {
+FlowId FlowStage::open_translated(const Opening& opening, Segment* frame, Judgement& why) {
   const Service& service = *opening.service;
   uint32_t chosen = opening.endpoint;
   if (chosen == Picker::kNone)
     chosen = service.picker(frame->family).pick(balance_hash(service, opening.original), balance_);
   if (chosen == Picker::kNone) {
-    why = Reason::no_endpoint;
+    why = {Reason::no_endpoint};
     return kNoFlow;
   }
   const Endpoint& endpoint = service.endpoints[chosen];
   why = judge_opening(opening, endpoint.address, endpoint.port, frame);
-  if (why != Reason::forwarded) return kNoFlow;
+  if (!why.passes()) return kNoFlow;
   Translation translation{endpoint.address, endpoint.port, opening.original.source_port};
   if (!find_source_port(opening, translation, [this](const Tuple& reply) { return reply_taken(reply); })) {
-    why = Reason::source_ports_taken;
+    why = {Reason::source_ports_taken};
     return kNoFlow;
   }
   const uint64_t reply_hash = flow_hash(FlowTable::reply_to(opening.original, translation), shared_.key);
   // Before the first packet leaves: its answer may come to any lane.
   const bool several_lanes = shared_.lanes() > 1;
   if (several_lanes && !shared_.directory.insert(reply_hash, lane_)) {
-    why = Reason::owner_directory_full;
+    why = {Reason::owner_directory_full};
     return kNoFlow;
   }
-  const FlowId id = conntrack_.open(opening.original, opening.hash, frame, opening.direction, &translation, now_, why);
+  Reason full;
+  const FlowId id = conntrack_.open(opening.original, opening.hash, frame, opening.direction, &translation, now_, full);
   if (id == kNoFlow) {
+    why = {full};
     if (several_lanes) shared_.directory.remove(reply_hash, lane_);
     return kNoFlow;
   }

@@ -37,6 +37,7 @@ FlowStage::FlowStage(unsigned lane, LaneShared& shared, LaneCounters& counters, 
       gateway_(gateway),
       conntrack_(capacity, shared.key, *this),
       fragments_(shared.key),
+      denied_(shared.key, *this),
       next_in_turn_(kMaxServices),
       open_flows_(kMaxEndpoints),
       passed_over_until_(kMaxEndpoints),
@@ -112,11 +113,11 @@ void FlowStage::carry_aside(Segment* frame) {
 
 /// What makes no flow is judged by itself.
 void FlowStage::carry_untracked(Segment* frame) {
-  const Reason why = judge_packet(frame);
-  if (why == Reason::forwarded) {
+  const Judgement judgement = judge_packet(frame);
+  if (judgement.passes()) {
     gateway_.carry(frame, Reason::forwarded);
   } else {
-    gateway_.reject(frame, why);
+    refuse(frame, judgement);
   }
 }
 
@@ -310,7 +311,9 @@ void FlowStage::carry_fragment(Segment* frame) {
 void FlowStage::tick(Nanoseconds now) {
   now_ = milliseconds(now);
   constexpr unsigned kFlowsPerTick = 128;
+  constexpr unsigned kDeniedSetsPerTick = 2;
   conntrack_.expire(now_, kFlowsPerTick);
+  denied_.expire(now_, kDeniedSetsPerTick);
   counters_.flows.set(conntrack_.table().size());
   counters_.evicted_flows.set(conntrack_.evicted());
   if (static_cast<int32_t>(now_ - next_fragment_tick_) < 0) return;
@@ -338,6 +341,7 @@ FlowRecord FlowStage::record(FlowId id) const {
     r.service = static_cast<uint32_t>(cold.service_low);
     r.endpoint = cold.endpoint - 1;
   }
+  r.reason = r.translated ? Reason::service_forwarded : Reason::forwarded;
   r.policy = allowed_by(id);
   r.generation = static_cast<uint32_t>(snapshot_->generation);
   r.ingress = hot.ingress;
@@ -354,6 +358,14 @@ FlowRecord FlowStage::record(FlowId id) const {
 
 void FlowStage::report(FlowEventKind kind, FlowId id) {
   if (shared_.want_events.load(std::memory_order_relaxed)) events_.push({kind, record(id)});
+}
+
+void FlowStage::flow_denied(const FlowRecord& flow) {
+  if (shared_.want_events.load(std::memory_order_relaxed)) events_.push({FlowEventKind::denied, flow});
+}
+
+void FlowStage::denied_flow_over(const FlowRecord& flow) {
+  if (shared_.want_events.load(std::memory_order_relaxed)) events_.push({FlowEventKind::denied_over, flow});
 }
 
 void FlowStage::flow_closing(FlowId id) {

@@ -4,6 +4,7 @@
 
 #include "config/snapshot.h"
 #include "conntrack/conntrack.h"
+#include "conntrack/denied_flows.h"
 #include "conntrack/flow_record.h"
 #include "conntrack/fragment_table.h"
 #include "lane/egress.h"
@@ -19,7 +20,7 @@ namespace flatproxy {
 /// Carries packets along their flows: finds the flow, opens one for the first packet (balancing it to an endpoint when
 /// a service is meant), translates, and lets the gateway send. With several lanes it sees to it that a flow's packets
 /// meet on one of them.
-class FlowStage : private FlowListener {
+class FlowStage : private FlowListener, private DeniedFlows::Listener {
  public:
   FlowStage(unsigned lane, LaneShared& shared, LaneCounters& counters, Egress& egress, Gateway& gateway,
             uint32_t capacity);
@@ -65,24 +66,27 @@ class FlowStage : private FlowListener {
 
   bool comes_from_home(FlowMatch match, const Segment* frame) const;
   void drop_spoofed(Segment* frame);
-  Reason judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
-                       const Segment* frame) const;
-  Reason judge_packet(const Segment* frame) const;
+  void refuse(Segment* frame, Judgement judgement);
+  Judgement judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
+                          const Segment* frame) const;
+  Judgement judge_packet(const Segment* frame) const;
   void find_home_again(FlowId id);
-  Reason judge_flow(FlowId id) const;
+  Judgement judge_flow(FlowId id) const;
   bool judge_again(FlowMatch match, Segment* frame);
   PolicyKey key_of_flow(FlowId id) const;
   uint32_t allowed_by(FlowId id) const;
 
   Opening opening_of(const Tuple& tuple, uint64_t hash) const;
   FlowId open(const Opening& opening, Segment* frame);
-  FlowId open_plain(const Opening& opening, Segment* frame, Reason& why);
-  FlowId open_translated(const Opening& opening, Segment* frame, Reason& why);
+  FlowId open_plain(const Opening& opening, Segment* frame, Judgement& why);
+  FlowId open_translated(const Opening& opening, Segment* frame, Judgement& why);
   bool reply_taken(const Tuple& reply) const;
 
   unsigned owner_of(uint64_t hash, uint64_t home_hash) const;
   void count_service(FlowId id, const Segment* frame);
   void flow_closing(FlowId id) override;
+  void flow_denied(const FlowRecord& flow) override;
+  void denied_flow_over(const FlowRecord& flow) override;
   void report(FlowEventKind kind, FlowId id);
 
   unsigned lane_;
@@ -93,6 +97,7 @@ class FlowStage : private FlowListener {
   const Snapshot* snapshot_ = nullptr;
   Conntrack conntrack_;
   FragmentTable fragments_;
+  DeniedFlows denied_;
   EventRing events_;
   Region<uint32_t> next_in_turn_;
   Region<uint32_t> open_flows_;

@@ -1,15 +1,9 @@
 #include "port/pcap.h"
 
-#include <fcntl.h>
 #include <time.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 
-#include "packet/error.h"
 #include "packet/frame.h"
-#include "port/pcap_reader.h"
 #include "port/prepare.h"
 
 namespace flatproxy {
@@ -30,66 +24,17 @@ Nanoseconds since_1970(Nanoseconds time) {
   return time + (read_clock(CLOCK_REALTIME) - read_clock(CLOCK_MONOTONIC));
 }
 
-[[noreturn]] void refuse(const std::string& path, const std::string& why) {
-  throw Error("ERR_FLATPROXY_CAPTURE", "the capture " + path + ": " + why,
-              "give an Ethernet capture as tcpdump or Wireshark writes it (editcap -F pcapng mends and converts)");
-}
-
 }  // namespace
-
-/// The capture that is read, one packet ahead.
-class PcapPort::Input {
- public:
-  Input(PcapPort& port, const std::string& path)
-      : port_(port),
-        fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)),
-        reader_([this](uint8_t* to, size_t n) { return static_cast<long>(read(fd_, to, n)); }) {
-    if (fd_ < 0) {
-      throw Error("ERR_FLATPROXY_FILE", "the capture " + path + " can't be read: " + std::strerror(errno),
-                  "check the path and its permissions");
-    }
-    advance();
-    if (state_ != CaptureReader::Result::broken) return;
-    close(fd_);
-    refuse(path, reader_.failure());
-  }
-  ~Input() { close(fd_); }
-  Input(const Input&) = delete;
-  Input& operator=(const Input&) = delete;
-
-  Nanoseconds next() const { return state_ == CaptureReader::Result::packet ? packet_.timestamp : kNever; }
-
-  void receive(QueueContext& context, Burst& burst) {
-    while (!burst.full() && next() <= context.now) {
-      Segment* frame = context.buffers.small.allocate();
-      if (frame == nullptr) return;
-      if (!append(frame, packet_.data, packet_.length, context.buffers)) return release(frame);
-      if (packet_.original > packet_.length) port_.truncated_.fetch_add(1, std::memory_order_relaxed);
-      burst.push(frame);
-      advance();
-    }
-  }
-
- private:
-  void advance() {
-    state_ = reader_.next(packet_);
-    if (state_ == CaptureReader::Result::broken) port_.lose(reader_.failure());
-    if (state_ != CaptureReader::Result::packet) port_.finished_.store(true, std::memory_order_release);
-  }
-
-  PcapPort& port_;
-  int fd_;
-  CaptureReader reader_;
-  CapturedPacket packet_;
-  CaptureReader::Result state_ = CaptureReader::Result::end;
-};
 
 class PcapPort::Queue : public PortQueue, private WireSender {
  public:
-  Queue(PcapPort& port, std::unique_ptr<Input> input) : port_(port), input_(std::move(input)) {}
+  Queue(PcapPort& port, std::unique_ptr<CaptureInput> input) : port_(port), input_(std::move(input)) {}
 
   void receive(QueueContext& context, Burst& burst) override {
-    if (input_ != nullptr) input_->receive(context, burst);
+    if (input_ == nullptr) return;
+    input_->receive(context, burst);
+    if (!input_->failure().empty() && up()) [[unlikely]]
+      port_.lose(input_->failure());
   }
   Nanoseconds next_receive() const override { return input_ == nullptr ? kNever : input_->next(); }
 
@@ -99,7 +44,7 @@ class PcapPort::Queue : public PortQueue, private WireSender {
 
  private:
   void send_wire(QueueContext& context, Burst& burst) override {
-    const Nanoseconds time = since_1970(context.now);
+    const Nanoseconds time = port_.replayed_ ? context.now : since_1970(context.now);
     uint32_t kept = 0;
     for (Segment* frame : burst) {
       if (port_.write(frame, time)) {
@@ -112,15 +57,15 @@ class PcapPort::Queue : public PortQueue, private WireSender {
   }
 
   PcapPort& port_;
-  std::unique_ptr<Input> input_;
+  std::unique_ptr<CaptureInput> input_;
 };
 
 PcapPort::PcapPort(PortInfo info, const PcapFiles& files, unsigned lanes)
-    : Port(std::move(info)), reads_(!files.read.empty()) {
-  std::unique_ptr<Input> input;
-  if (reads_) input = std::make_unique<Input>(*this, files.read);
+    : Port(std::move(info)), reads_(!files.read.empty()), replayed_(files.replayed) {
+  std::unique_ptr<CaptureInput> input;
+  if (reads_) input = std::make_unique<CaptureInput>(files.read, files.read_fd, files.snapped, input_state_);
   if (!files.write.empty()) writer_ = std::make_unique<CaptureWriter>(files.write);
-  if (!reads_) finished_.store(true);
+  if (!reads_) input_state_.finished.store(true);
   for (unsigned lane = 0; lane < lanes; ++lane) queues_.push_back(std::make_unique<Queue>(*this, std::move(input)));
 }
 
@@ -137,6 +82,16 @@ void PcapPort::lose(const std::string& reason) {
   const std::lock_guard lock(mutex_);
   loss_reason_ = reason;
   lost_.store(true, std::memory_order_relaxed);
+}
+
+bool PcapPort::flush() {
+  if (writer_ == nullptr) return true;
+  {
+    const std::lock_guard lock(mutex_);
+    if (writer_->flush()) return true;
+  }
+  lose(writer_->failure());
+  return false;
 }
 
 bool PcapPort::write(const Segment* frame, Nanoseconds time) {

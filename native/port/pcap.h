@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 
+#include "port/pcap_input.h"
 #include "port/pcap_writer.h"
 #include "port/port.h"
 
@@ -13,6 +14,9 @@ namespace flatproxy {
 struct PcapFiles {
   std::string read;   ///< the capture that packets come from; empty: none
   std::string write;  ///< the capture that packets go to; empty: what is sent here is gone. ".pcapng" or pcap
+  int read_fd = -1;   ///< what `read` names, if it is open already: closed in the end
+  Snapped snapped = Snapped::take;
+  bool replayed = false;  ///< all time is that of captures: packets are written with it as it is
 };
 
 /// Packets from a capture and into one. The first lane reads; every lane may write. With a capture to read, time on the
@@ -30,21 +34,24 @@ class PcapPort : public Port {
   std::string loss_reason() const override;
 
   /// Packets received that the capture holds only in part: their parser finds them truncated.
-  uint64_t truncated() const { return truncated_.load(std::memory_order_relaxed); }
+  uint64_t truncated() const { return input_state_.snapped.load(std::memory_order_relaxed); }
   /// Nothing is left to read.
-  bool finished() const { return finished_.load(std::memory_order_acquire); }
+  bool finished() const { return input_state_.finished.load(std::memory_order_acquire); }
+  /// Bytes of the capture that have been read.
+  uint64_t bytes_read() const { return input_state_.bytes.load(std::memory_order_relaxed); }
+  /// Writes what waits to be written. False: it can't be; loss_reason() tells.
+  bool flush();
 
  private:
   class Queue;
-  class Input;
 
   void lose(const std::string& reason);
   bool write(const Segment* frame, Nanoseconds time);
 
   const bool reads_;
+  const bool replayed_;
+  InputState input_state_;
   std::vector<std::unique_ptr<Queue>> queues_;
-  std::atomic<uint64_t> truncated_{0};
-  std::atomic<bool> finished_{false};
   std::atomic<bool> lost_{false};
   mutable std::mutex mutex_;  // of what follows: captures are written by all lanes
   std::unique_ptr<CaptureWriter> writer_;

@@ -37,6 +37,8 @@ class CaptureReader {
 
   /// What is wrong, with the offset in the file; after Result::broken.
   const std::string& failure() const { return failure_; }
+  /// Where in the file the last packet's record begins.
+  uint64_t offset() const { return offset_; }
 
  private:
   struct Interface {
