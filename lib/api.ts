@@ -384,20 +384,41 @@ export interface MemoryPort extends AsyncIterable<Uint8Array[]> {
   send(frames: readonly Uint8Array[]): number
 }
 
-/** What a replayed capture came to. */
+/** What a replay came to. Packets are those on the wire: large frames count as what they are cut into. */
 export interface Replayed {
   packets: number
+  /** Packets that a capture holds only in part, with `snapped: 'fill'`. */
+  snapped: number
+  /** How packets ended, those included that flatproxy would send itself (`originated`). */
   reasons: Record<Reason, number>
+  /** All policies, with the packets and flows that one allows or refuses. */
   policies: Record<string, { packets: number; flows: number }>
-  flows(): AsyncIterableIterator<Flow>
+  /** Flows that were carried or refused. One that was quiet for longer than its timeout counts anew. */
+  flowCount: number
+  /** Those flows, in the order in which they ended; as often as one likes. */
+  flows(filter?: FlowFilter): AsyncIterableIterator<Flow>
 }
 
-/** What is replayed: a capture (or frames) for each port, seeded. */
+/** What is replayed. */
 export interface ReplayOptions {
   mesh: Mesh
+  /**
+   * For each port, by its name, the capture of what comes by it: pcap or pcapng, as a path, a `file:` URL or its bytes.
+   * Of a file that is compressed: `createReadStream(path).pipe(createGunzip())`.
+   */
   inputs: Record<string, string | URL | AsyncIterable<Uint8Array>>
+  /** For ports, paths of captures to write with what leaves by them: pcapng where the path ends so, else pcap. */
   outputs?: Record<string, string>
+  /** Of all that is random otherwise. Default: 0 */
   seed?: number
+  /**
+   * What becomes of packets that a capture holds only in part (`tcpdump -s`): they are refused, or zeros stand for what is
+   * missing, if 82 bytes at least are there: the headers. Default: `'refuse'`
+   */
+  snapped?: 'refuse' | 'fill'
+  /** Told ten times a second how far it is. */
+  onProgress?: (progress: { packets: number; bytes: number }) => void
+  /** Ends it; the promise rejects with the signal's reason. */
   signal?: AbortSignal
 }
 

@@ -43,6 +43,8 @@ const table = {
                 'Make its folder, and let the user who runs the proxy write there.'],
   FILE:        ['A file could not be read.',
                 'Check its path and its permissions.'],
+  CAPTURE:     ['A capture is no Ethernet capture, is broken, or holds a packet only in part.',
+                'Give one as tcpdump or Wireshark writes it; editcap mends and converts.'],
   ARGUMENT:    ['An argument has the wrong type or value.',
                 'See the documentation of the function that was called.'],
   INTERNAL:    ['An error in flatproxy itself.',

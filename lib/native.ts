@@ -81,6 +81,43 @@ export interface NativeExplanation {
   readonly steps: readonly NativeStep[]
 }
 
+/** The flows of a replay, known to the addon alone. */
+export interface NativeFlows {
+  readonly native: unique symbol
+}
+
+/** What a replay is made with; ports are ids. */
+export interface NativeReplayOptions {
+  /** A file descriptor becomes the addon's; -1: the path is opened. */
+  readonly inputs: readonly { readonly port: number; readonly path: string; readonly fd: number }[]
+  readonly outputs: readonly { readonly port: number; readonly path: string }[]
+  readonly seed: number
+  readonly flowCapacity: number
+  readonly fillSnapped: boolean
+}
+
+/** A replay under way. */
+export interface NativeReplay {
+  readonly done: Promise<NativeReplayed>
+  cancel(): void
+  progress(): [packets: number, bytes: number]
+}
+
+/** What a replay came to. */
+export interface NativeReplayed {
+  readonly packets: number
+  readonly snapped: number
+  readonly flowCount: number
+  /** The last packet's time, in milliseconds since 1970, and as records tell it, modulo 2^32. */
+  readonly endedAt: number
+  readonly now: number
+  /** Packets, by a reason's place in {@link Addon.reasons}. */
+  readonly reasons: Float64Array
+  /** Packets and flows in turn, by a policy's place. */
+  readonly policies: Float64Array
+  readonly flows: NativeFlows
+}
+
 /** Bytes of a flow record; flow-record.ts reads it. */
 export const recordBytes = 104
 
@@ -133,6 +170,12 @@ export interface Addon {
   explain(engine: NativeEngine, packet: FirstPacket): Promise<NativeExplanation>
   /** The same in an engine that has just been made with a whole plan; no port is opened. */
   explainPlan(plan: readonly Uint8Array[], packet: FirstPacket): Promise<NativeExplanation>
+  /** Carries captures through a lane of their own, under a whole plan. */
+  replay(plan: readonly Uint8Array[], options: NativeReplayOptions): NativeReplay
+  /** Records of a replay's flows, from one on. */
+  replayedFlows(flows: NativeFlows, first: number, count: number): ArrayBuffer
+  /** A pipe's two ends, which are the caller's: one to read from, one to write to. */
+  pipe(): [readable: number, writable: number]
   /** Whether flow events come by signals. */
   wantEvents(engine: NativeEngine, want: boolean): void
   /** Whether exchanges come by signals. */

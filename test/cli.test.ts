@@ -54,9 +54,11 @@ describe('flatproxy', () => {
       'bench',
       'check',
       'demo',
+      'diff',
       'doctor',
       'explain',
       'flows',
+      'replay',
       'run',
       'stats',
       'unblock',
@@ -76,6 +78,21 @@ describe('flatproxy', () => {
     assert.equal(flatproxy('check', meshFile(mesh!.replaceAll(/^ {2}/gm, ''))).status, 0)
   })
 
+  it('says in words what is different between two meshes', () => {
+    const [from, to] = [meshFile(sound), meshFile(sound.replace('port: 8080', 'port: 8081'))]
+    const { status, stdout } = flatproxy('diff', from, to)
+    assert.equal(status, 0)
+    assert.match(stdout, /^services\.shop\.endpoints\[shop-1:8080\] removed$/m)
+    assert.match(stdout, /^services\.shop\.endpoints\[shop-1:8081\] added$/m)
+    assert.equal(flatproxy('diff', from, from).stdout, 'no difference\n')
+    const lines = flatproxy('diff', from, to, '--json').stdout.trim().split('\n')
+    assert.deepEqual(
+      lines.map((line) => (JSON.parse(line) as { kind: string }).kind),
+      ['removed', 'added'],
+    )
+    assert.equal(flatproxy('diff', from, '/no/such/mesh.yaml').status, 3)
+  })
+
   it('tells its version', () => assert.equal(flatproxy('--version').stdout, `flatproxy ${version}\n`))
 
   it('refuses wrong arguments with 2, and says where help is', () => {
@@ -84,6 +101,9 @@ describe('flatproxy', () => {
       ['nope'],
       ['check'],
       ['check', 'a', 'b'],
+      ['diff', 'a'],
+      ['replay', 'mesh.yaml'],
+      ['replay', 'mesh.yaml', '--in', 'nothing'],
       ['stats', '--nope'],
       ['flows', '--limit', 'x'],
       ['flows', '--tier', 'x'],

@@ -28,6 +28,7 @@ export class UsageError extends Error {
 const exits: Readonly<Record<string, Exit>> = {
   ERR_FLATPROXY_FILE: 'mesh',
   ERR_FLATPROXY_CONTROL: 'control',
+  ERR_FLATPROXY_CAPTURE: 'failed',
   ERR_FLATPROXY_CLOSED: 'failed',
   ERR_FLATPROXY_ARGUMENT: 'failed',
   ERR_FLATPROXY_INTERNAL: 'failed',

@@ -1,8 +1,7 @@
-import type { Flow } from '../api.js'
 import { connectControl } from '../control/client.js'
 import { oneOf, paint, print, wholeNumber, type Command } from './command.js'
 import { controlHelp, controlOption, controlPath } from './control-path.js'
-import { flowLines } from './flow-lines.js'
+import { printFlows, printFlowsJson } from './flow-lines.js'
 
 const texts = ['service', 'workload', 'protocol', 'verdict'] as const
 const tiers = ['nic', 'kernel', 'lane', 'l7', 'js'] as const
@@ -43,31 +42,10 @@ Exit codes: 0, 5 no proxy answers at the control socket.`,
     )
     await using view = await connectControl(controlPath(values))
     const listed = view.flows({ ...filter, ...(tier && { tier }), ...(limit > 0 && { limit }) })
-    if (values['json']) await printJson(listed)
-    else await printTable(listed, limit)
+    if (values['json']) return (await printFlowsJson(listed), 'ok')
+    const total = await printFlows(listed, Date.now())
+    const more = total === limit ? ' (there may be more: --limit)' : ''
+    print(paint.dim(`${total} flow${total === 1 ? '' : 's'}${more}`))
     return 'ok'
   },
-}
-
-async function printJson(flows: AsyncIterable<Flow>): Promise<void> {
-  for await (const flow of flows) {
-    if (!process.stdout.write(`${JSON.stringify(flow)}\n`))
-      await new Promise((done) => process.stdout.once('drain', done))
-  }
-}
-
-/** In pages of bounded size: the table of a proxy may hold millions. */
-async function printTable(flows: AsyncIterable<Flow>, limit: number): Promise<void> {
-  const page = 1_000
-  let rows: Flow[] = []
-  let total = 0
-  for await (const flow of flows) {
-    total++
-    if (rows.push(flow) < page) continue
-    print(...flowLines(rows, paint))
-    rows = []
-  }
-  if (rows.length > 0) print(...flowLines(rows, paint))
-  const more = total === limit ? ' (there may be more: --limit)' : ''
-  print(paint.dim(`${total} flow${total === 1 ? '' : 's'}${more}`))
 }

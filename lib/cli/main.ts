@@ -4,17 +4,31 @@ import { benchCommand } from './bench.js'
 import { check } from './check.js'
 import { paint, parse, print, type Command } from './command.js'
 import { demo } from './demo.js'
+import { diff } from './diff.js'
 import { doctorCommand } from './doctor.js'
 import { exitCodes, exitOf, UsageError, type Exit } from './exit.js'
 import { explain } from './explain.js'
 import { flows } from './flows.js'
 import { painter } from './paint.js'
 import { explainError } from './problems.js'
+import { replay } from './replay.js'
 import { run } from './run.js'
 import { stats } from './stats.js'
 import { unblock } from './unblock.js'
 
-const commands: readonly Command[] = [demo, doctorCommand, check, run, stats, flows, explain, unblock, benchCommand]
+const commands: readonly Command[] = [
+  demo,
+  doctorCommand,
+  check,
+  diff,
+  run,
+  stats,
+  flows,
+  explain,
+  replay,
+  unblock,
+  benchCommand,
+]
 
 async function main(args: readonly string[]): Promise<Exit> {
   const [first, ...rest] = args

@@ -107,7 +107,7 @@ export class Engine {
     const { limit = Infinity, signal } = filter
     signal?.throwIfAborted()
     const service = filter.service === undefined ? undefined : this.planner.services.get(filter.service)?.id
-    const passes = recordFilter(filter, this.planner.mesh!, service)
+    const passes = recordFilter(filter, this.planner.mesh!, service, this.addon)
     if (!passes || limit <= 0) return
     let found = 0
     for (let lane = 0; lane < this.cores.length; lane++)
@@ -210,7 +210,7 @@ export class Engine {
   }
 
   private reader(now: number): FlowReader {
-    return new FlowReader(this.names, this.addon.states, now)
+    return new FlowReader(this.names, this.addon, now)
   }
 
   private signalled(signal: Signal): void {
@@ -231,11 +231,7 @@ export class Engine {
   }
 
   private flowEvents(records: ArrayBuffer, now: number, at: number): FlatProxyEvent[] {
-    return Array.from(this.reader(now).readEvents(records), ({ closed: over, flow }) => ({
-      type: over ? 'flow:close' : 'flow:open',
-      at,
-      flow,
-    }))
+    return Array.from(this.reader(now).readEvents(records), ({ type, flow }) => ({ type, at, flow }))
   }
 }
 

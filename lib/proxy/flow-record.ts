@@ -2,7 +2,7 @@ import type { Flow, FlowFilter } from '../api.js'
 import type { Mesh } from '../mesh/types.js'
 import { formatAddress, parseAddress } from '../mesh/address.js'
 import { listOf } from '../mesh/view.js'
-import { recordBytes } from '../native.js'
+import { recordBytes, type Addon } from '../native.js'
 import { endpointText, type Names } from './names.js'
 
 /**
@@ -14,20 +14,26 @@ const at = {
   packets: 0, bytes: 8, source: 16, destination: 32, endpoint: 48,
   sourcePort: 64, destinationPort: 66, endpointPort: 68, ingress: 70,
   serviceId: 72, endpointId: 76, policy: 80, generation: 84, openedAt: 88,
-  protocol: 96, state: 98, translated: 99, closed: 100, terminated: 101,
+  protocol: 96, state: 98, translated: 99, kind: 100, reason: 102,
 } as const
 const none = 0xffffffff
+/** Of the addon's kinds of events; the last one, the end of a flow that was refused, is nobody's. */
+const eventTypes = ['flow:open', 'flow:close', 'flow:denied'] as const
 const protocols: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmp' }
 
 /** Reads the addon's flow records. */
 export class FlowReader {
   private readonly clock: number
 
-  /** @param now the lanes' clock at this time */
+  /**
+   * @param now the lanes' clock at this time
+   * @param time what time it is, in milliseconds since 1970
+   */
   constructor(
     private readonly names: Names,
-    private readonly states: readonly string[],
+    private readonly addon: Pick<Addon, 'states' | 'reasons'>,
     now: number,
+    private readonly time: () => number = Date.now,
   ) {
     this.clock = now
   }
@@ -35,17 +41,19 @@ export class FlowReader {
   /** The flows of a buffer that pass the filter. */
   *read(records: ArrayBuffer, filter: RecordFilter): Generator<Flow> {
     const view = new DataView(records)
-    const time = Date.now()
+    const time = this.time()
     for (let offset = 0; offset < view.byteLength; offset += recordBytes)
       if (filter(view, offset)) yield this.flow(view, offset, time)
   }
 
   /** Flow events of a buffer. */
-  *readEvents(records: ArrayBuffer): Generator<{ closed: boolean; flow: Flow }> {
+  *readEvents(records: ArrayBuffer): Generator<{ type: (typeof eventTypes)[number]; flow: Flow }> {
     const view = new DataView(records)
-    const time = Date.now()
-    for (let offset = 0; offset < view.byteLength; offset += recordBytes)
-      yield { closed: view.getUint8(offset + at.closed) === 1, flow: this.flow(view, offset, time) }
+    const time = this.time()
+    for (let offset = 0; offset < view.byteLength; offset += recordBytes) {
+      const type = eventTypes[view.getUint8(offset + at.kind)]
+      if (type) yield { type, flow: this.flow(view, offset, time) }
+    }
   }
 
   private flow(view: DataView, offset: number, time: number): Flow {
@@ -53,7 +61,7 @@ export class FlowReader {
     const id = (field: number) => view.getUint32(offset + field, true)
     const protocol = view.getUint8(offset + at.protocol)
     const translated = view.getUint8(offset + at.translated) === 1
-    const terminated = isTerminated(view, offset)
+    const reason = this.addon.reasons[view.getUint8(offset + at.reason)]!
     const service = id(at.serviceId) === none ? undefined : this.names.service(id(at.serviceId))
     const endpoint = translated
       ? (this.names.endpoint(id(at.serviceId), id(at.endpointId)) ??
@@ -68,19 +76,18 @@ export class FlowReader {
       ...(service !== undefined && { service }),
       ...(endpoint !== undefined && { endpoint }),
       ...(policy !== undefined && { policy }),
-      verdict: verdictOf(view, offset),
-      reason: terminated ? 'tcp_terminated' : translated ? 'service_forwarded' : 'forwarded',
+      verdict: reason.verdict,
+      reason: reason.name,
       tier: 'lane',
       packets: view.getFloat64(offset + at.packets, true),
       bytes: view.getFloat64(offset + at.bytes, true),
-      state: this.states[view.getUint8(offset + at.state)] ?? 'unknown',
+      state: isRefused(reason) ? 'refused' : (this.addon.states[view.getUint8(offset + at.state)] ?? 'unknown'),
       openedAt: time - ((this.clock - id(at.openedAt)) >>> 0),
     }
   }
 }
 
-const isTerminated = (view: DataView, offset: number) => view.getUint8(offset + at.terminated) === 1
-const verdictOf = (view: DataView, offset: number) => (isTerminated(view, offset) ? 'terminate' : 'forward')
+const isRefused = ({ verdict }: { readonly verdict: string }) => verdict === 'drop' || verdict === 'reject'
 
 function address(view: DataView, offset: number): string {
   const v4 = view.getUint32(offset + 8) === 0xffff && view.getUint32(offset) === 0 && view.getUint32(offset + 4) === 0
@@ -94,11 +101,17 @@ function address(view: DataView, offset: number): string {
 type RecordFilter = (view: DataView, offset: number) => boolean
 
 /** A filter over records, which need not become flows to be refused; `undefined`: nothing can pass. */
-export function recordFilter(filter: FlowFilter, mesh: Mesh, serviceId: number | undefined): RecordFilter | undefined {
+export function recordFilter(
+  filter: FlowFilter,
+  mesh: Mesh,
+  serviceId: number | undefined,
+  { reasons }: Pick<Addon, 'reasons'>,
+): RecordFilter | undefined {
   const { service, workload, protocol, tier, verdict } = filter
   if (tier !== undefined && tier !== 'lane') return undefined
   const tests: RecordFilter[] = []
-  if (verdict !== undefined) tests.push((view, offset) => verdictOf(view, offset) === verdict)
+  if (verdict !== undefined)
+    tests.push((view, offset) => reasons[view.getUint8(offset + at.reason)]!.verdict === verdict)
   if (service !== undefined) {
     if (serviceId === undefined) return undefined
     tests.push((view, offset) => view.getUint32(offset + at.serviceId, true) === serviceId)

@@ -1,4 +1,4 @@
-import type { Explanation, Replayed, ReplayOptions, Tuple } from '../api.js'
+import type { Explanation, Tuple } from '../api.js'
 import { adoptMesh } from '../mesh/adopt.js'
 import { Planner } from '../mesh/plan.js'
 import type { Mesh } from '../mesh/types.js'
@@ -6,7 +6,6 @@ import { loadAddon, nativeError } from '../native.js'
 import type { Words } from './explain-words.js'
 import { explanationOf } from './explain.js'
 import { Names } from './names.js'
-import { notBuilt } from './not-built.js'
 import { packetOf } from './question.js'
 import { checkRunnable } from './runnable.js'
 
@@ -42,9 +41,4 @@ function unknownAddresses(mesh: Mesh): Words[] {
       ? [['port', name, 'not known', `its own addresses are those of ${port.interface}, which is not opened`] as const]
       : [],
   )
-}
-
-/** Runs captures through a mesh. Not built yet: rejects with `ERR_FLATPROXY_UNSUPPORTED`. */
-export async function replay(_options: ReplayOptions): Promise<Replayed> {
-  throw notBuilt('replay')
 }

@@ -4,6 +4,7 @@
 #include "addon/engine_api.h"
 #include "addon/explain_api.h"
 #include "addon/regex_api.h"
+#include "addon/replay_api.h"
 #include "addon/unblock.h"
 
 static Napi::Object init_addon(Napi::Env env, Napi::Object exports) {
@@ -11,6 +12,7 @@ static Napi::Object init_addon(Napi::Env env, Napi::Object exports) {
   flatproxy::export_engine(env, exports);
   flatproxy::export_explain(env, exports);
   flatproxy::export_regex(env, exports);
+  flatproxy::export_replay(env, exports);
   flatproxy::export_unblock(env, exports);
   return exports;
 }

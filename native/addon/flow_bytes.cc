@@ -7,7 +7,7 @@ namespace flatproxy {
 
 static_assert(std::endian::native == std::endian::little);
 
-FlowBytes to_bytes(const FlowRecord& flow, bool closed) {
+FlowBytes to_bytes(const FlowRecord& flow, FlowEventKind kind) {
   FlowBytes to{};
   to.packets = static_cast<double>(flow.packets[0] + flow.packets[1]);
   to.bytes = static_cast<double>(flow.bytes[0] + flow.bytes[1]);
@@ -28,8 +28,9 @@ FlowBytes to_bytes(const FlowRecord& flow, bool closed) {
   to.family = flow.original.family;
   to.state = static_cast<uint8_t>(flow.state);
   to.translated = flow.translated;
-  to.closed = closed;
+  to.kind = static_cast<uint8_t>(kind);
   to.terminated = flow.terminated;
+  to.reason = static_cast<uint8_t>(flow.reason);
   return to;
 }
 

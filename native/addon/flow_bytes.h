@@ -28,12 +28,13 @@ struct FlowBytes {
   uint8_t family;
   uint8_t state;
   uint8_t translated;
-  uint8_t closed;
+  uint8_t kind;  ///< of an event: FlowEventKind
   uint8_t terminated;
-  uint8_t spare[2];
+  uint8_t reason;
+  uint8_t spare;
 };
 static_assert(sizeof(FlowBytes) == 104);
 
-FlowBytes to_bytes(const FlowRecord& flow, bool closed = false);
+FlowBytes to_bytes(const FlowRecord& flow, FlowEventKind kind = FlowEventKind::opened);
 
 }  // namespace flatproxy

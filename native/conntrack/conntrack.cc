@@ -131,10 +131,10 @@ FlowId Conntrack::open(const Tuple& tuple, uint64_t hash, const Segment* head, D
   return id;
 }
 
-void Conntrack::expire(uint32_t now, unsigned budget) {
+bool Conntrack::expire(uint32_t now, unsigned budget) {
   for (;;) {
     const FlowId id = table_.take_expired(now, timeouts_, budget);
-    if (id == kNoFlow) return;
+    if (id == kNoFlow) return budget > 0;
     close(id);
   }
 }

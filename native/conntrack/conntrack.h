@@ -47,8 +47,8 @@ class Conntrack {
   FlowId open(const Tuple& original, uint64_t hash, const Segment* head, Direction direction,
               const Translation* translation, uint32_t now, Reason& why);
 
-  /// Closes flows whose time is over; looks at `budget` of them at most.
-  void expire(uint32_t now, unsigned budget);
+  /// Closes flows whose time is over; looks at `budget` of them at most. True: those were all.
+  bool expire(uint32_t now, unsigned budget);
   void close(FlowId id) {
     listener_.flow_closing(id);
     table_.close(id);

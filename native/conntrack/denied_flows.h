@@ -29,7 +29,7 @@ class DeniedFlows {
   /// One more packet that did not pass. `refused` is counted as its first one, and opens a flow unless it has one: of
   /// the same tuple, port and reason.
   void add(const FlowRecord& refused, uint32_t now);
-  /// Ends flows that were quiet for kIdle; looks at `sets` of them, in turn. `now` is in milliseconds.
+  /// Ends flows that were quiet for kIdle; looks at `sets` of kWays each, in turn. `now` is in milliseconds.
   void expire(uint32_t now, uint32_t sets);
   /// Ends them all.
   void clear();

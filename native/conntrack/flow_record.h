@@ -20,9 +20,9 @@ struct FlowRecord {
   uint32_t generation = 0;    ///< of the snapshot that says so, modulo 2^32
   uint32_t opened_at = 0;     ///< milliseconds on the lane's clock
   uint32_t last_seen = 0;
-  uint64_t packets[2] = {};  ///< wire segments, by direction
-  uint64_t bytes[2] = {};    ///< of IP packets; of a terminated one those of its streams
-  FlowState state = FlowState::udp;  ///< of one that was refused: means nothing
+  uint64_t packets[2] = {};           ///< wire segments, by direction
+  uint64_t bytes[2] = {};             ///< of IP packets; of a terminated one those of its streams
+  FlowState state = FlowState::udp;   ///< of one that was refused: means nothing
   Reason reason = Reason::forwarded;  ///< what its packets end in
   bool translated = false;
   bool assured = false;

@@ -1,5 +1,7 @@
 #include "lane/flow_stage.h"
 
+#include <algorithm>
+
 #include "conntrack/translate.h"
 #include "packet/frame.h"
 #include "wire/embedded.h"
@@ -20,6 +22,10 @@ bool is_echo(const Segment* frame) {
 bool is_tcp_or_udp(const Segment* frame) {
   return frame->protocol == wire::protocol::kTcp || frame->protocol == wire::protocol::kUdp;
 }
+
+/// Flows that one slice of expire_some() or close_some() looks at: less than a ring of events holds.
+constexpr uint32_t kFlowsPerSlice = 1024;
+static_assert(kFlowsPerSlice < EventRing::kSize && DeniedFlows::kSets * DeniedFlows::kWays <= EventRing::kSize);
 
 /// A fragment that has not been given its flow's ports yet.
 bool is_unplaced_fragment(const Segment* frame) {
@@ -321,6 +327,26 @@ void FlowStage::tick(Nanoseconds now) {
   std::vector<Segment*> abandoned;
   fragments_.expire(now_, abandoned);
   for (Segment* frame : abandoned) egress_.drop(frame, Reason::fragment_unmatched);
+}
+
+bool FlowStage::expire_some(Nanoseconds now) {
+  now_ = milliseconds(now);
+  return conntrack_.expire(now_, kFlowsPerSlice);
+}
+
+bool FlowStage::close_some(FlowId& next) {
+  const FlowTable& table = conntrack_.table();
+  const FlowId end = std::min(table.id_limit(), next + kFlowsPerSlice);
+  for (; next < end; ++next) {
+    if (table.in_use(next)) conntrack_.close(next);
+  }
+  return next == table.id_limit();
+}
+
+void FlowStage::expire_denied(Nanoseconds now) {
+  if (milliseconds(now) - denied_looked_at_ < 1000) return;
+  denied_looked_at_ = milliseconds(now);
+  denied_.expire(denied_looked_at_, DeniedFlows::kSets);
 }
 
 void FlowStage::count_service(FlowId id, const Segment* frame) {

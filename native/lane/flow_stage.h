@@ -35,6 +35,13 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   bool stateless() const { return stateless_; }
   /// Closes flows that are over, gives up fragments that wait in vain.
   void tick(Nanoseconds now);
+  /// Closes flows that are over at a time, a slice of them. True: those were all.
+  bool expire_some(Nanoseconds now);
+  /// Closes flows from an id on, likewise.
+  bool close_some(FlowId& next);
+  /// Ends what was refused and has been quiet since; looks at all of them, but not more often than once in a second.
+  void expire_denied(Nanoseconds now);
+  void end_denied() { denied_.clear(); }
   /// Whether every TCP and UDP flow through a service has ended: a drain is done.
   bool idle() const { return translated_ == 0; }
 
@@ -106,6 +113,7 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   std::vector<Segment*> released_fragments_;
   uint32_t now_ = 0;
   uint32_t next_fragment_tick_ = 0;
+  uint32_t denied_looked_at_ = 0;
   uint32_t translated_ = 0;
   bool guarded_ = false;    // sources are bound to ports
   bool stateless_ = false;  // nothing in the snapshot needs a flow

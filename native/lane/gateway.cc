@@ -179,24 +179,29 @@ uint16_t Gateway::resolve(const Segment* frame, Reason& why) {
   }
   why = Reason::neighbor_table_full;
   if (route->port == snapshot_->node_port) return exit_to_node(snapshot_->node_side(frame->port));
-  return neighbors_.find_or_create(route->port, route->has_via ? route->via : destination, now_, *this);
+  const wire::Address& hop = route->has_via ? route->via : destination;
+  const NeighborIndex index = neighbors_.find_or_create(route->port, hop, now_, *this);
+  if (index != kNoExit && !neighbors_.at(index).usable()) confirm_only_peer(route->port, hop);
+  return index;
 }
 
 uint16_t Gateway::exit_to_node(uint16_t side) {
   const Port* port = snapshot_->port(side);
   if (port == nullptr) return kNoExit;
   const NeighborIndex index = neighbors_.find_or_create(side, wire::Address{}, now_, *this);
-  if (index != kNoExit && !neighbors_.at(index).usable()) confirm_node(side);
+  if (index != kNoExit && !neighbors_.at(index).usable()) confirm_only_peer(side, {});
   return index;
 }
 
-void Gateway::confirm_node(uint16_t side) {
-  const Port* port = snapshot_->port(side);
-  if (port == nullptr) return;
+/// Behind a port with one peer all neighbours are that one, and none needs to be asked.
+void Gateway::confirm_only_peer(uint16_t id, const wire::Address& neighbor) {
+  const Port* port = snapshot_->port(id);
+  if (port == nullptr || port->info().only_peer == wire::Mac{}) return;
   NeighborNews news;
+  news.address = neighbor;
   news.mac = port->info().only_peer;
   news.solicited = true;
-  neighbors_.learn(side, news, now_, *this);
+  neighbors_.learn(id, news, now_, *this);
 }
 
 bool Gateway::send_unusual(Segment* frame, uint16_t exit, Reason reason, Reason& why) {
@@ -297,7 +302,7 @@ Segment* Gateway::error_for(const Segment* frame, Reason why) {
 
 void Gateway::tick() {
   neighbors_.tick(now_, *this);
-  for (const uint16_t side : confirm_) confirm_node(side);
+  for (const auto& [id, neighbor] : confirm_) confirm_only_peer(id, neighbor);
   confirm_.clear();
 }
 
@@ -309,8 +314,8 @@ LinkEnd Gateway::link(uint16_t id) const {
 void Gateway::solicit(const Neighbor& neighbor) {
   const Port* port = snapshot_->port(neighbor.port);
   if (port == nullptr) return;
-  if (is_host_side(neighbor.port)) {
-    confirm_.push_back(neighbor.port);
+  if (port->info().only_peer != wire::Mac{}) {
+    confirm_.push_back({neighbor.port, neighbor.address});
     return;
   }
   const bool v4 = neighbor.address.is_v4();

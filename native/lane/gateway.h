@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "config/snapshot.h"
@@ -124,7 +125,7 @@ class Gateway : private NeighborActions {
   void remember_exit(const wire::Address& destination, uint16_t exit);
   void carry_unusual(Segment* frame, Reason reason);
   bool send_unusual(Segment* frame, uint16_t exit, Reason reason, Reason& why);
-  void confirm_node(uint16_t side);
+  void confirm_only_peer(uint16_t id, const wire::Address& neighbor);
   bool take_probe_answer(Segment* frame);
   bool give_to_health(Segment* frame, uint16_t probe_port);
   void take_link_message(Segment* frame);
@@ -146,7 +147,7 @@ class Gateway : private NeighborActions {
   NeighborTable neighbors_;
   ExitCache<uint32_t> exits_v4_;
   ExitCache<wire::Address> exits_v6_;
-  std::vector<uint16_t> confirm_;  // host sides whose one neighbour, the node, is to be confirmed: it needs no question
+  std::vector<std::pair<uint16_t, wire::Address>> confirm_;  // port and neighbour: see confirm_only_peer()
   IcmpErrorLimiter errors_;
   Nanoseconds now_ = 0;
 };

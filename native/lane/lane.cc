@@ -52,6 +52,7 @@ bool Lane::iterate(Nanoseconds now) {
   egress_.set_time(now);
   gateway_.set_time(now);
   tcp_.set_time(now);
+  if (now >= next_tick_) tick(now);  // before any packet comes: what it belongs to may be over
   QueueContext context{buffers_, now};
   for (Inbound& inbound : inbound_) {
     inbound.queue->receive(context, burst_);
@@ -66,7 +67,6 @@ bool Lane::iterate(Nanoseconds now) {
     }
   }
   if (shared_.lanes() > 1) carry_handed_over(now);
-  if (now >= next_tick_) tick(now);
   if (now >= next_beat_) beat(now);
   if (!tcp_.idle()) tcp_.finish();
   egress_.flush();

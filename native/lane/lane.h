@@ -35,6 +35,24 @@ class Lane {
   /// True: there was work.
   bool iterate(Nanoseconds now);
 
+  /// For time that does not pass by itself: moves on to a time, between passes, and closes what is over by then.
+  /// `slice` is called now and then on the way: for taking events, whose ring is bounded.
+  template <typename Slice>
+  void leap(Nanoseconds now, Slice&& slice) {
+    while (!flows_.expire_some(now)) slice();
+    slice();
+    flows_.expire_denied(now);
+    slice();
+  }
+  /// Closes all flows, likewise.
+  template <typename Slice>
+  void end_flows(Slice&& slice) {
+    for (FlowId next = 0; !flows_.close_some(next);) slice();
+    slice();
+    flows_.end_denied();
+    slice();
+  }
+
   /// When iterate() has something to do without any packet coming; for the sleep between passes.
   Nanoseconds next_deadline(Nanoseconds now) const;
 

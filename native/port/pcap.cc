@@ -2,7 +2,6 @@
 
 #include <time.h>
 
-
 #include "packet/frame.h"
 #include "port/prepare.h"
 
@@ -63,7 +62,8 @@ class PcapPort::Queue : public PortQueue, private WireSender {
 PcapPort::PcapPort(PortInfo info, const PcapFiles& files, unsigned lanes)
     : Port(std::move(info)), reads_(!files.read.empty()), replayed_(files.replayed) {
   std::unique_ptr<CaptureInput> input;
-  if (reads_) input = std::make_unique<CaptureInput>(files.read, files.read_fd, files.snapped, input_state_);
+  if (reads_)
+    input = std::make_unique<CaptureInput>(files.read, files.read_fd, files.snapped, input_state_, files.cancelled);
   if (!files.write.empty()) writer_ = std::make_unique<CaptureWriter>(files.write);
   if (!reads_) input_state_.finished.store(true);
   for (unsigned lane = 0; lane < lanes; ++lane) queues_.push_back(std::make_unique<Queue>(*this, std::move(input)));

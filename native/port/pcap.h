@@ -16,7 +16,8 @@ struct PcapFiles {
   std::string write;  ///< the capture that packets go to; empty: what is sent here is gone. ".pcapng" or pcap
   int read_fd = -1;   ///< what `read` names, if it is open already: closed in the end
   Snapped snapped = Snapped::take;
-  bool replayed = false;  ///< all time is that of captures: packets are written with it as it is
+  const std::atomic<bool>* cancelled = nullptr;  ///< when it is true, nothing is waited for any more
+  bool replayed = false;                         ///< all time is that of captures: packets are written with it as it is
 };
 
 /// Packets from a capture and into one. The first lane reads; every lane may write. With a capture to read, time on the

@@ -1,6 +1,7 @@
 #include "port/pcap_input.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,15 +33,13 @@ void refuse_capture(const std::string& path, const std::string& why) {
               "give an Ethernet capture as tcpdump or Wireshark writes it (editcap -F pcapng mends and converts)");
 }
 
-CaptureInput::CaptureInput(const std::string& path, int fd, Snapped snapped, InputState& state)
+CaptureInput::CaptureInput(const std::string& path, int fd, Snapped snapped, InputState& state,
+                           const std::atomic<bool>* cancelled)
     : fd_(fd >= 0 ? fd : open(path.c_str(), O_RDONLY | O_CLOEXEC)),
       snapped_(snapped),
+      cancelled_(cancelled),
       state_(state),
-      reader_([this](uint8_t* to, size_t n) {
-        const ssize_t got = read(fd_, to, n);
-        if (got > 0) state_.bytes.fetch_add(static_cast<uint64_t>(got), std::memory_order_relaxed);
-        return static_cast<long>(got);
-      }) {
+      reader_([this](uint8_t* to, size_t n) { return read_some(to, n); }) {
   if (fd_ < 0) {
     throw Error("ERR_FLATPROXY_FILE", "the capture " + path + " can't be read: " + std::strerror(errno),
                 "check the path and its permissions");
@@ -53,13 +52,32 @@ CaptureInput::CaptureInput(const std::string& path, int fd, Snapped snapped, Inp
 
 CaptureInput::~CaptureInput() { close(fd_); }
 
+long CaptureInput::read_some(uint8_t* to, size_t n) {
+  if (!wait_for_bytes()) return -1;
+  const ssize_t got = read(fd_, to, n);
+  if (got > 0) state_.bytes.fetch_add(static_cast<uint64_t>(got), std::memory_order_relaxed);
+  return got;
+}
+
+/// False: nobody wants them any more.
+bool CaptureInput::wait_for_bytes() const {
+  constexpr int kLook = 50;  // milliseconds
+  pollfd readable{fd_, POLLIN, 0};
+  while (cancelled_ != nullptr && poll(&readable, 1, kLook) == 0) {
+    if (!cancelled_->load()) continue;
+    errno = ECANCELED;
+    return false;
+  }
+  return true;
+}
+
 void CaptureInput::receive(QueueContext& context, Burst& burst) {
   while (!burst.full() && next() <= context.now) {
     Segment* frame = context.buffers.small.allocate();
     if (frame == nullptr) return;
-    const bool whole = append(frame, packet_.data, packet_.length, context.buffers) &&
-                       (snapped_ != Snapped::fill ||
-                        append_zeros(frame, packet_.original - packet_.length, context.buffers));
+    const bool whole =
+        append(frame, packet_.data, packet_.length, context.buffers) &&
+        (snapped_ != Snapped::fill || append_zeros(frame, packet_.original - packet_.length, context.buffers));
     if (!whole) return release(frame);
     burst.push(frame);
     advance();

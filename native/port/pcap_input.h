@@ -17,8 +17,8 @@ enum class Snapped : uint8_t {
 
 /// What everybody may see of a capture that a lane reads.
 struct InputState {
-  std::atomic<uint64_t> bytes{0};    ///< of the file, read so far
-  std::atomic<uint64_t> snapped{0};  ///< packets that it holds only in part
+  std::atomic<uint64_t> bytes{0};     ///< of the file, read so far
+  std::atomic<uint64_t> snapped{0};   ///< packets that it holds only in part
   std::atomic<bool> finished{false};  ///< nothing is left to read
 };
 
@@ -31,7 +31,9 @@ class CaptureInput {
   /// @param path of the file; what messages call it
   /// @param fd open for reading already, and closed in the end; -1: the path is opened
   /// Throws Error ERR_FLATPROXY_FILE or ERR_FLATPROXY_CAPTURE (broken up to the first packet).
-  CaptureInput(const std::string& path, int fd, Snapped snapped, InputState& state);
+  /// @param cancelled nullptr: waits for a pipe for as long as it takes
+  CaptureInput(const std::string& path, int fd, Snapped snapped, InputState& state,
+               const std::atomic<bool>* cancelled = nullptr);
   ~CaptureInput();
   CaptureInput(const CaptureInput&) = delete;
   CaptureInput& operator=(const CaptureInput&) = delete;
@@ -44,12 +46,15 @@ class CaptureInput {
   const std::string& failure() const { return failure_; }
 
  private:
+  long read_some(uint8_t* to, size_t n);
+  bool wait_for_bytes() const;
   void advance();
   void judge_snapped();
   void fail(const std::string& what);
 
   int fd_;
   Snapped snapped_;
+  const std::atomic<bool>* cancelled_;
   InputState& state_;
   CaptureReader reader_;
   CapturedPacket packet_;

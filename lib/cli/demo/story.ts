@@ -90,7 +90,7 @@ export class Story {
     // Those that carry something first, then the newest.
     flows.sort((a, b) => b.packets - a.packets || b.openedAt - a.openedAt)
     say(
-      ...indented(flowLines(flows.slice(0, flowsShown), paint)),
+      ...indented(flowLines(flows.slice(0, flowsShown), paint, Date.now())),
       paint.dim(`     and ${flows.length - flowsShown} more`),
     )
     this.expect(flows.length > 0, 'the flows of the service are listed')
