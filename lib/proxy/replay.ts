@@ -170,8 +170,9 @@ async function* flowsOf(
 /** Endpoints are probed by packets that nobody in a capture answers. */
 function withoutProbes(mesh: Mesh): Mesh {
   const services = Object.entries(mesh.services ?? {}).map(([name, service]) => {
-    const { healthCheck: _, ...rest } = service
-    return [name, rest] as const
+    const unprobed = { ...service }
+    delete unprobed.healthCheck
+    return [name, unprobed] as const
   })
   return { ...mesh, ...(mesh.services && { services: Object.fromEntries(services) }) }
 }
