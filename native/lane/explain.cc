@@ -67,6 +67,7 @@ class Explainer {
 
   Explanation first(const LaneView& lane);
   Explanation along(const FlowRecord& flow, Direction direction);
+  Explanation of_connection();
 
  private:
   bool end(Reason reason, Step step, uint32_t id = Explanation::kNone) {
@@ -107,7 +108,7 @@ Explanation Explainer::first(const LaneView& lane) {
     }
     return std::move(e_);
   }
-  if (!addresses() || !may_pass_listeners(lane) || !source()) return std::move(e_);
+  if (!addresses() || !source() || !may_pass_listeners(lane)) return std::move(e_);
   const Opening opening = opening_for(s_, tuple_, lane.balance);
   if (opening.service == nullptr) {
     tell(Step::no_service);
@@ -149,6 +150,11 @@ Explanation Explainer::along(const FlowRecord& flow, Direction direction) {
   return std::move(e_);
 }
 
+Explanation Explainer::of_connection() {
+  if (source()) end(Reason::tcp_terminated, Step::connection);
+  return std::move(e_);
+}
+
 Reason Explainer::address_problem() const {
   const auto& [from, to, from_port, to_port, protocol, family] = tuple_;
   const bool v4 = family == 4;
@@ -177,6 +183,8 @@ bool Explainer::may_pass_listeners(const LaneView& lane) {
     tell(Step::no_listener);
     return true;
   }
+  // Of what comes by a joined port, sources are looked at only if it ends here.
+  if (s_.peer(packet_.port) != kNoPort && !source()) return false;
   // What would be intercepted passes on while we drain.
   if (lane.draining && !ours) return true;
   e_.listener = listener->id;
@@ -293,6 +301,10 @@ Explanation explain(const Snapshot& snapshot, const FirstPacket& packet, const L
 
 Explanation explain(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow, Direction direction) {
   return Explainer(snapshot, packet).along(flow, direction);
+}
+
+Explanation explain_connection(const Snapshot& snapshot, const FirstPacket& packet) {
+  return Explainer(snapshot, packet).of_connection();
 }
 
 Explanation explain_at_start(const Snapshot& snapshot, const FirstPacket& packet) {

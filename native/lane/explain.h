@@ -91,6 +91,8 @@ struct LaneView {
 Explanation explain(const Snapshot& snapshot, const FirstPacket& packet, const LaneView& lane);
 /// The same for one that belongs to a flow that runs, in this direction of it.
 Explanation explain(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow, Direction direction);
+/// The same for one that belongs to a connection that ends here.
+Explanation explain_connection(const Snapshot& snapshot, const FirstPacket& packet);
 /// The same before anything has been carried: endpoints are healthy, turns begin.
 Explanation explain_at_start(const Snapshot& snapshot, const FirstPacket& packet);
 

@@ -8,8 +8,7 @@ bool ExplainOnLane::step(Lane& lane, Nanoseconds) {
   const Tuple& tuple = packet_.tuple;
   if (tuple.protocol == wire::protocol::kTcp && lane.tcp().stack().knows(tuple.reversed())) {
     known = true;
-    explanation.reason = Reason::tcp_terminated;
-    explanation.steps.push_back({Step::connection});
+    explanation = explain_connection(snapshot_, packet_);
     return true;
   }
   FlowStage& flows = lane.flows();

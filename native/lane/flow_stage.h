@@ -47,6 +47,8 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
 
   /// True: another lane has the frame now (or it was dropped on the way). Once only: see kHandedOver.
   bool hand_over(Segment* frame, unsigned owner);
+  /// Ends a frame whose source does not belong to the port that it came by.
+  void drop_spoofed(Segment* frame);
 
   Conntrack& conntrack() { return conntrack_; }
   LaneBalance& balance() { return balance_; }
@@ -72,7 +74,6 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   void translate_any(FlowMatch match, Segment* frame, bool back);
 
   bool comes_from_home(FlowMatch match, const Segment* frame) const;
-  void drop_spoofed(Segment* frame);
   void refuse(Segment* frame, Judgement judgement);
   Judgement judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
                           const Segment* frame) const;

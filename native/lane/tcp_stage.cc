@@ -51,6 +51,7 @@ TcpStage::TcpStage(unsigned lane, LaneShared& shared, LaneCounters& counters, Eg
 void TcpStage::adopt(const Snapshot& snapshot) {
   const auto* before = snapshot_ != nullptr ? snapshot_->listeners.get() : nullptr;
   snapshot_ = &snapshot;
+  guarded_ = snapshot.sources->active();
   backends_.adopt(snapshot);
   exchange_log_.adopt(snapshot);
   // What was intercepted lives on when nothing is intercepted any more.
@@ -137,6 +138,11 @@ bool TcpStage::take_segment(Segment* frame, uint64_t hash) {
   const bool retired = !retired_.empty() && retired_.find(wire::destination_of(frame), port, frame->port) != nullptr;
   if (listener == nullptr && !retired && !SourcePorts::holds(port)) return false;
   if (hand_over(frame)) return true;
+  if (is_spoofed(frame)) [[unlikely]] {
+    if (listener == nullptr && !stack_.knows(wire::tuple_of(frame).reversed())) return false;
+    flows_.drop_spoofed(frame);
+    return true;
+  }
   if ((frame->flags & kFirstFragment) != 0) {
     // A reset would end the connection that it belongs to.
     if (listener == nullptr && !stack_.knows(wire::tuple_of(frame).reversed())) return false;
@@ -155,13 +161,19 @@ bool TcpStage::take_intercepted(Segment* frame, uint64_t hash) {
   if ((frame->flags & kLaterFragment) != 0) return false;
   const Tuple tuple = wire::tuple_of(frame);
   if (hand_over_intercepted(frame, tuple)) return true;
+  const Listener* listener =
+      snapshot_->listeners->find_intercepting(tuple.destination, tuple.destination_port, frame->port);
+  // Of what passes between joined ports nothing else is bound to its port.
+  if (is_spoofed(frame)) [[unlikely]] {
+    if (listener == nullptr && !stack_.knows(tuple.reversed()) && !stack_.knows(tuple)) return false;
+    flows_.drop_spoofed(frame);
+    return true;
+  }
   if ((frame->flags & kFirstFragment) != 0) {
     if (!stack_.knows(tuple.reversed())) return false;
     egress_.drop(frame, Reason::tcp_fragmented);
     return true;
   }
-  const auto port = static_cast<uint16_t>(frame->l4_ports);
-  const Listener* listener = snapshot_->listeners->find_intercepting(wire::destination_of(frame), port, frame->port);
   if (take_input(frame, listener, hash)) return true;
   // We speak in the name of its sender: what it says of a connection that has ended must not reach the other side.
   if (!stack_.knows(tuple)) return false;
@@ -212,6 +224,11 @@ bool TcpStage::take_error(Segment* frame) {
   wire::EmbeddedView view;
   Reason why;
   if (!wire::embedded_tuple(frame, sent, view, why) || sent.protocol != wire::protocol::kTcp) return false;
+  if (is_spoofed(frame)) [[unlikely]] {
+    if (!stack_.knows(sent)) return false;
+    flows_.drop_spoofed(frame);
+    return true;
+  }
   const uint8_t* icmp = frame->data + frame->l4_offset;
   const tcp::Sequence sequence = wire::load32(frame->data + view.l4_offset + wire::TcpView::kSequence);
   const bool v4 = frame->family == 4;

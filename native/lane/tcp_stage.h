@@ -17,6 +17,7 @@
 #include "packet/burst.h"
 #include "stats/lane_counters.h"
 #include "tcp/stack.h"
+#include "wire/tuple_of.h"
 
 namespace flatproxy {
 
@@ -83,6 +84,9 @@ class TcpStage : private tcp::Transmitter {
   bool hand_over_intercepted(Segment* frame, const Tuple& tuple);
   bool is_draining() const { return shared_.refuse_new.load(std::memory_order_relaxed); }
   bool take_error(Segment* frame);
+  bool is_spoofed(const Segment* frame) const {
+    return guarded_ && !snapshot_->admits_source(frame->port, wire::source_of(frame));
+  }
   bool hand_over(Segment* frame);
   void transmit(Segment* frame, tcp::Connection& c) override;
   void arrived(const Segment* frame, tcp::Connection& c) override;
@@ -113,6 +117,7 @@ class TcpStage : private tcp::Transmitter {
   uint32_t reset_next_ = 0;
   uint32_t reset_next_http_ = 0;
   bool intercepts_ = false;  // connections may have addresses that are not ours
+  bool guarded_ = false;     // sources are bound to ports
 };
 
 }  // namespace flatproxy

@@ -353,6 +353,19 @@ TEST(ExplainLive, AConnectionThatEndsHereIsKnownAsOne) {
   EXPECT_TRUE(step_of(said, Step::connection)) << "the listener is gone";
 }
 
+TEST(ExplainLive, WhatSpeaksForAConnectionInAnothersNameIsSpoofed) {
+  World::Options options;
+  options.ports = 3;
+  options.listeners = test::intercept_json("10.8.8.0/24", 80);
+  options.workloads = R"([{"id":0,"name":"w","port":0,"addresses":["10.0.0.9"]}])";
+  World world(options);
+  const FirstPacket packet = tcp(0, "10.0.0.9", "10.8.8.8", 80);
+  world.send(0, frame_of(packet.tuple));
+  EXPECT_EQ(ask(world, 1, packet).reason, Reason::tcp_terminated);
+  EXPECT_TRUE(step_of(ask(world, 1, packet), Step::connection));
+  EXPECT_EQ(ask(world, 1, {2, packet.tuple}).reason, Reason::spoofed_source);
+}
+
 TEST(ExplainLive, AFlowThatRunsIsJudgedByThePoliciesInForce) {
   World world({});
   const FirstPacket packet = tcp(0, "10.0.0.9", "10.0.1.9", 80);

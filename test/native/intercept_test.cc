@@ -120,6 +120,31 @@ TEST_F(InterceptTest, TheServerSeesTheClientsTimeToLive) {
   EXPECT_TRUE(checksums_right(syn[0]));
 }
 
+TEST_F(InterceptTest, NothingIsTakenThatIsSentInAnothersName) {
+  World::Options options;
+  options.ports = 3;
+  options.workloads = R"([{"id":0,"name":"w","port":2,"addresses":["10.0.2.7"]}])";
+  make_joined(options);
+  world->send(0, Frame().from("10.0.2.7", 5000).to("10.0.0.3", kPort).tcp("S"));
+  EXPECT_EQ(world->count(Reason::spoofed_source), 1u);
+  EXPECT_EQ(world->lane(0).tcp().stack().connections(), 0u);
+  world->send(0, Frame().from("10.0.2.7", 5000).to("10.0.0.3", 22).tcp("S"));
+  EXPECT_EQ(world->take(1).size(), 1u) << "what is for no listener passes between joined ports as it is";
+
+  options.listeners = intercept_json("10.0.0.0/16", kPort);
+  options.services = service_json({"10.0.1.2"});
+  options.workloads = R"([{"id":0,"name":"w","port":0,"addresses":["10.0.0.2"]}])";
+  make(options);
+  world->send(2, Frame().from("10.0.0.2", 5000).to("10.0.1.2", kPort).tcp("S"));
+  EXPECT_EQ(world->count(Reason::spoofed_source), 1u);
+  EXPECT_EQ(world->lane(0).tcp().stack().connections(), 0u);
+  Connection* c = open_to("10.0.1.2");
+  ASSERT_EQ(server->open.size(), 1u);
+  world->send(2, Frame().from("10.0.0.2", c->tuple.source_port).to("10.0.1.2", kPort).tcp("R", c->next));
+  EXPECT_EQ(world->count(Reason::spoofed_source), 2u);
+  EXPECT_EQ(counters().resets.read(), 0u);
+}
+
 TEST_F(InterceptTest, WhatIsOlderThanTheListenerPassesOn) {
   make_joined();
   for (const char* flags : {"A", "PA", "FA", "R"}) {

@@ -57,6 +57,57 @@ TEST_F(TcpStageTest, RelaysBothWaysAndCountsIt) {
   expect_nothing_left();
 }
 
+/// A workload behind port 0, where the client is, and nobody that is known behind port 2.
+World::Options guarded() {
+  World::Options options;
+  options.ports = 3;
+  options.workloads = R"([{"id":0,"name":"client","port":0,"addresses":["10.0.0.2"]}])";
+  return options;
+}
+
+TEST_F(TcpStageTest, TakesNothingThatIsSentInAnothersName) {
+  make(guarded());
+  world->send(2, Frame().from("10.0.0.2", 5000).to("10.8.8.8", 9000).tcp("S"));
+  world->send(0, Frame().from("192.0.2.1", 5000).to("10.8.8.8", 9000).tcp("S"));
+  EXPECT_EQ(world->count(Reason::spoofed_source), 2u);
+  EXPECT_EQ(world->lane(0).tcp().stack().connections(), 0u);
+  EXPECT_EQ(world->lane(0).counters().ports[0].spoofed.read(), 1u);
+  EXPECT_EQ(world->lane(0).counters().ports[2].spoofed.read(), 1u);
+  EXPECT_EQ(world->take(2).size() + world->take(0).size(), 0u) << "nobody is answered";
+
+  Connection* c = open();
+  ASSERT_EQ(client->open.size(), 1u);
+  ASSERT_EQ(server->open.size(), 1u);
+  const uint16_t port = c->tuple.source_port;
+  world->send(2, Frame().from("10.0.0.2", port).to("10.8.8.8", 9000).tcp("R", c->next));
+  world->send(2, Frame().from("192.0.2.1").to("10.0.1.1").echo(true, 7));
+  EXPECT_EQ(world->count(Reason::spoofed_source), 3u);
+  EXPECT_EQ(world->lane(0).tcp().stack().connections(), 2u);
+  EXPECT_EQ(counters().resets.read(), 0u);
+}
+
+TEST_F(TcpStageTest, BelievesNoErrorsInAnothersName) {
+  World::Options options = guarded();
+  options.services = service_json({"10.0.1.99"});  // who does not answer
+  make(options);
+  world->send(0, Frame().from("10.0.0.2", 5000).to("10.8.8.8", 9000).tcp("S", 100));
+  const std::vector<Segment*> answer = world->take_frames(0);
+  ASSERT_EQ(answer.size(), 1u);
+  const uint32_t sequence = wire::load32(answer[0]->data + 38);
+  world->send(0, Frame().from("10.0.0.2", 5000).to("10.8.8.8", 9000).tcp("A", 101, sequence + 1));
+  const std::vector<Segment*> syn = world->take_frames(1);
+  ASSERT_EQ(syn.size(), 1u);
+  const std::vector<uint8_t> bytes = content(syn.back());
+  const std::vector<uint8_t> quoted(bytes.begin() + wire::kEthernetSize, bytes.end());
+  const Frame error = Frame().from("10.0.0.2").to("10.0.1.1").icmp_error(3, 3, quoted);
+  world->send(2, error);
+  EXPECT_EQ(world->count(Reason::spoofed_source), 1u);
+  EXPECT_EQ(counters().connect_failed.read(), 0u);
+  world->send(0, error);
+  EXPECT_EQ(world->count(Reason::spoofed_source), 1u);
+  EXPECT_EQ(counters().connect_failed.read(), 1u);
+}
+
 TEST_F(TcpStageTest, LeavesServicesAndForwardingAlone) {
   make();
   EXPECT_FALSE(world->lane(0).tcp().idle());
