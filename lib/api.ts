@@ -162,6 +162,8 @@ export interface ListenerStats {
   overLimit: number
   /** No backend, none of its endpoints can be chosen, or no source port towards it is free. */
   noEndpoint: number
+  /** Policies do not let the client have its endpoint, or not any more. SYNs that they deny are in `reasons` alone. */
+  policyDenied: number
   /** The endpoint refused, was unreachable, or did not answer in time. */
   connectFailures: number
   /** A PROXY header that was malformed, too late, or from a client that is not trusted. */

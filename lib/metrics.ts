@@ -106,6 +106,7 @@ function ofServices({ services }: Stats): Family[] {
 const listenerEnds = {
   overLimit: 'over_limit',
   noEndpoint: 'no_endpoint',
+  policyDenied: 'policy_denied',
   connectFailures: 'connect_failed',
   badProxyHeaders: 'bad_proxy_header',
   idleTimeouts: 'idle_timeout',

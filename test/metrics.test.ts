@@ -38,6 +38,7 @@ const stats: Stats = {
       relayed: 6,
       overLimit: 1,
       noEndpoint: 0,
+      policyDenied: 3,
       connectFailures: 2,
       badProxyHeaders: 0,
       idleTimeouts: 0,

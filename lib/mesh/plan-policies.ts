@@ -17,7 +17,7 @@ interface PlannedPolicyPort {
 }
 
 /**
- * Writes the policies, in the order of the mesh: `{ default, selectors, rules: [{ name, direction, subject, peer, ports,
+ * Writes the policies, in the order of the mesh: `{ default, onDeny?, selectors, rules: [{ name, direction, subject, peer, ports,
  * action }] }`. `subject` and `peer` are indices of selectors (SelectorTable says what these are); `peer` null: anyone;
  * `ports` null: all.
  *
@@ -30,7 +30,8 @@ export function* writePolicies(mesh: WideMesh, workloads: ReadonlyMap<string, nu
     rules.push(JSON.stringify(yield* planPolicy(policy, selectors)))
     yield
   }
-  text.add(`{"default":${JSON.stringify(mesh.policyDefault ?? 'allow')},"selectors":`)
+  const { policyDefault = 'allow', onDeny } = mesh
+  text.add(`${JSON.stringify({ default: policyDefault, onDeny }).slice(0, -1)},"selectors":`)
   yield* writeList(selectors.texts, text)
   text.add(',"rules":')
   yield* writeList(rules, text)

@@ -188,7 +188,7 @@ export class Planner {
       yield* writeHttpRoutes(mesh, { routes, listeners, services }, text)
     }
     text.add(',"policies":')
-    if (same('ports', 'workloads', 'policies', 'policyDefault')) text.add('null')
+    if (same('ports', 'workloads', 'policies', 'policyDefault', 'onDeny')) text.add('null')
     else yield* writePolicies(mesh, workloads, text)
     text.add(`,"accessLog":${JSON.stringify(mesh.accessLog ? settle(accessLogSchema, mesh.accessLog) : null)}}`)
     this.pending = { generation, mesh: narrow, host, services }

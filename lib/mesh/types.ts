@@ -104,6 +104,11 @@ export interface Shape<
   readonly policies?: readonly Policy<NoInfer<W>>[]
   /** What becomes of flows that no policy allows or denies. Default: 'allow'. */
   readonly policyDefault?: 'allow' | 'deny'
+  /**
+   * What becomes of flows and connections that run when policies come that deny them. 'cut': they end; 'keep': only new
+   * ones are denied. Default: 'cut'.
+   */
+  readonly onDeny?: 'cut' | 'keep'
   /** A line for each exchange of the listeners of protocol http. */
   readonly accessLog?: AccessLog
   /** How flows are tracked. */

@@ -85,9 +85,7 @@ function* refusePolicies(mesh: Mesh, before: Mesh | undefined, refuse: Refuse): 
   if (policies.length > 0) judges.push(['policies', 'policies', 'are', 'no policies'])
   if (policyDefault === 'deny') judges.push(['policyDefault', "'deny'", 'is', "'allow'"])
   for (const [path, what, are, instead] of judges) {
-    // Neither what ends at flatproxy nor what passes between joined ports comes by where policies judge.
-    if (Object.keys(mesh.listeners ?? {}).length > 0)
-      refuse([path], `${what} beside listeners ${are}`, `no listeners, or ${instead}`)
+    // What passes between joined ports does not come by where policies judge.
     if (joinedPorts(mesh).size > 0)
       refuse([path], `${what} beside joined ports ${are}`, `no joined ports, or ${instead}`)
     // What nobody claims stays with the kernel there, and would pass unseen.

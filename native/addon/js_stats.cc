@@ -67,6 +67,7 @@ constexpr Named<RelayCounters> kListenerCounters[] = {
     {"relayed", &RelayCounters::relayed},
     {"overLimit", &RelayCounters::over_limit},
     {"noEndpoint", &RelayCounters::no_endpoint},
+    {"policyDenied", &RelayCounters::denied},
     {"connectFailures", &RelayCounters::connect_failed},
     {"badProxyHeaders", &RelayCounters::bad_proxy_header},
     {"idleTimeouts", &RelayCounters::idle},

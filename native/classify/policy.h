@@ -42,6 +42,7 @@ struct Policy {
 /// All policies of a mesh, in its order.
 struct PolicySet {
   bool deny_by_default = false;  ///< flows that no policy allows
+  bool keeps_running = false;    ///< flows that run go on when they are denied
   std::vector<Selector> selectors;
   std::vector<Policy> policies;
   bool operator==(const PolicySet&) const = default;

@@ -37,6 +37,8 @@ class PolicyTable {
 
   /// Nothing is ever denied.
   bool empty() const { return set_.policies.empty() && !set_.deny_by_default; }
+  /// Whether flows that run are ended when they are denied.
+  bool cuts() const { return !empty() && !set_.keeps_running; }
   const PolicySet& set() const { return set_; }
   Judgement judge(const PolicyKey& key) const;
   /// What the policies of one direction say; judge() is what comes of both.

@@ -84,14 +84,17 @@ std::optional<PlannedPolicies> read_policies(const PlanValue& value) {
   value.at("selectors").each([&](const PlanValue& each) { planned.selectors.push_back(read_selector(each)); });
   value.at("rules").each(
       [&](const PlanValue& each) { planned.policies.push_back(read_policy(each, planned.selectors.size())); });
-  value.members(3);
+  // Without it: 'cut'.
+  const bool has_on_deny = value.has("onDeny");
+  if (has_on_deny) planned.keeps_running = value.at("onDeny").one_of<bool>({{"cut", false}, {"keep", true}});
+  value.members(has_on_deny ? 4 : 3);
   return planned;
 }
 
 PolicySet resolve_policies(PlannedPolicies planned, const std::vector<Workload>& workloads) {
   std::unordered_map<uint32_t, const Workload*> by_id;
   for (const Workload& workload : workloads) by_id.emplace(workload.id, &workload);
-  PolicySet set{planned.deny_by_default, {}, std::move(planned.policies)};
+  PolicySet set{planned.deny_by_default, planned.keeps_running, {}, std::move(planned.policies)};
   for (PlannedSelector& selector : planned.selectors) {
     Selector resolved = std::move(selector.addresses);
     if (selector.every_workload) {

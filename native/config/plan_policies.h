@@ -19,6 +19,7 @@ struct PlannedSelector {
 /// A plan's `policies`: places of selectors are within bounds, ranges of ports are ranges.
 struct PlannedPolicies {
   bool deny_by_default = false;
+  bool keeps_running = false;
   std::vector<PlannedSelector> selectors;
   std::vector<Policy> policies;
 };

@@ -35,6 +35,8 @@ void HttpRelay::dispatch(Exchange& e) {
   const Service* service = policy_.service(e.backend->service);
   const Endpoint* endpoint = service != nullptr ? choose_endpoint(e, *service) : nullptr;
   if (endpoint == nullptr) return fail(e, 503, Outcome::no_endpoint);
+  if (const Reason why = judge(e, endpoint->address, endpoint->port); why != Reason::forwarded)
+    return fail(e, 403, http::outcome_of(why));
   HttpSession& s = session_of(e);
   e.pool = pools_.find(endpoint->id, endpoint->address, endpoint->port, pool_settings(*service, settings_of(s).relay));
   e.endpoint = endpoint->id;

@@ -54,6 +54,11 @@ void HttpRelay::take(tcp::Connection& c) {
   c.events = 0;
   counters.taken.add(1);
   if (c.state == tcp::State::closed) return stack_.close(c);
+  // Policies may be others than when its handshake began.
+  if (judge(c) != Reason::forwarded) {
+    counters.denied.add(1);
+    return stack_.abort(c);
+  }
   if (!take_share(c)) {
     counters.over_limit.add(1);
     return stack_.abort(c);
@@ -208,6 +213,27 @@ uint32_t HttpRelay::reset_from(uint32_t index) {
     }
   }
   return end == sessions_.limit() ? 0 : end;
+}
+
+bool HttpRelay::end_if_denied(uint32_t index) {
+  if (!sessions_.holds(index)) return false;
+  HttpSession& s = sessions_[index];
+  Exchange* e = s.exchange != HttpSession::kNone ? &exchanges_[s.exchange] : nullptr;
+  if (const Reason why = judge(*s.connection); why != Reason::forwarded) {
+    counters_of(s).denied.add(1);
+    if (e != nullptr) {
+      cut(*e, http::outcome_of(why));
+    } else {
+      end_session(s, true);
+    }
+    return true;
+  }
+  // One that is tried again has its endpoint still to be chosen.
+  if (e == nullptr || e->stage == Exchange::Stage::backing_off) return false;
+  const Reason why = judge(*e, e->endpoint_address, e->endpoint_port);
+  if (why == Reason::forwarded) return false;
+  fail(*e, 403, http::outcome_of(why));
+  return true;
 }
 
 // Time.

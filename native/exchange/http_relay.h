@@ -15,6 +15,7 @@
 #include "exchange/route_holds.h"
 #include "http/head_source.h"
 #include "http/request_parse.h"
+#include "packet/reason.h"
 #include "stats/counter_table.h"
 #include "stats/exchange_counters.h"
 #include "stats/http_counters.h"
@@ -48,6 +49,8 @@ class HttpPolicy {
   virtual void pass_over(uint32_t endpoint, Nanoseconds until) = 0;
   /// 64 bits that do not repeat; no secret.
   virtual uint64_t random() = 0;
+  /// What policies say of a client's TCP to an address and port; `forwarded`: nothing against it.
+  virtual Reason judge(const wire::Address& client, const wire::Address& to, uint16_t port) const = 0;
   /// Whether a peer's PROXY header is believed.
   virtual bool trusts(uint16_t listener, const wire::Address& peer) = 0;
   /// A client's connection is there, or ends. @param index of HttpRelay::record()
@@ -107,6 +110,9 @@ class HttpRelay {
   void drain_some();
   /// Resets clients' connections from an index on, a slice of them. Returns where the next slice begins; 0: all.
   uint32_t reset_from(uint32_t index);
+  /// Ends a client's connection that policies deny, or its exchange, if they deny that. False: there is none at this
+  /// index, or they do not.
+  bool end_if_denied(uint32_t index);
 
  private:
   using Link = upstream::Link;
@@ -144,6 +150,9 @@ class HttpRelay {
   }
   uint32_t now_ms() const { return static_cast<uint32_t>(now_ / tcp::kMillisecond); }
   bool take_share(const tcp::Connection& c);
+  Reason judge(const tcp::Connection& c) const {
+    return policy_.judge(c.tuple.destination, c.tuple.source, c.tuple.source_port);
+  }
   void client_happened(HttpSession& s, uint8_t events);
   void read_proxy_header(HttpSession& s);
   void client_ended(HttpSession& s);
@@ -183,6 +192,9 @@ class HttpRelay {
 
   // http_dispatch.cc: to an endpoint.
   void dispatch(Exchange& e);
+  Reason judge(const Exchange& e, const wire::Address& endpoint, uint16_t port) const {
+    return policy_.judge(session_of(e).client.ends.source, endpoint, port);
+  }
   uint64_t balance_hash(const Exchange& e, const Service& service);
   const Endpoint* choose_endpoint(Exchange& e, const Service& service);
   const Endpoint* named_endpoint(const Exchange& e, const Service& service);

@@ -51,6 +51,11 @@ void TcpRelay::take(tcp::Connection& c) {
   RelayCounters& counters = counters_[c.listener];
   counters.taken.add(1);
   if (c.state == tcp::State::closed) return stack_.close(c);
+  // Policies may be others than when its handshake began.
+  if (is_denied(c)) {
+    counters.denied.add(1);
+    return stack_.abort(c);
+  }
   if (!take_share(c)) {
     counters.over_limit.add(1);
     return stack_.abort(c);
@@ -89,6 +94,17 @@ bool TcpRelay::take_share(const tcp::Connection& c) {
   return false;
 }
 
+/// A client's connection, by what TCP knows of its ends.
+bool TcpRelay::is_denied(const tcp::Connection& c) const {
+  return policy_.judge(c.tuple.destination, c.tuple.source, c.tuple.source_port) != Reason::forwarded;
+}
+
+/// Its way on: whoever the client says that it speaks for, if it is believed, must be let in by the endpoint.
+bool TcpRelay::is_denied(const Pair& pair, const RelayTarget& target) const {
+  const Tuple& to = target.tuple;
+  return policy_.judge(pair.client.ends.source, to.destination, to.destination_port) != Reason::forwarded;
+}
+
 void TcpRelay::read_header(Pair& pair) {
   switch (take_proxy_header(stack_, *pair.sides[kClient], pair.client.ends)) {
     case wire::ProxyParse::incomplete:
@@ -101,12 +117,17 @@ void TcpRelay::read_header(Pair& pair) {
   }
 }
 
-// An endpoint that has its share is asked for no more.
+// An endpoint that has its share is asked for no more; in place of one that policies deny there is no other.
 std::optional<RelayTarget> TcpRelay::choose(Pair& pair) {
   for (int i = 0; i < kChoices; ++i) {
     const std::optional<RelayTarget> target = policy_.choose(pair.client);
     if (!target) {
       counters_of(pair).no_endpoint.add(1);
+      return std::nullopt;
+    }
+    if (is_denied(pair, *target)) {
+      counters_of(pair).denied.add(1);
+      policy_.give_back(*target);
       return std::nullopt;
     }
     const bool counted = target->endpoint != RelayTarget::kNone;
@@ -253,6 +274,17 @@ uint32_t TcpRelay::reset_from(uint32_t index) {
     if (pairs_[index].live) abort(pairs_[index]);
   }
   return end == fresh_ ? 0 : end;
+}
+
+bool TcpRelay::reset_if_denied(uint32_t index) {
+  if (index >= fresh_ || !pairs_[index].live) return false;
+  Pair& pair = pairs_[index];
+  const tcp::Connection* client = pair.sides[kClient];
+  const bool denied = (client != nullptr && is_denied(*client)) || (pair.has_target && is_denied(pair, pair.target));
+  if (!denied) return false;
+  counters_of(pair).denied.add(1);
+  abort(pair);
+  return true;
 }
 
 void TcpRelay::release(Pair& pair) {

@@ -8,6 +8,7 @@
 #include "conntrack/flow_record.h"
 #include "conntrack/region.h"
 #include "exchange/relay_limits.h"
+#include "packet/reason.h"
 #include "stats/relay_counters.h"
 #include "tcp/stack.h"
 #include "upstream/target.h"
@@ -20,6 +21,8 @@ class RelayPolicy {
   virtual ~RelayPolicy() = default;
   /// Where to; nothing: nobody can serve it. May be called again for one client when the answer has its share already.
   virtual std::optional<RelayTarget> choose(const RelayClient& client) = 0;
+  /// What policies say of a client's TCP to an address and port; `forwarded`: nothing against it.
+  virtual Reason judge(const wire::Address& client, const wire::Address& to, uint16_t port) const = 0;
   /// Whether a peer's PROXY header is believed.
   virtual bool trusts(uint16_t listener, const wire::Address& peer) = 0;
   /// A connection to an endpoint has been opened, or could not be.
@@ -52,6 +55,8 @@ class TcpRelay {
   /// Resets both sides of pairs from an index on, a slice of them. Returns where the next slice begins; 0: that was
   /// all.
   uint32_t reset_from(uint32_t index);
+  /// Resets both sides of a pair that policies deny. False: there is none at this index, or they do not.
+  bool reset_if_denied(uint32_t index);
   /// Pairs that there are now.
   uint32_t active() const { return fresh_ - static_cast<uint32_t>(free_.size()); }
 
@@ -91,6 +96,8 @@ class TcpRelay {
   RelayCounters& counters_of(const Pair& pair) const { return counters_[pair.client.listener]; }
   void take(tcp::Connection& c);
   bool take_share(const tcp::Connection& c);
+  bool is_denied(const tcp::Connection& c) const;
+  bool is_denied(const Pair& pair, const RelayTarget& target) const;
   void read_header(Pair& pair);
   void connect(Pair& pair);
   std::optional<RelayTarget> choose(Pair& pair);

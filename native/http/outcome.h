@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "packet/reason.h"
+
 namespace flatproxy::http {
 
 /// How an exchange has ended: what is counted and logged beside its status.
@@ -22,8 +24,14 @@ enum class Outcome : uint8_t {
   client_gone,      ///< before it had its response
   draining,         ///< flatproxy stops
   no_buffers,
+  policy_denied,        ///< policies do not let the client have the endpoint, or not any more:
+  policy_rejected,      ///< as packets do, ...
+  policy_default_deny,  ///< ...requests end in one of three reasons
 };
-constexpr uint32_t kOutcomes = static_cast<uint32_t>(Outcome::no_buffers) + 1;
+constexpr uint32_t kOutcomes = static_cast<uint32_t>(Outcome::policy_default_deny) + 1;
+
+/// Of what policies do not let pass.
+Outcome outcome_of(Reason denial);
 
 /// A word for each, as counters and logs name it: `no_route`.
 const char* name_of(Outcome outcome);

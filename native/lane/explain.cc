@@ -143,8 +143,8 @@ Explanation Explainer::along(const FlowRecord& flow, Direction direction) {
     tell(Step::service, flow.service);
     tell(Step::endpoint, flow.endpoint, end_text(receiver, flow.nat_port));
   }
-  if (!judge(policy_key(original, receiver, flow.translated ? flow.nat_port : original.destination_port)))
-    return std::move(e_);
+  const PolicyKey key = policy_key(original, receiver, flow.translated ? flow.nat_port : original.destination_port);
+  if (s_.policies->cuts() && !judge(key)) return std::move(e_);
   e_.reason = flow.translated ? Reason::service_forwarded : Reason::forwarded;
   leave(direction == kOriginal ? receiver : original.source, direction, flow.ingress);
   return std::move(e_);
@@ -189,7 +189,9 @@ bool Explainer::may_pass_listeners(const LaneView& lane) {
   if (lane.draining && !ours) return true;
   e_.listener = listener->id;
   end(Reason::tcp_terminated, Step::listener, listener->id);
-  return lane.draining ? end(Reason::draining, Step::draining) : false;
+  if (lane.draining) return end(Reason::draining, Step::draining);
+  judge(policy_key(tuple_, tuple_.destination, tuple_.destination_port));
+  return false;
 }
 
 bool Explainer::source() {

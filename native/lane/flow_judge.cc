@@ -38,7 +38,6 @@ void FlowStage::drop_spoofed(Segment* frame) {
   refuse(frame, {Reason::spoofed_source});
 }
 
-/// Ends a packet that may not pass, as it came, and notes which flow it is of.
 void FlowStage::refuse(Segment* frame, Judgement judgement) {
   FlowRecord flow;
   flow.original = wire::tuple_of(frame);
@@ -91,9 +90,16 @@ bool FlowStage::judge_again(FlowMatch match, Segment* frame) {
   return false;
 }
 
+/// A flow that may be silent: nobody is told.
+bool FlowStage::close_if_denied(FlowId id) {
+  if (!conntrack_.table().in_use(id) || judge_flow(id).passes()) return false;
+  conntrack_.close(id);
+  return true;
+}
+
 /// A flow that runs, by the snapshot in force.
 Judgement FlowStage::judge_flow(FlowId id) const {
-  if (snapshot_->policies->empty()) return {};
+  if (!snapshot_->policies->cuts()) return {};
   return snapshot_->policies->judge(key_of_flow(id));
 }
 

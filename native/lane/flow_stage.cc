@@ -52,6 +52,7 @@ FlowStage::FlowStage(unsigned lane, LaneShared& shared, LaneCounters& counters, 
 }
 
 void FlowStage::adopt(const Snapshot& snapshot) {
+  if (snapshot_ != nullptr && snapshot_->policies != snapshot.policies) sweep_.start_if(snapshot.policies->cuts());
   snapshot_ = &snapshot;
   conntrack_.configure(snapshot.flows);
   guarded_ = snapshot.sources->active();
@@ -320,6 +321,7 @@ void FlowStage::tick(Nanoseconds now) {
   constexpr unsigned kDeniedSetsPerTick = 2;
   conntrack_.expire(now_, kFlowsPerTick);
   denied_.expire(now_, kDeniedSetsPerTick);
+  if (sweep_.running()) sweep_.go_on(conntrack_.table().id_limit(), [this](FlowId id) { return close_if_denied(id); });
   counters_.flows.set(conntrack_.table().size());
   counters_.evicted_flows.set(conntrack_.evicted());
   if (static_cast<int32_t>(now_ - next_fragment_tick_) < 0) return;

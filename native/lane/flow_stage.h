@@ -12,6 +12,7 @@
 #include "lane/first_packet.h"
 #include "lane/gateway.h"
 #include "lane/shared.h"
+#include "lane/sweep.h"
 #include "packet/burst.h"
 #include "stats/lane_counters.h"
 
@@ -33,7 +34,8 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   void carry_one(Segment* frame, Nanoseconds now);
   /// Whether nothing in the snapshot needs a flow: TCP and UDP that are no fragments need not come here.
   bool stateless() const { return stateless_; }
-  /// Closes flows that are over, gives up fragments that wait in vain.
+  /// Closes flows that are over, and a slice of those that policies deny which are new; gives up fragments that wait in
+  /// vain.
   void tick(Nanoseconds now);
   /// Closes flows that are over at a time, a slice of them. True: those were all.
   bool expire_some(Nanoseconds now);
@@ -42,6 +44,7 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   /// Ends what was refused and has been quiet since; looks at all of them, but not more often than once in a second.
   void expire_denied(Nanoseconds now);
   void end_denied() { denied_.clear(); }
+  bool sweeping() const { return sweep_.running(); }
   /// Whether every TCP and UDP flow through a service has ended: a drain is done.
   bool idle() const { return translated_ == 0; }
 
@@ -49,6 +52,8 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   bool hand_over(Segment* frame, unsigned owner);
   /// Ends a frame whose source does not belong to the port that it came by.
   void drop_spoofed(Segment* frame);
+  /// Ends a packet that may not pass, as it came, and notes which flow it is of.
+  void refuse(Segment* frame, Judgement judgement);
 
   Conntrack& conntrack() { return conntrack_; }
   LaneBalance& balance() { return balance_; }
@@ -74,13 +79,13 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   void translate_any(FlowMatch match, Segment* frame, bool back);
 
   bool comes_from_home(FlowMatch match, const Segment* frame) const;
-  void refuse(Segment* frame, Judgement judgement);
   Judgement judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
                           const Segment* frame) const;
   Judgement judge_packet(const Segment* frame) const;
   void find_home_again(FlowId id);
   Judgement judge_flow(FlowId id) const;
   bool judge_again(FlowMatch match, Segment* frame);
+  bool close_if_denied(FlowId id);
   PolicyKey key_of_flow(FlowId id) const;
   uint32_t allowed_by(FlowId id) const;
 
@@ -112,6 +117,7 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   Region<uint32_t> passed_over_until_;
   LaneBalance balance_;
   std::vector<Segment*> released_fragments_;
+  Sweep sweep_{2};
   uint32_t now_ = 0;
   uint32_t next_fragment_tick_ = 0;
   uint32_t denied_looked_at_ = 0;

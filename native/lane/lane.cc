@@ -184,6 +184,7 @@ void Lane::carry_handed_over(Nanoseconds now) {
 void Lane::tick(Nanoseconds now) {
   next_tick_ = now + kTick;
   flows_.tick(now);
+  if (tcp_.sweeping()) tcp_.sweep();
   gateway_.tick();
   if (health_ != nullptr) health_->tick(now);
   counters_.connections.set(tcp_.stack().connections());
@@ -212,7 +213,8 @@ Nanoseconds Lane::next_deadline(Nanoseconds now) const {
   const Nanoseconds rest = watched ? std::min(next_beat_, now + kIdleTick) : now + kIdleTick;
   const Nanoseconds probes = health_ != nullptr ? health_->next_deadline(now) : kNever;
   const Nanoseconds connections = tcp_.idle() ? kNever : tcp_.next_deadline();
-  return std::min({rest, next_receive(), probes, connections});
+  const Nanoseconds sweep = tcp_.sweeping() || flows_.sweeping() ? next_tick_ : kNever;
+  return std::min({rest, next_receive(), probes, connections, sweep});
 }
 
 }  // namespace flatproxy

@@ -91,6 +91,11 @@ void RelayBackends::closed(const RelayTarget& target) {
   active.set(active.read() - 1);
 }
 
+Reason RelayBackends::judge(const wire::Address& client, const wire::Address& to, uint16_t port) const {
+  if (snapshot_->policies->empty()) return Reason::forwarded;
+  return snapshot_->policies->judge({client, to, wire::protocol::kTcp, port}).reason;
+}
+
 bool RelayBackends::trusts(uint16_t listener, const wire::Address& peer) {
   const Listener* known = snapshot_->listeners->at(listener);
   if (known == nullptr) return false;

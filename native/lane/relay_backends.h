@@ -41,6 +41,7 @@ class RelayBackends : public RelayPolicy, public HttpPolicy {
   void unlist(const Tuple& sent);
 
   std::optional<RelayTarget> choose(const RelayClient& client) override;
+  Reason judge(const wire::Address& client, const wire::Address& to, uint16_t port) const override;
   bool trusts(uint16_t listener, const wire::Address& peer) override;
   void endpoint_answered(const RelayTarget&, bool) override {}
   void tell(FlowEventKind kind, uint32_t index) override { on_change_(kind, 2 * index); }

@@ -4,6 +4,7 @@
 #include <bit>
 #include <utility>
 
+#include "conntrack/tcp_segment.h"
 #include "packet/frame.h"
 #include "wire/embedded.h"
 #include "wire/icmp.h"
@@ -50,6 +51,7 @@ TcpStage::TcpStage(unsigned lane, LaneShared& shared, LaneCounters& counters, Eg
 
 void TcpStage::adopt(const Snapshot& snapshot) {
   const auto* before = snapshot_ != nullptr ? snapshot_->listeners.get() : nullptr;
+  if (snapshot_ != nullptr && snapshot_->policies != snapshot.policies) sweep_.start_if(snapshot.policies->cuts());
   snapshot_ = &snapshot;
   guarded_ = snapshot.sources->active();
   backends_.adopt(snapshot);
@@ -181,11 +183,23 @@ bool TcpStage::take_intercepted(Segment* frame, uint64_t hash) {
   return true;
 }
 
+/// What policies say of the connection that a frame to a listener would open.
+Judgement TcpStage::judge_syn(const Segment* frame) const {
+  if (snapshot_->policies->empty()) return {};
+  if ((read_tcp_header(frame).flags & (kTcpSyn | kTcpAck | kTcpRst)) != kTcpSyn) return {};
+  const auto port = static_cast<uint16_t>(frame->l4_ports);
+  return snapshot_->policies->judge({wire::source_of(frame), wire::destination_of(frame), frame->protocol, port});
+}
+
 /// True: it has ended.
 bool TcpStage::take_input(Segment* frame, const Listener* listener, uint64_t hash) {
   const uint32_t packets = wire_segments(frame);
   const uint32_t bytes = frame->frame_length;
   const bool listens = listener != nullptr && !is_draining();
+  if (const Judgement judgement = listens ? judge_syn(frame) : Judgement{}; !judgement.passes()) {
+    flows_.refuse(frame, judgement);
+    return true;
+  }
   switch (stack_.input(frame, listens ? static_cast<uint16_t>(listener->id) : tcp::Stack::kNoListener, hash)) {
     case tcp::Fate::taken:
       counters_.reasons[static_cast<size_t>(Reason::tcp_terminated)].add(packets, bytes);
@@ -297,6 +311,13 @@ void TcpStage::finish() {
     stack_.flush();
     again |= tell_losses();
   }
+}
+
+void TcpStage::sweep() {
+  sweep_.go_on(std::max(relay_.index_limit(), http_.index_limit()), [this](uint32_t index) {
+    const bool relayed = relay_.reset_if_denied(index);
+    return http_.end_if_denied(index) || relayed;
+  });
 }
 
 void TcpStage::dispatch(tcp::Connection& c) {

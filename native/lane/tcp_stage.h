@@ -13,6 +13,7 @@
 #include "lane/gateway.h"
 #include "lane/relay_backends.h"
 #include "lane/shared.h"
+#include "lane/sweep.h"
 #include "lane/way.h"
 #include "packet/burst.h"
 #include "stats/lane_counters.h"
@@ -40,6 +41,9 @@ class TcpStage : private tcp::Transmitter {
   void take(Burst& burst);
   /// Does what is due, relays what has come, sends what is to be sent: after the bursts of a pass.
   void finish();
+  /// Ends what policies that are new deny, a slice of it; while this is not done it is called at each tick.
+  void sweep();
+  bool sweeping() const { return sweep_.running(); }
   Nanoseconds next_deadline() const {
     return std::min({stack_.next_deadline(), relay_.next_deadline(), http_.next_deadline()});
   }
@@ -80,6 +84,7 @@ class TcpStage : private tcp::Transmitter {
   Asked look_ahead(const Burst& burst) const;
   bool take_segment(Segment* frame, uint64_t hash);
   bool take_intercepted(Segment* frame, uint64_t hash);
+  Judgement judge_syn(const Segment* frame) const;
   bool take_input(Segment* frame, const Listener* listener, uint64_t hash);
   bool hand_over_intercepted(Segment* frame, const Tuple& tuple);
   bool is_draining() const { return shared_.refuse_new.load(std::memory_order_relaxed); }
@@ -114,6 +119,7 @@ class TcpStage : private tcp::Transmitter {
   HttpRelay http_;
   ListenerSet retired_;  // listeners that are gone, whose connections may not be
   std::vector<Loss> losses_;
+  Sweep sweep_{8};
   uint32_t reset_next_ = 0;
   uint32_t reset_next_http_ = 0;
   bool intercepts_ = false;  // connections may have addresses that are not ours

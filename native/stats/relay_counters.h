@@ -11,6 +11,7 @@ struct RelayCounters {
   Counter active;      ///< now
   Counter over_limit;  ///< ended for a limit of the mesh, or for want of room
   Counter no_endpoint;
+  Counter denied;            ///< ended by policies, behind their handshake
   Counter connect_failed;    ///< refused, unreachable or too late
   Counter bad_proxy_header;  ///< malformed, too late, or from a peer that is not trusted
   Counter idle;              ///< ended for idleness

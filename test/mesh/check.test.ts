@@ -159,7 +159,6 @@ describe('a valid mesh', () => {
         'listeners.web.protocol',
         'routes.0.rules.0.filters.0',
         'routes.0.rules.0.backendRefs.1.handler',
-        'policies', // beside listeners
         'policies', // beside what takes what is matched
         'flows.track',
         'workloads.node.on',

@@ -27,6 +27,7 @@ export interface HttpRoute {
 }
 export interface Policies {
   default: string
+  onDeny?: string
   selectors: ({ workloads: number[] | 'all' } | { cidrs: string[]; except: string[] })[]
   rules: {
     name: string

@@ -151,6 +151,8 @@ describe('the policies of a further plan', () => {
     assert.equal((await harness.patch({ services: { s: { port: 1, endpoints: [] } } })).policies, null)
     assert.equal((await harness.apply({ ...mesh(), policies, services: {} })).policies, null, 'equal is unchanged')
     assert.equal((await harness.patch({ policyDefault: 'deny' })).policies!.default, 'deny')
+    assert.equal((await harness.patch({ onDeny: 'keep' })).policies!.onDeny, 'keep')
+    assert.equal((await harness.patch({ onDeny: null })).policies!.onDeny, undefined)
     assert.deepEqual((await harness.patch({ workloads: { w1: null } })).policies!.selectors, [{ workloads: [0] }])
     assert.ok((await harness.patch({ ports: { b: { type: 'memory' } } })).policies)
     assert.deepEqual((await harness.patch({ policies: null })).policies, { default: 'deny', selectors: [], rules: [] })

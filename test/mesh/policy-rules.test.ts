@@ -108,6 +108,7 @@ describe('of policies it is not built yet', () => {
 
   it('that they judge flows that are tracked, and routed', () => {
     assert.deepEqual(refused({ policies }), [])
+    assert.deepEqual(refused({ policies, policyDefault: 'deny', onDeny: 'keep', listeners }), [])
     assert.deepEqual(refused({ policies, policyDefault: 'deny', flows: { track: 'all' } }), [])
   })
 
@@ -115,14 +116,6 @@ describe('of policies it is not built yet', () => {
     assert.deepEqual(refused({ policies: [...policies, { name: 'q', action: 'log' }] }), [
       ['policies.1.action', "'log' is not supported yet", "'allow', 'deny' or 'reject'"],
     ])
-  })
-
-  it('that they stand beside listeners', () => {
-    assert.deepEqual(refused({ policies, policyDefault: 'deny', listeners }), [
-      ['policies', 'policies beside listeners are not supported yet', 'no listeners, or no policies'],
-      ['policyDefault', "'deny' beside listeners is not supported yet", "no listeners, or 'allow'"],
-    ])
-    assert.deepEqual(refused({ policies: [], policyDefault: 'allow', listeners }), [])
   })
 
   it('that they stand beside joined ports', () => {

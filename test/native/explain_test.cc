@@ -385,6 +385,15 @@ TEST(ExplainLive, AFlowThatRunsIsJudgedByThePoliciesInForce) {
   EXPECT_EQ(world.count(Reason::policy_denied), 1u);
 }
 
+TEST(ExplainLive, OrNotAtAllWhereWhatRunsIsKept) {
+  World world({});
+  const FirstPacket packet = tcp(0, "10.0.0.9", "10.0.1.9", 80);
+  world.send(0, frame_of(packet.tuple));
+  world.apply_policies(R"({"default":"deny","onDeny":"keep","selectors":[],"rules":[]})");
+  EXPECT_EQ(ask(world, 1, packet).reason, Reason::forwarded);
+  EXPECT_EQ(ask(world, 1, tcp(0, "10.0.0.9", "10.0.1.9", 81)).reason, Reason::policy_default_deny);
+}
+
 TEST(ExplainPlan, OpensNoPort) {
   test::PlanText plan;
   plan.ports = R"([{"id":0,"name":"a","own":null,"config":{"type":"iface","interface":"none0",)"

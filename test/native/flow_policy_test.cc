@@ -157,6 +157,60 @@ TEST(FlowPolicy, ErrorsAboutAFlowThatIsDeniedNowDoNotPassEither) {
   EXPECT_EQ(world.count(Reason::icmp_related), 0u);
 }
 
+TEST(FlowPolicy, AChangeEndsSilentFlowsAsWell) {
+  World world(with(""));
+  connect(world, 1000);
+  connect(world, 2000, kOther);
+  world.apply_policies(policies(rule("deny", "0", "[1]")));
+  world.run(10'000'000);
+  EXPECT_EQ(world.flows(), 1u) << "nothing was sent";
+  EXPECT_EQ(world.count(Reason::policy_denied), 0u);
+  EXPECT_FALSE(world.lane(0).flows().sweeping());
+  for (unsigned port = 0; port < 2; ++port) EXPECT_EQ(world.take(port), Texts());
+  world.send(0, tcp(kOther, 2000, kWeb, 80, "A", 101, 501));
+  EXPECT_EQ(world.take(1).size(), 1u);
+}
+
+TEST(FlowPolicy, ManyFlowsEndSliceBySlice) {
+  constexpr uint32_t kFlows = 1000;
+  World world(with(""));
+  for (uint32_t i = 0; i < kFlows; ++i)
+    world.send(0, Frame().from(kClient, static_cast<uint16_t>(1000 + i)).to(kWeb, 53).udp());
+  ASSERT_EQ(world.flows(), kFlows);
+  world.apply_policies(policies(rule("deny", "0", "[1]")));
+  world.run(1'000'000);
+  EXPECT_GT(world.flows(), kFlows / 2) << "a tick is short";
+  EXPECT_LT(world.flows(), kFlows);
+  EXPECT_LE(world.lane(0).next_deadline(world.now()), world.now() + 1'000'000) << "the next one is not far";
+  for (int i = 0; i < 100; ++i) world.run(1'000'000);
+  EXPECT_EQ(world.flows(), 0u);
+  // What changes nothing looks for nothing.
+  world.apply_policies(policies(rule("deny", "0", "[1]")));
+  EXPECT_FALSE(world.lane(0).flows().sweeping());
+}
+
+TEST(FlowPolicy, OrAChangeKeepsWhatRuns) {
+  const std::string denial = rule("deny", "0", "[1]");
+  const auto keeping = [&](const std::string& word) {
+    return policies(denial).insert(1, R"("onDeny":")" + word + R"(",)");
+  };
+  World world(with(""));
+  connect(world, 1000);
+  world.apply_policies(keeping("keep"));
+  world.run(10'000'000);
+  world.send(0, tcp(kClient, 1000, kWeb, 80, "A", 101, 501));
+  world.send(1, tcp(kWeb, 80, kClient, 1000, "A", 501, 101));
+  world.send(1, Frame().from(kWeb).to(kClient).icmp_error(3, 3, tcp(kClient, 1000, kWeb, 80, "A", 101, 501).packet()));
+  EXPECT_EQ(world.take(1).size(), 1u);
+  EXPECT_EQ(world.take(0).size(), 2u);
+  world.send(0, tcp(kClient, 2000, kWeb, 80, "S"));
+  EXPECT_EQ(world.count(Reason::policy_denied), 1u) << "what is new is refused";
+  EXPECT_EQ(world.take(1), Texts());
+  world.apply_policies(keeping("cut"));
+  world.run(10'000'000);
+  EXPECT_EQ(world.flows(), 0u);
+}
+
 TEST(FlowPolicy, WhatIsAllowedAgainOpensAnew) {
   World world(with(rule("deny", "0", "[1]")));
   world.send(0, tcp(kClient, 1000, kWeb, 80, "S", 100));

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <map>
+#include <set>
 
 #include "support/stack_pair.h"
 #include "wire/protocol.h"
@@ -32,11 +33,15 @@ struct Policy : RelayPolicy {
                        .proxy_header = proxy_header,
                        .tuple = {kRelayAddress, kOutsideAddress, next_port++, port, wire::protocol::kTcp, 4}};
   }
+  Reason judge(const wire::Address&, const wire::Address& to, uint16_t port) const override {
+    return denied.contains({to, port}) ? Reason::policy_denied : Reason::forwarded;
+  }
   bool trusts(uint16_t, const wire::Address&) override { return trusted; }
   void endpoint_answered(const RelayTarget&, bool opened) override { ++(opened ? answered : failed); }
   void tell(FlowEventKind kind, uint32_t) override { kind == FlowEventKind::opened ? ++told_open : ++told_closed; }
   void give_back(const RelayTarget&) override { --ports_out; }
 
+  std::set<std::pair<wire::Address, uint16_t>> denied;
   uint32_t endpoints = 1;
   uint32_t most = 0;
   uint8_t proxy_header = 0;
@@ -176,6 +181,60 @@ TEST_F(TcpRelayTest, AcknowledgmentsOfAShortExchangeRideOnItsData) {
   // To the client: SYN and ACK, the answer and FIN, an ACK of its FIN; to the server: SYN, the question, FIN.
   EXPECT_EQ(pair->side(kRelay).frames_sent, 6u);
   EXPECT_EQ(ends.size(), 1u) << "the server's side, the client's is in TIME-WAIT";
+  expect_nothing_left();
+}
+
+TEST_F(TcpRelayTest, ConnectsNobodyToAnEndpointThatIsDenied) {
+  policy.endpoints = 2;
+  policy.denied = {{kOutsideAddress, 8000}};
+  make();
+  EXPECT_EQ(ends.at(open_client()), tcp::End::reset);
+  EXPECT_TRUE(servers.empty()) << "no other endpoint is asked in its place";
+  EXPECT_EQ(counters().denied.read(), 1u);
+  EXPECT_EQ(counters().no_endpoint.read(), 0u);
+  open_client();
+  EXPECT_EQ(servers.size(), 1u) << "the second one's turn";
+  stack(kOutside).abort(*servers[0]);
+  servers.clear();
+  expect_nothing_left();
+}
+
+TEST_F(TcpRelayTest, TakesNobodyWhomPoliciesDenyByNow) {
+  make();
+  Connection* c = open_client();
+  policy.denied = {{c->tuple.destination, c->tuple.destination_port}};
+  Connection* later = open_client();
+  EXPECT_EQ(ends.at(later), tcp::End::reset);
+  EXPECT_EQ(servers.size(), 1u);
+  EXPECT_EQ(counters().denied.read(), 1u);
+  EXPECT_EQ(ends.count(c), 0u) << "what runs has its own time";
+  stack(kOutside).abort(*c);
+  expect_nothing_left();
+}
+
+TEST_F(TcpRelayTest, ResetsBothSidesOfWhatIsDenied) {
+  make();
+  for (const bool by_listener : {true, false}) {
+    Connection* c = open_client();
+    ASSERT_EQ(servers.size(), 1u);
+    Connection* s = servers[0];
+    const uint64_t before = counters().denied.read();
+    EXPECT_FALSE(relay->reset_if_denied(0));
+    if (by_listener) {
+      policy.denied = {{c->tuple.destination, c->tuple.destination_port}};
+    } else {
+      policy.denied = {{kOutsideAddress, 8000}};
+    }
+    EXPECT_TRUE(relay->reset_if_denied(0));
+    EXPECT_FALSE(relay->reset_if_denied(0)) << "it is gone";
+    EXPECT_FALSE(relay->reset_if_denied(9)) << "there was none";
+    run(kSecond / 10);
+    EXPECT_EQ(ends.at(c), tcp::End::reset);
+    EXPECT_EQ(ends.at(s), tcp::End::reset);
+    EXPECT_EQ(counters().denied.read(), before + 1);
+    policy.denied.clear();
+    ends.clear();
+  }
   expect_nothing_left();
 }
 

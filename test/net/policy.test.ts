@@ -17,6 +17,9 @@ type Port = NonNullable<Mesh['ports']>[string]
 type Policy = NonNullable<Mesh['policies']>[number]
 
 const echoPort = 8081
+const sawPort = 8082
+/** Listeners in front of the web server: one for connections, one for requests. */
+const listeners = { door: 81, requests: 82 } as const
 const addresses = {
   front: { v4: hosts.client.v4, v6: hosts.client.v6 },
   guest: { v4: '10.88.3.2', v6: 'fd88:3::2' },
@@ -91,7 +94,7 @@ function layVeths(): void {
   town.ip('-n', names.client, 'link set eth1 up')
 }
 
-function meshOf(ports: Kind['ports'], more: Pick<Mesh, 'policies' | 'policyDefault'> = {}): Mesh {
+function meshOf(ports: Kind['ports'], more: Pick<Mesh, 'policies' | 'policyDefault' | 'onDeny'> = {}): Mesh {
   const workload = (who: Who, on: string) => ({ on, addresses: Object.values(addresses[who]), labels: { app: who } })
   const at = (port: number) => ({ address: Object.values(town.virtual), port, endpoints: [{ workload: 'web', port }] })
   return {
@@ -102,27 +105,36 @@ function meshOf(ports: Kind['ports'], more: Pick<Mesh, 'policies' | 'policyDefau
       web: workload('web', 'server'),
       db: workload('db', 'server'),
     },
-    services: { web: at(serverPort), echo: { ...at(echoPort), protocol: 'udp' } },
+    services: { web: at(serverPort), echo: { ...at(echoPort), protocol: 'udp' }, saw: at(sawPort) },
+    listeners: {
+      door: { address: Object.values(town.virtual), port: listeners.door, protocol: 'tcp' },
+      requests: { address: Object.values(town.virtual), port: listeners.requests, protocol: 'http' },
+    },
+    routes: [
+      { name: 'door', listeners: ['door'], rules: [{ backendRefs: [{ service: 'web' }] }] },
+      { name: 'requests', listeners: ['requests'], rules: [{ backendRefs: [{ service: 'saw' }] }] },
+    ],
     ...more,
   }
 }
 
-const portOf = { tcp: serverPort, udp: echoPort } as const
+const portOf = { tcp: serverPort, udp: echoPort, ...listeners } as const
 
-type Probe = [kind: 'tcp' | 'udp', who: [from: Who, to: Who], family: Family]
+type Probe = [kind: keyof typeof portOf, who: [from: Who, to: Who], family: Family]
 
 /** What comes of a connection or datagram within `limit` milliseconds, and after how many. */
 async function probe(limit: number, ...[kind, [from, to], family]: Probe) {
   const ends = [addresses[from][family], addresses[to][family], String(portOf[kind]), String(limit)]
-  const printed = await town.run(placeOf(from), process.execPath, town.script('probe-client.js'), kind, ...ends)
+  const protocol = kind === 'udp' ? 'udp' : 'tcp'
+  const printed = await town.run(placeOf(from), process.execPath, town.script('probe-client.js'), protocol, ...ends)
   return JSON.parse(printed) as { ended: string; after: number }
 }
 
 const talking = new Set<ChildProcess>()
 
 /** A connection that never rests; `moved`: once so many more bytes have come back. */
-async function talk(from: Who, to: Who, family: Family) {
-  const ends = [addresses[from][family], addresses[to][family], String(serverPort)]
+async function talk(from: Who, to: Who, family: Family, port: number = serverPort) {
+  const ends = [addresses[from][family], addresses[to][family], String(port)]
   const child = await town.start(placeOf(from), process.execPath, town.script('talk-client.js'), ...ends)
   talking.add(child)
   const ask = async (signal: NodeJS.Signals) => {
@@ -136,6 +148,14 @@ async function talk(from: Who, to: Who, family: Family) {
     while ((await bytes()) < enough) await sleep(50)
   }
   return { child, bytes, moved, end: () => ask('SIGTERM') }
+}
+
+/** The status of the response to a request. */
+async function ask(from: Who, family: Family): Promise<string> {
+  const [own, host] = [addresses[from][family], addresses.service[family]]
+  const url = `http://${family === 'v4' ? host : `[${host}]`}:${listeners.requests}/`
+  const printed = ['-w', '%{http_code}', '-o', '/dev/null']
+  return town.run(placeOf(from), 'curl', '-sS', '-g', '--max-time', '20', '--interface', own, ...printed, url)
 }
 
 describe('policies', { skip: town.cannotRun }, () => {
@@ -157,6 +177,7 @@ describe('policies', { skip: town.cannotRun }, () => {
       inClient(family, `route add unreachable default metric 9999 table ${guestTable}`)
     }
     await town.start('server', process.execPath, town.script('tcp-server.js'), String(serverPort))
+    await town.start('server', process.execPath, town.script('saw-server.js'), String(sawPort))
     await town.startServer(echoPort)
   })
   after(() => {
@@ -288,6 +309,57 @@ describe('policies', { skip: town.cannotRun }, () => {
         for (const each of [...denied, ...others]) assert.equal(await each.end(), 'whole')
       })
 
+      it('judge connections to listeners, and the way on from there', async () => {
+        await startProxy(meshOf(ports))
+        const talks = await Promise.all(
+          families.map(async (family) => ({
+            guest: await talk('guest', 'service', family, listeners.door),
+            front: await talk('front', 'service', family, listeners.door),
+          })),
+        )
+        const moved = (who: 'guest' | 'front') => Promise.all(talks.map((each) => each[who].moved()))
+        const probes = async (limit: number) =>
+          Promise.all(
+            families.flatMap((family) =>
+              (['guest', 'front'] as const).map(
+                async (who) => (await probe(limit, 'door', [who, 'service'], family)).ended,
+              ),
+            ),
+          )
+        const asked = () => Promise.all(families.flatMap((family) => [ask('guest', family), ask('front', family)]))
+        await Promise.all([moved('guest'), moved('front')])
+        assert.deepEqual(await asked(), ['200', '200', '200', '200'])
+
+        const door: Policy = {
+          name: 'door',
+          to: { cidr: Object.values(town.virtual) },
+          from: { workload: 'guest' },
+          ports: [{ protocol: 'tcp', port: listeners.door }],
+          action: 'deny',
+        }
+        const saw: Policy = {
+          name: 'saw',
+          to: { labels: { app: 'web' } },
+          from: { workload: 'guest' },
+          ports: [{ protocol: 'tcp', port: sawPort }],
+          action: 'reject',
+        }
+        await apply(meshOf(ports, { policies: [door, saw], onDeny: 'keep' }))
+        await Promise.all([moved('guest'), moved('front')])
+        assert.deepEqual(await probes(3_000), ['timeout', 'open', 'timeout', 'open'])
+        assert.deepEqual(await asked(), ['403', '200', '403', '200'])
+        assert.equal((await town.statsOf(proxy)).listeners['requests']!.http.outcomes['policy_rejected'], 2)
+
+        const ends = talks.map(({ guest }) => town.nextLine(guest.child))
+        await apply(meshOf(ports, { policies: [{ ...door, action: 'reject' }] }))
+        assert.deepEqual(await Promise.all(ends), ['ECONNRESET', 'ECONNRESET'])
+        assert.deepEqual(await probes(30_000), ['ECONNREFUSED', 'open', 'ECONNREFUSED', 'open'])
+        assert.deepEqual(await asked(), ['200', '200', '200', '200'])
+        await moved('front')
+        for (const { front } of talks) assert.equal(await front.end(), 'whole')
+        assert.equal((await town.statsOf(proxy)).listeners['door']!.policyDenied, 2)
+      })
+
       it('or not: nothing passes that one workload sends in the name of another', async () => {
         await startProxy(meshOf(ports))
         const talks = await Promise.all(
@@ -314,11 +386,12 @@ describe('policies', { skip: town.cannotRun }, () => {
           (['tcp', 'udp'] as const).flatMap((kind) => [
             probe(3_000, kind, ['front', 'service'], family),
             probe(3_000, kind, ['front', 'web'], family),
+            probe(3_000, 'door', ['front', 'service'], family),
             probe(30_000, kind, ['guest', 'web'], family),
           ]),
         )
         const ends = (await Promise.all(probes)).map(({ ended }) => ended)
-        assert.deepEqual(ends, Array(4).fill(['timeout', 'timeout', 'open']).flat())
+        assert.deepEqual(ends, Array(4).fill(['timeout', 'timeout', 'timeout', 'open']).flat())
         assert.deepEqual(await bytes(), before)
         const { ports: by } = await town.statsOf(proxy)
         const spoofed = ['client', 'server', 'guest'].filter((port) => by[port]!.spoofedPackets > 0)

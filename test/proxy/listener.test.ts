@@ -107,6 +107,7 @@ for (const lanes of [1, 2] as const)
             relayed: 1,
             overLimit: 0,
             noEndpoint: 0,
+            policyDenied: 0,
             connectFailures: 0,
             badProxyHeaders: 0,
             idleTimeouts: 0,

@@ -25,6 +25,13 @@ export const mesh = object(
         description: 'What becomes of flows that no policy allows or denies.',
       }),
     ),
+    onDeny: optional(
+      word(['cut', 'keep'], {
+        default: 'cut',
+        description:
+          "What becomes of flows and connections that run when policies come that deny them. 'cut': they end; 'keep': only new ones are denied.",
+      }),
+    ),
     accessLog: optional(accessLog),
     flows: optional(flows),
   },

@@ -50,9 +50,14 @@ struct HttpRig : ::testing::Test {
     bool usable(uint32_t endpoint) const override { return !down.contains(endpoint); }
     void pass_over(uint32_t endpoint, Nanoseconds) override { passed_over.push_back(endpoint); }
     uint64_t random() override { return ++drawn << 8; }
+    Reason judge(const wire::Address&, const wire::Address& to, uint16_t port) const override {
+      const auto found = denied.find({to, port});
+      return found != denied.end() ? found->second : Reason::forwarded;
+    }
     bool trusts(uint16_t, const wire::Address&) override { return true; }
     void tell_client(FlowEventKind kind, uint32_t) override { told += kind == FlowEventKind::opened ? 1 : -1; }
 
+    std::map<std::pair<wire::Address, uint16_t>, Reason> denied;
     Service shop{};
     Service cart{};
     std::set<uint32_t> down;
