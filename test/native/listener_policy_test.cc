@@ -45,8 +45,14 @@ struct ListenerPolicyTest : ListenerWorld {
 
 TEST_F(ListenerPolicyTest, ADenialIsSilentAndARejectionIsTold) {
   make({.policies = policies(rule("deny", "egress", "[0]", "[1]"))});
+  world->shared().want_events = true;
   EXPECT_EQ(knock(), Texts());
   EXPECT_EQ(world->count(Reason::policy_denied), 1u);
+  FlowEvent event;
+  ASSERT_TRUE(world->lane(0).flows().events().pop(event)) << "it is noted as flows are";
+  EXPECT_EQ(event.kind, FlowEventKind::denied);
+  EXPECT_EQ(event.flow.reason, Reason::policy_denied);
+  EXPECT_EQ(event.flow.policy, 0u);
   world->apply_policies(policies(rule("reject", "ingress", "[1]", "[0]", tcp_port(9000))));
   EXPECT_EQ(knock(), Texts{"10.8.8.8:9000>10.0.0.2:5000 tcp RA ttl=64"});
   EXPECT_EQ(world->count(Reason::policy_rejected), 1u);
