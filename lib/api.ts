@@ -395,7 +395,10 @@ export interface Replayed {
   reasons: Record<Reason, number>
   /** All policies, with the packets and flows that one allows or refuses. */
   policies: Record<string, { packets: number; flows: number }>
-  /** Flows that were carried or refused. One that was quiet for longer than its timeout counts anew. */
+  /**
+   * Flows that were carried or refused. One that was quiet for longer than its timeout counts anew, and so may one that
+   * is refused while thousands are.
+   */
   flowCount: number
   /** Those flows, in the order in which they ended; as often as one likes. */
   flows(filter?: FlowFilter): AsyncIterableIterator<Flow>

@@ -10,43 +10,49 @@ bool same_flow(const FlowRecord& a, const FlowRecord& b) {
 }  // namespace
 
 void DeniedFlows::add(const FlowRecord& refused, uint32_t now) {
-  Entry* set = set_of(flow_hash(refused.original, key_));
-  Entry* place = set;
-  for (Entry* entry = set; entry != set + kWays; ++entry) {
-    if (entry->in_use && same_flow(entry->flow, refused)) {
-      entry->flow.packets[kOriginal] += refused.packets[kOriginal];
-      entry->flow.bytes[kOriginal] += refused.bytes[kOriginal];
-      entry->flow.last_seen = now;
-      return;
-    }
-    const bool quieter = entry->in_use && now - entry->flow.last_seen > now - place->flow.last_seen;
-    if (place->in_use && (!entry->in_use || quieter)) place = entry;
+  const uint64_t hash = flow_hash(refused.original, key_);
+  const auto first = static_cast<uint32_t>(hash % kSets) * kWays;
+  const auto tag = static_cast<uint32_t>(hash >> 32) | 1;
+  for (uint32_t place = first; place < first + kWays; ++place) {
+    FlowRecord& flow = flows_[place];
+    if (tags_[place] != tag || !same_flow(flow, refused)) continue;
+    flow.packets[kOriginal] += refused.packets[kOriginal];
+    flow.bytes[kOriginal] += refused.bytes[kOriginal];
+    flow.last_seen = now;
+    return;
   }
-  if (place->in_use) end(*place);
-  *place = {refused, true};
-  place->flow.opened_at = place->flow.last_seen = now;
+  const uint32_t place = quiet_place(first, now);
+  if (tags_[place] != 0) end(place);
+  tags_[place] = tag;
+  flows_[place] = refused;
+  flows_[place].opened_at = flows_[place].last_seen = now;
   ++in_use_;
-  listener_.flow_denied(place->flow);
+  listener_.flow_denied(flows_[place]);
 }
 
-void DeniedFlows::end(Entry& entry) {
-  entry.in_use = false;
-  --in_use_;
-  listener_.denied_flow_over(entry.flow);
-}
-
-void DeniedFlows::expire(uint32_t now, uint32_t sets) {
-  for (; sets > 0 && in_use_ > 0; --sets) {
-    Entry* set = set_of(cursor_++);
-    for (Entry* entry = set; entry != set + kWays; ++entry) {
-      if (entry->in_use && now - entry->flow.last_seen >= kIdle) end(*entry);
-    }
+/// A free one, or the one whose flow has been quiet for longest.
+uint32_t DeniedFlows::quiet_place(uint32_t first, uint32_t now) const {
+  uint32_t found = first;
+  for (uint32_t place = first; place < first + kWays; ++place) {
+    if (tags_[place] == 0) return place;
+    if (now - flows_[place].last_seen > now - flows_[found].last_seen) found = place;
   }
+  return found;
 }
 
-void DeniedFlows::clear() {
-  for (uint32_t i = 0; i < kSets * kWays && in_use_ > 0; ++i) {
-    if (entries_[i].in_use) end(entries_[i]);
+void DeniedFlows::end(uint32_t place) {
+  tags_[place] = 0;
+  --in_use_;
+  listener_.denied_flow_over(flows_[place]);
+}
+
+void DeniedFlows::expire(uint32_t now, uint32_t sets, uint32_t idle) {
+  for (; sets > 0 && in_use_ > 0; --sets) {
+    const uint32_t first = next_set_ * kWays;
+    next_set_ = (next_set_ + 1) % kSets;
+    for (uint32_t place = first; place < first + kWays; ++place) {
+      if (tags_[place] != 0 && now - flows_[place].last_seen >= idle) end(place);
+    }
   }
 }
 

@@ -12,8 +12,8 @@ namespace flatproxy {
 /// with. Bounded: where many are refused at once, the one that has been quiet for longest makes room.
 class DeniedFlows {
  public:
-  static constexpr uint32_t kSets = 1024;
-  static constexpr uint32_t kWays = 4;
+  static constexpr uint32_t kSets = 2048;
+  static constexpr uint32_t kWays = 8;
   static constexpr uint32_t kIdle = 30'000;  ///< milliseconds without a packet: the flow is over
 
   /// Hears of flows as they begin and end here. Called on the lane.
@@ -24,29 +24,26 @@ class DeniedFlows {
     virtual void denied_flow_over(const FlowRecord& flow) = 0;
   };
 
-  DeniedFlows(const HashKey& key, Listener& listener) : key_(key), listener_(listener), entries_(kSets * kWays) {}
+  DeniedFlows(const HashKey& key, Listener& listener)
+      : key_(key), listener_(listener), tags_(kSets * kWays), flows_(kSets * kWays) {}
 
   /// One more packet that did not pass. `refused` is counted as its first one, and opens a flow unless it has one: of
   /// the same tuple, port and reason.
   void add(const FlowRecord& refused, uint32_t now);
-  /// Ends flows that were quiet for kIdle; looks at `sets` of kWays each, in turn. `now` is in milliseconds.
-  void expire(uint32_t now, uint32_t sets);
-  /// Ends them all.
-  void clear();
+  /// Ends flows that were quiet for so many milliseconds; looks at `sets` of kWays each, in turn.
+  void expire(uint32_t now, uint32_t sets, uint32_t idle = kIdle);
+  bool empty() const { return in_use_ == 0; }
 
  private:
-  struct Entry {
-    FlowRecord flow;
-    bool in_use;
-  };
-  Entry* set_of(uint64_t hash) { return &entries_[(hash % kSets) * kWays]; }
-  void end(Entry& entry);
+  uint32_t quiet_place(uint32_t first, uint32_t now) const;
+  void end(uint32_t place);
 
   HashKey key_;
   Listener& listener_;
-  Region<Entry> entries_;
+  Region<uint32_t> tags_;  // of the flows' hashes, by place; 0: it is free
+  Region<FlowRecord> flows_;
   uint32_t in_use_ = 0;
-  uint32_t cursor_ = 0;
+  uint32_t next_set_ = 0;
 };
 
 }  // namespace flatproxy

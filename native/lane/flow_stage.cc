@@ -23,9 +23,10 @@ bool is_tcp_or_udp(const Segment* frame) {
   return frame->protocol == wire::protocol::kTcp || frame->protocol == wire::protocol::kUdp;
 }
 
-/// Flows that one slice of expire_some() or close_some() looks at: less than a ring of events holds.
+/// What one slice of expire_some() and the like looks at: less than a ring of events holds.
 constexpr uint32_t kFlowsPerSlice = 1024;
-static_assert(kFlowsPerSlice < EventRing::kSize && DeniedFlows::kSets * DeniedFlows::kWays <= EventRing::kSize);
+constexpr uint32_t kDeniedSetsPerSlice = kFlowsPerSlice / DeniedFlows::kWays;
+static_assert(kFlowsPerSlice < EventRing::kSize && DeniedFlows::kSets % kDeniedSetsPerSlice == 0);
 
 /// A fragment that has not been given its flow's ports yet.
 bool is_unplaced_fragment(const Segment* frame) {
@@ -345,10 +346,18 @@ bool FlowStage::close_some(FlowId& next) {
   return next == table.id_limit();
 }
 
-void FlowStage::expire_denied(Nanoseconds now) {
-  if (milliseconds(now) - denied_looked_at_ < 1000) return;
+bool FlowStage::expire_denied_some(Nanoseconds now) {
+  if (denied_sets_left_ == 0 && milliseconds(now) - denied_looked_at_ < 1000) return true;
+  if (denied_sets_left_ == 0) denied_sets_left_ = DeniedFlows::kSets;
   denied_looked_at_ = milliseconds(now);
-  denied_.expire(denied_looked_at_, DeniedFlows::kSets);
+  denied_.expire(denied_looked_at_, kDeniedSetsPerSlice);
+  denied_sets_left_ -= kDeniedSetsPerSlice;
+  return denied_sets_left_ == 0;
+}
+
+bool FlowStage::end_denied_some() {
+  denied_.expire(now_, kDeniedSetsPerSlice, 0);
+  return denied_.empty();
 }
 
 void FlowStage::count_service(FlowId id, const Segment* frame) {

@@ -41,9 +41,10 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   bool expire_some(Nanoseconds now);
   /// Closes flows from an id on, likewise.
   bool close_some(FlowId& next);
-  /// Ends what was refused and has been quiet since; looks at all of them, but not more often than once in a second.
-  void expire_denied(Nanoseconds now);
-  void end_denied() { denied_.clear(); }
+  /// Ends what was refused and has been quiet since, likewise; begins anew no more often than once in a second.
+  bool expire_denied_some(Nanoseconds now);
+  /// Ends all that was refused, likewise.
+  bool end_denied_some();
   bool sweeping() const { return sweep_.running(); }
   /// Whether every TCP and UDP flow through a service has ended: a drain is done.
   bool idle() const { return translated_ == 0; }
@@ -121,6 +122,7 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   uint32_t now_ = 0;
   uint32_t next_fragment_tick_ = 0;
   uint32_t denied_looked_at_ = 0;
+  uint32_t denied_sets_left_ = DeniedFlows::kSets;  // of one look at all of them
   uint32_t translated_ = 0;
   bool guarded_ = false;    // sources are bound to ports
   bool stateless_ = false;  // nothing in the snapshot needs a flow

@@ -41,7 +41,7 @@ class Lane {
   void leap(Nanoseconds now, Slice&& slice) {
     while (!flows_.expire_some(now)) slice();
     slice();
-    flows_.expire_denied(now);
+    while (!flows_.expire_denied_some(now)) slice();
     slice();
   }
   /// Closes all flows, likewise.
@@ -49,7 +49,7 @@ class Lane {
   void end_flows(Slice&& slice) {
     for (FlowId next = 0; !flows_.close_some(next);) slice();
     slice();
-    flows_.end_denied();
+    while (!flows_.end_denied_some()) slice();
     slice();
   }
 

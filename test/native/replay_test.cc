@@ -191,6 +191,25 @@ TEST_F(ReplayTest, ManyNeighboursAndFlowsLoseNothing) {
   EXPECT_EQ(result.flows->size(), 4000u);
 }
 
+TEST_F(ReplayTest, EveryRefusedFlowIsListedOnceWithAllItsPackets) {
+  CaptureFile file;
+  for (unsigned round = 0; round < 3; ++round) {
+    for (uint16_t i = 0; i < 3000; ++i)
+      file.add(kStart + round * kSecond + i, request(static_cast<uint16_t>(i + 1), 81));
+  }
+  const ReplayResult result = (input(kClients, file), run());
+  ASSERT_EQ(result.flows->size(), 3000u);
+  for (const FlowRecord& flow : result.flows->read(0, 3000)) ASSERT_EQ(flow.packets[kOriginal], 3u);
+  EXPECT_EQ(result.policies.at(0).flows, 3000u);
+}
+
+TEST_F(ReplayTest, ARefusedFlowThatWasQuietForLongIsAnotherOne) {
+  const Nanoseconds later = kStart + 40 * kSecond;
+  input(kClients,
+        CaptureFile{}.add(kStart, request(1, 81)).add(kStart + kSecond, request(1, 81)).add(later, request(1, 81)));
+  EXPECT_EQ(run().flows->size(), 2u);
+}
+
 TEST_F(ReplayTest, IsCancelled) {
   input(kClients, CaptureFile{}.add(kStart, request(1)));
   ReplayProgress progress;
