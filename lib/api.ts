@@ -139,6 +139,7 @@ export interface FlowFilter {
   workload?: string
   protocol?: string
   tier?: Tier
+  /** `drop` and `reject`: those that were refused within the last half minute, which are not listed otherwise. */
   verdict?: string
   /** The most flows that are listed. */
   limit?: number

@@ -134,6 +134,8 @@ export interface Addon {
   checkRegex(text: string): string | null
   /** Every way that a packet may end, in the order of the counters of {@link Addon.stats}. */
   readonly reasons: readonly { readonly name: string; readonly verdict: string }[]
+  /** The cursor from which on flows that were refused of late are listed, instead of those that run. */
+  readonly deniedFlows: number
   /** The states of flows, in the order of the records' numbers. */
   readonly states: readonly string[]
   /** Names of the counters of a listener, and of TCP, in the order of {@link Addon.stats}. */

@@ -17,7 +17,7 @@ ${controlHelp}
   --service NAME   flows of this service
   --workload NAME  flows from or to this workload
   --protocol NAME  tcp, udp or icmp
-  --verdict NAME   flows with this verdict
+  --verdict NAME   flows with this verdict. Those that were refused within the last half minute are listed by drop and reject
   --tier NAME      flows that this tier carries: nic, kernel, lane, l7, js
   --limit N        at most so many. Default: 100; 0: all
   --json           as JSON, one flow a line

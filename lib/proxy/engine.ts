@@ -109,9 +109,10 @@ export class Engine {
     const service = filter.service === undefined ? undefined : this.planner.services.get(filter.service)?.id
     const passes = recordFilter(filter, this.planner.mesh!, service, this.addon)
     if (!passes || limit <= 0) return
+    const refused = filter.verdict === 'drop' || filter.verdict === 'reject'
     let found = 0
     for (let lane = 0; lane < this.cores.length; lane++)
-      for (let cursor = 0; cursor >= 0;) {
+      for (let cursor = refused ? this.addon.deniedFlows : 0; cursor >= 0;) {
         const page = await this.page(lane, cursor)
         signal?.throwIfAborted()
         cursor = page.next

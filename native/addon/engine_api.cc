@@ -196,6 +196,7 @@ void export_engine(Napi::Env env, Napi::Object exports) {
   export_function<js_close>(env, exports, "close");
   exports.Set("reasons", reasons(env));
   exports.Set("states", states(env));
+  exports.Set("deniedFlows", Napi::Number::New(env, Engine::kDeniedFlows));
   exports.Set("listenerCounters", listener_counter_names(env));
   exports.Set("httpOutcomes", http_outcome_names(env));
   exports.Set("httpRefusals", http_refusal_names(env));

@@ -33,6 +33,8 @@ class DeniedFlows {
   /// Ends flows that were quiet for so many milliseconds; looks at `sets` of kWays each, in turn.
   void expire(uint32_t now, uint32_t sets, uint32_t idle = kIdle);
   bool empty() const { return in_use_ == 0; }
+  /// The flow at a place below kSets * kWays, or nullptr.
+  const FlowRecord* at(uint32_t place) const { return tags_[place] != 0 ? &flows_[place] : nullptr; }
 
  private:
   uint32_t quiet_place(uint32_t first, uint32_t now) const;

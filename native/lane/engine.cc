@@ -43,33 +43,48 @@ class ListFlows : public LaneTask {
     out_.reserve(limit);
   }
   bool step(Lane& lane, Nanoseconds) override {
-    constexpr uint32_t kSlice = 256;
-    const FlowTable& table = lane.flows().conntrack().table();
-    if (next < kFirstRelayed) {
-      const FlowId end = std::min(table.id_limit(), next + kSlice);
-      for (; next < end && out_.size() < limit_; ++next) {
-        if (table.in_use(next)) out_.push_back(lane.flows().record(next));
-      }
-      if (next >= table.id_limit()) next = kFirstRelayed;
+    if (next >= Engine::kDeniedFlows) {
+      list_denied(lane.flows().denied());
+    } else if (next >= kFirstRelayed) {
+      list_relayed(lane.tcp());
     } else {
-      const FlowId limit = kFirstRelayed + lane.tcp().record_limit();
-      const FlowId end = std::min(limit, next + kSlice);
-      FlowRecord record;
-      for (; next < end && out_.size() < limit_; ++next) {
-        if (lane.tcp().record(next - kFirstRelayed, record)) out_.push_back(record);
-      }
-      if (next >= limit) {
-        next = kNoFlow;
-        return true;
-      }
+      list_tracked(lane.flows());
     }
-    return out_.size() == limit_;
+    return next == kNoFlow || out_.size() == limit_;
   }
   FlowId next;
 
  private:
   /// Behind the ids of all flows, those of relayed connections begin.
   static constexpr FlowId kFirstRelayed = FlowIndex::kMaxFlows;
+  static constexpr uint32_t kSlice = 256;
+
+  void list_tracked(FlowStage& flows) {
+    const FlowTable& table = flows.conntrack().table();
+    const FlowId end = std::min(table.id_limit(), next + kSlice);
+    for (; next < end && out_.size() < limit_; ++next) {
+      if (table.in_use(next)) out_.push_back(flows.record(next));
+    }
+    if (next >= table.id_limit()) next = kFirstRelayed;
+  }
+  void list_relayed(TcpStage& tcp) {
+    const FlowId limit = kFirstRelayed + tcp.record_limit();
+    const FlowId end = std::min(limit, next + kSlice);
+    FlowRecord record;
+    for (; next < end && out_.size() < limit_; ++next) {
+      if (tcp.record(next - kFirstRelayed, record)) out_.push_back(record);
+    }
+    if (next >= limit) next = kNoFlow;
+  }
+  void list_denied(const DeniedFlows& flows) {
+    constexpr FlowId kLimit = Engine::kDeniedFlows + DeniedFlows::kSets * DeniedFlows::kWays;
+    const FlowId end = std::min(kLimit, next + kSlice);
+    for (; next < end && out_.size() < limit_; ++next) {
+      if (const FlowRecord* flow = flows.at(next - Engine::kDeniedFlows); flow != nullptr) out_.push_back(*flow);
+    }
+    if (next >= kLimit) next = kNoFlow;
+  }
+
   uint32_t limit_;
   std::vector<FlowRecord>& out_;
 };

@@ -37,6 +37,8 @@ class Engine {
   uint64_t apply(std::shared_ptr<const Snapshot> snapshot);
   const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
 
+  /// Flows that were refused of late are listed from this cursor on, and only then.
+  static constexpr FlowId kDeniedFlows = FlowId{1} << 30;
   /// Copies flows of one lane, relayed connections behind the others, from a cursor on, in slices between its bursts.
   /// Returns the next cursor, or kNoFlow at the end. @param limit how many at most
   FlowId list_flows(unsigned lane, FlowId from, uint32_t limit, std::vector<FlowRecord>& out);

@@ -59,6 +59,7 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   Conntrack& conntrack() { return conntrack_; }
   LaneBalance& balance() { return balance_; }
   FlowRecord record(FlowId id) const;
+  const DeniedFlows& denied() const { return denied_; }
   EventRing& events() { return events_; }
   static uint32_t milliseconds(Nanoseconds now) { return static_cast<uint32_t>(now / 1'000'000); }
 

@@ -274,5 +274,12 @@ describe("the event 'flow:denied'", () => {
         ['10.0.0.10:5001', 'drop', 'policy_denied', 'no-dns', 1],
       ],
     )
+    const listed = await all(proxy.flows({ verdict: 'drop' }))
+    assert.deepEqual(listed.map(({ from, policy, packets, state }) => [from, policy, packets, state]).sort(), [
+      ['10.0.0.10:5000', 'no-dns', 5, 'refused'],
+      ['10.0.0.10:5001', 'no-dns', 1, 'refused'],
+    ])
+    assert.deepEqual(await all(proxy.flows({ verdict: 'reject' })), [])
+    assert.deepEqual(await all(proxy.flows()), [], 'they do not run')
   })
 })
