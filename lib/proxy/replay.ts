@@ -70,14 +70,14 @@ interface Input {
 }
 
 function openInputs(inputs: ReplayOptions['inputs'], planner: Planner, addon: Addon): Input[] {
+  // Pipes are made when nothing can be refused any more.
   const named = Object.entries(inputs).map(([name, capture]) => ({
     port: portOf('inputs', name, planner),
     name,
-    capture,
+    capture: capture instanceof URL ? fileURLToPath(capture) : capture,
   }))
   return named.map(({ port, name, capture }) => {
     if (typeof capture === 'string') return { port, path: capture, fd: -1 }
-    if (capture instanceof URL) return { port, path: fileURLToPath(capture), fd: -1 }
     const [readable, writable] = addon.pipe()
     return {
       port,

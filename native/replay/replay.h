@@ -18,7 +18,7 @@ namespace flatproxy {
 struct ReplayInput {
   uint16_t port = 0;
   std::string path;  ///< or what messages call it
-  int fd = -1;       ///< open already: a pipe, closed in the end; -1: the path is opened
+  int fd = -1;       ///< open already: a pipe, closed in the end, whatever comes; -1: the path is opened
 };
 
 /// A capture of what leaves by a port; pcapng where the path ends so, else pcap. It is there when the replay has

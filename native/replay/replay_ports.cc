@@ -54,6 +54,13 @@ std::string while_written(const std::string& path) {
 
 }  // namespace
 
+ReplayPorts::ReplayPorts(const ReplayOptions& options, const ReplayProgress& progress)
+    : options_(options), progress_(progress) {
+  for (const auto& [port, path, fd] : options.inputs) {
+    if (fd >= 0) pipes_[port] = Fd(fd);
+  }
+}
+
 ReplayPorts::~ReplayPorts() {
   for (const auto& [path, written_to] : outputs_) {
     std::error_code none;
@@ -72,7 +79,7 @@ PcapFiles ReplayPorts::files_of(uint16_t id) {
   for (const auto& [port, path, fd] : options_.inputs) {
     if (port != id) continue;
     files.read = path;
-    files.read_fd = fd;
+    if (fd >= 0) files.read_fd = pipes_[port].release();
   }
   for (const auto& [port, path] : options_.outputs) {
     if (port != id) continue;

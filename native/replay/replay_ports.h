@@ -1,10 +1,12 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "config/plan.h"
+#include "port/fd.h"
 #include "port/pcap.h"
 #include "replay/replay.h"
 
@@ -13,7 +15,7 @@ namespace flatproxy {
 /// The ports of a replay: each stands for one of the mesh, whatever its type, with captures in place of a wire.
 class ReplayPorts {
  public:
-  ReplayPorts(const ReplayOptions& options, const ReplayProgress& progress) : options_(options), progress_(progress) {}
+  ReplayPorts(const ReplayOptions& options, const ReplayProgress& progress);
   /// What is not finished goes.
   ~ReplayPorts();
   ReplayPorts(const ReplayPorts&) = delete;
@@ -38,6 +40,7 @@ class ReplayPorts {
 
   const ReplayOptions& options_;
   const ReplayProgress& progress_;
+  std::map<uint16_t, Fd> pipes_;  // that no port has yet
   std::vector<std::shared_ptr<PcapPort>> ports_;
   std::vector<Output> outputs_;
 };

@@ -1,6 +1,8 @@
 #include "replay/replay.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -208,6 +210,16 @@ TEST_F(ReplayTest, ARefusedFlowThatWasQuietForLongIsAnotherOne) {
   input(kClients,
         CaptureFile{}.add(kStart, request(1, 81)).add(kStart + kSecond, request(1, 81)).add(later, request(1, 81)));
   EXPECT_EQ(run().flows->size(), 2u);
+}
+
+TEST_F(ReplayTest, APipeIsClosedAlsoWhenNothingIsReadFromIt) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  options_.inputs.push_back({kServers, "of a pipe", ends[0]});
+  options_.inputs.push_back({kClients, path("missing")});
+  EXPECT_NE(failure().find("ERR_FLATPROXY_FILE"), std::string::npos);
+  EXPECT_EQ(fcntl(ends[0], F_GETFD), -1) << "the reading end is closed";
+  close(ends[1]);
 }
 
 TEST_F(ReplayTest, IsCancelled) {
