@@ -118,7 +118,8 @@ function vxlan(index) {
   return header
 }
 
-function checksum(header) {
+/** RFC 1071, of an IPv4 header. */
+export function checksum(header) {
   let sum = 0
   for (let at = 0; at < header.length; at += 2) sum += header.readUInt16BE(at)
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16)

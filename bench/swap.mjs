@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util'
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { FlatProxy } from '../dist/index.mjs'
+import { checksum } from './capture.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -67,13 +68,6 @@ function frameOf(index, mac) {
   frame.writeUInt16BE(9000, 36)
   frame.writeUInt16BE(26, 38)
   return frame
-}
-
-function checksum(header) {
-  let sum = 0
-  for (let at = 0; at < header.length; at += 2) sum += header.readUInt16BE(at)
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16)
-  return ~sum & 0xffff
 }
 
 function arp(operation, senderMac, sender, targetMac, target) {
