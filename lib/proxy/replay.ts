@@ -32,7 +32,7 @@ const pageSize = 1024
  *
  * @throws {@link MeshError}, {@link UnsupportedError} as `start` does; `ERR_FLATPROXY_ARGUMENT` for ports that the mesh
  *   has not; `ERR_FLATPROXY_CAPTURE` for what is no Ethernet capture, is broken or holds a packet only in part, with the
- *   offset; `ERR_FLATPROXY_FILE`; the reason of `signal`. Outputs are as they were before then.
+ *   offset; `ERR_FLATPROXY_FILE`; `ERR_FLATPROXY_RESOURCE` where fragments hold all buffers; the reason of `signal`. Outputs are as they were before then.
  */
 export async function replay(options: ReplayOptions): Promise<Replayed> {
   check(options)

@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <string>
-#include <variant>
 
 #include "config/plan.h"
 #include "port/memory.h"
@@ -17,13 +16,6 @@ std::shared_ptr<Port> stand_in(uint16_t id, const std::string& name) {
   info.id = id;
   info.name = name;
   return std::make_shared<MemoryPort>(info, 1, MemoryOptions{.ring_size = 1});
-}
-
-/// Whether the node's own stack is behind the port.
-bool has_host(const PortSpec& spec) {
-  if (const auto* fault = std::get_if<std::shared_ptr<const FaultSpec>>(&spec)) return has_host((*fault)->inner);
-  const auto* iface = std::get_if<IfaceSpec>(&spec);
-  return iface != nullptr && iface->config.take == Take::all;
 }
 
 OpenedPort stand_in_for(uint16_t id, const std::string& name, const std::string& config) {

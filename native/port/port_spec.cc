@@ -191,4 +191,10 @@ PortSpec parse_port_spec(std::string_view json) {
   return parse(parsed, "$", false);
 }
 
+bool has_host(const PortSpec& spec) {
+  if (const auto* fault = std::get_if<std::shared_ptr<const FaultSpec>>(&spec)) return has_host((*fault)->inner);
+  const auto* iface = std::get_if<IfaceSpec>(&spec);
+  return iface != nullptr && iface->config.take == Take::all;
+}
+
 }  // namespace flatproxy

@@ -53,4 +53,7 @@ struct FaultSpec {
 /// @throws Error ERR_FLATPROXY_CONFIG; the message names the field
 PortSpec parse_port_spec(std::string_view json);
 
+/// Whether the node's own stack is behind the port.
+bool has_host(const PortSpec& spec);
+
 }  // namespace flatproxy

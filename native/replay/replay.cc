@@ -1,6 +1,7 @@
 #include "replay/replay.h"
 
 #include <algorithm>
+#include <string>
 
 #include "config/plan.h"
 #include "lane/lane.h"
@@ -59,17 +60,32 @@ class ReplayRun {
  private:
   /// On to the time of the next packet. Captures whose packets are not in order do not turn time back.
   void step(Nanoseconds next) {
+    const bool time_moves = next != result_.last;
+    const uint64_t before = time_moves ? 0 : received();
     lane_.leap(next, [this] { take_events(); });
     result_.last = next;
     lane_.iterate(next);
     take_events();
+    if (!time_moves && received() == before) refuse_stuck();
+  }
+
+  uint64_t received() {
+    uint64_t packets = 0;
+    for (const PortCounter& port : lane_.counters().ports) packets += port.received.packets.read();
+    return packets;
+  }
+
+  /// No buffer is free and time stands still until the next packet is read: it would for ever.
+  [[noreturn]] void refuse_stuck() {
+    throw Error("ERR_FLATPROXY_RESOURCE",
+                "the captures' fragments that wait for their first one hold all buffers, after " +
+                    std::to_string(received()) + " packets",
+                "take them out of the capture");
   }
 
   void report() {
     if (progress_.cancelled.load(std::memory_order_relaxed)) throw Error("ERR_FLATPROXY_CANCELLED", "cancelled");
-    uint64_t packets = 0;
-    for (const PortCounter& port : lane_.counters().ports) packets += port.received.packets.read();
-    progress_.packets.store(packets, std::memory_order_relaxed);
+    progress_.packets.store(received(), std::memory_order_relaxed);
     progress_.bytes.store(ports_.bytes_read(), std::memory_order_relaxed);
   }
 
@@ -90,7 +106,7 @@ class ReplayRun {
 
   void take_counters() {
     const LaneCounters& counters = lane_.counters();
-    for (const PortCounter& port : counters.ports) result_.packets += port.received.packets.read();
+    result_.packets = received();
     for (size_t i = 0; i < kReasons; ++i) result_.reasons[i] = counters.reasons[i].packets.read();
   }
 

@@ -62,7 +62,7 @@ struct ReplayResult {
 /// Carries captures through a lane of its own, under a whole plan, in the order of their packets' times, which is all
 /// the time there is. No port is opened; whoever is sent to is there, and answers nothing. The same seed gives the same
 /// result. Blocks. Throws Error: as build_snapshot(); ERR_FLATPROXY_FILE, ERR_FLATPROXY_CAPTURE for the captures;
-/// ERR_FLATPROXY_CANCELLED.
+/// ERR_FLATPROXY_RESOURCE, fragments hold all buffers; ERR_FLATPROXY_CANCELLED.
 ReplayResult replay(std::string_view plan, const ReplayOptions& options, ReplayProgress& progress);
 
 }  // namespace flatproxy

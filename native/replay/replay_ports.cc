@@ -5,7 +5,6 @@
 #include <cstring>
 #include <filesystem>
 #include <utility>
-#include <variant>
 
 #include "packet/error.h"
 #include "port/local_mac.h"
@@ -29,13 +28,6 @@ PortInfo describe(uint16_t id, const std::string& name) {
   info.takes_any_mac = true;  // of the interfaces that were captured on
   info.only_peer = peer_mac(name);
   return info;
-}
-
-/// Whether the node's own stack is behind the port.
-bool has_host(const PortSpec& spec) {
-  if (const auto* fault = std::get_if<std::shared_ptr<const FaultSpec>>(&spec)) return has_host((*fault)->inner);
-  const auto* iface = std::get_if<IfaceSpec>(&spec);
-  return iface != nullptr && iface->config.take == Take::all;
 }
 
 PcapFiles no_files() {

@@ -222,6 +222,23 @@ TEST_F(ReplayTest, APipeIsClosedAlsoWhenNothingIsReadFromIt) {
   close(ends[1]);
 }
 
+TEST_F(ReplayTest, FragmentsThatHoldAllBuffersEndIt) {
+  CaptureFile file;
+  for (uint16_t i = 0; i < 700; ++i) {
+    file.add(kStart, Frame().from("10.0.0.7", 9).to("10.0.1.9", 53).udp().payload_of(60'000).fragment(i, 8, 0));
+  }
+  input(kClients, file);
+  EXPECT_NE(failure().find("ERR_FLATPROXY_RESOURCE"), std::string::npos);
+}
+
+TEST_F(ReplayTest, PacketsOfOneTimeComeInTheOrderOfPorts) {
+  input(kServers, CaptureFile{}.add(kStart, answer(4000)));
+  input(kClients, CaptureFile{}.add(kStart, request(4000)));
+  const auto flows = run().flows->read(0, 9);
+  ASSERT_EQ(flows.size(), 1u);
+  EXPECT_EQ(flows[0].packets[kReply], 1u);
+}
+
 TEST_F(ReplayTest, IsCancelled) {
   input(kClients, CaptureFile{}.add(kStart, request(1)));
   ReplayProgress progress;
