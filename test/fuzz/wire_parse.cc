@@ -13,6 +13,7 @@
 #include "wire/fragment.h"
 #include "wire/parse.h"
 #include "wire/protocol.h"
+#include "wire/roce.h"
 #include "wire/tcp.h"
 #include "wire/tuple_of.h"
 
@@ -72,6 +73,17 @@ void check_embedded(Segment* head) {
   require(tuple.family == head->family);
 }
 
+void check_roce(const Segment* head) {
+  const wire::Bytes payload(head->data + head->payload_offset, head->length - head->payload_offset);
+  const auto bth = wire::Bth::parse(payload);
+  require(!bth || payload.size() >= wire::kBthSize);
+  if (!bth) return;
+  uint8_t bytes[wire::kBthSize];
+  bth->emit(bytes);
+  require(wire::Bth::parse(bytes) == bth);
+  require(!wire::is_roce_nak(*bth, payload) || wire::roce_class(bth->opcode) == wire::RoceClass::ack);
+}
+
 void check_built(Segment* built) {
   if (built == nullptr) return;
   Reason why = Reason::count;
@@ -121,6 +133,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         require((wire::fragment_of(head).offset != 0) == ((head->flags & kLaterFragment) != 0));
       } else if (head->protocol == wire::protocol::kTcp) {
         wire::TcpOptions::parse(wire::TcpView{head->data + head->l4_offset}.options());
+      } else if (head->protocol == wire::protocol::kUdp) {
+        check_roce(head);
       }
       check_embedded(head);
       answer(buffers, head);
