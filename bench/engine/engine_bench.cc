@@ -9,18 +9,18 @@
 #include <string>
 #include <vector>
 
+#include "batches.h"
 #include "http_rows.h"
 #include "packet/frame.h"
 #include "policy_rows.h"
 #include "rig.h"
+#include "roce_rows.h"
 #include "route_rows.h"
 #include "row.h"
 #include "tcp_rows.h"
 
 namespace flatproxy::bench {
 namespace {
-
-constexpr uint32_t kBatch = 64;
 
 std::string service() {
   std::string text = R"([{"id":0,"name":"shop","protocol":"tcp","addresses":["203.0.113.1"],"port":80,
@@ -38,28 +38,6 @@ std::string service() {
 /// The client's end of flow i: an address for every 16,384 flows' worth of ports.
 uint32_t client_address(uint32_t i) { return kFirstClient + 1 + (i >> 14); }
 uint16_t client_port(uint32_t i) { return static_cast<uint16_t>(1024 + (i & 0x3fff)); }
-
-/// Puts a batch of frames made by `write(bytes)` into a port.
-template <typename Write>
-void send_batch(Rig& rig, MemoryPort& port, uint32_t count, Write&& write) {
-  Segment* frames[kBatch];
-  for (uint32_t i = 0; i < count; ++i) {
-    frames[i] = rig.buffers().small.allocate();
-    write(frames[i]->data, i);
-    frames[i]->length = frames[i]->frame_length = 64;
-  }
-  port.inject_burst(0, frames, count);
-}
-
-/// Passes until nothing waits: an ARP answer in between makes a burst's last frame wait for the next one.
-uint32_t settle(Rig& rig) {
-  uint32_t came = 0;
-  for (int i = 0; i < 3; ++i) {
-    rig.pass();
-    came += rig.drain();
-  }
-  return came;
-}
 
 wire::Address v4(uint32_t host_order) {
   const uint32_t network_order = __builtin_bswap32(host_order);
@@ -96,28 +74,6 @@ void establish(Rig& rig, uint32_t flows) {
   }
   if (table.size() != flows) fail(rig, "established flows", flows, table.size());
 }
-
-/// Runs batches for a while and returns packets per second. Every packet must come out, or the run is void.
-double rate(Rig& rig, double duration, const std::function<void(uint64_t)>& batch) {
-  uint64_t sent = 0;
-  uint64_t came = 0;
-  const double start = seconds();
-  double now = start;
-  do {
-    for (int i = 0; i < 64; ++i) {
-      batch(sent);
-      sent += kBatch;
-      came += rig.drain();
-    }
-    now = seconds();
-  } while (now - start < duration);
-  came += settle(rig);
-  if (came != sent) fail(rig, "packets that came out", sent, came);
-  return static_cast<double>(sent) / (now - start);
-}
-
-/// The flow of the n-th packet: a large odd step visits them in an order that no prefetcher guesses.
-uint32_t flow_of(uint64_t n, uint32_t flows) { return static_cast<uint32_t>(n * 2654435761u % flows); }
 
 /// Packets of clients to one address each: the service's, or that of one of the servers.
 void send_packets(Rig& rig, uint64_t sent, uint32_t flows, bool to_servers) {
@@ -233,7 +189,7 @@ int main(int argc, char** argv) {
       "forward,flow-10k,flow-10k-policies,flow-1m,flow-new,flow-bytes,tcp-connect,tcp-large,tcp-small,tcp-ping,tcp-"
       "flood,tcp-flood-kept,"
       "tcp-idle-bytes,tcp-idle-cost,route-10k,request-keepalive,request-connect,body-large,http-idle-bytes,"
-      "classify-new-10k,classify-1k-by-1k,policy-build-10k";
+      "classify-new-10k,classify-1k-by-1k,policy-build-10k,roce-10k";
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--rounds") == 0) rounds = std::max(1, std::atoi(argv[i + 1]));
     if (std::strcmp(argv[i], "--rows") == 0) rows = argv[i + 1];
@@ -264,5 +220,6 @@ int main(int argc, char** argv) {
   if (wanted("classify-new-10k")) classify_new(rounds);
   if (wanted("classify-1k-by-1k")) classify_product(rounds);
   if (wanted("policy-build-10k")) policy_build(rounds);
+  if (wanted("roce-10k")) roce(rounds);
   return 0;
 }

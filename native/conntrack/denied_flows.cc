@@ -4,13 +4,13 @@ namespace flatproxy {
 namespace {
 
 bool same_flow(const FlowRecord& a, const FlowRecord& b) {
-  return a.original == b.original && a.ingress == b.ingress && a.reason == b.reason;
+  return a.original == b.original && a.qp == b.qp && a.ingress == b.ingress && a.reason == b.reason;
 }
 
 }  // namespace
 
 void DeniedFlows::add(const FlowRecord& refused, uint32_t now) {
-  const uint64_t hash = flow_hash(refused.original, key_);
+  const uint64_t hash = flow_hash(refused.original, key_) + refused.qp * key_.words[0];
   const auto first = static_cast<uint32_t>(hash % kSets) * kWays;
   const auto tag = static_cast<uint32_t>(hash >> 32) | 1;
   for (uint32_t place = first; place < first + kWays; ++place) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "conntrack/flow.h"
+#include "conntrack/roce_counts.h"
 #include "packet/reason.h"
 #include "packet/tuple.h"
 
@@ -27,6 +28,9 @@ struct FlowRecord {
   bool translated = false;
   bool assured = false;
   bool terminated = false;  ///< a connection that ends here and is relayed; packets are those of its client's side
+  bool roce = false;        ///< RoCEv2, of which source ports mean nothing
+  uint32_t qp = 0;          ///< RoCEv2: the destination's
+  RoceCounts roce_counts;   ///< RoCEv2
   static constexpr uint32_t kNone = ~0u;
 };
 

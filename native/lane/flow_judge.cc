@@ -3,6 +3,7 @@
 #include "conntrack/tcp_segment.h"
 #include "lane/flow_stage.h"
 #include "wire/protocol.h"
+#include "wire/roce_of.h"
 #include "wire/tuple_of.h"
 
 namespace flatproxy {
@@ -10,6 +11,15 @@ namespace {
 
 PolicyKey key_of(const Tuple& tuple) {
   return {tuple.source, tuple.destination, tuple.protocol, tuple.destination_port};
+}
+
+/// Of RoCEv2 the queue pair makes the flow, and not the source port.
+void name_queue_pair(Segment* frame, FlowRecord& flow) {
+  const wire::Bytes bytes = wire::roce_of(frame);
+  if (bytes.empty()) return;
+  flow.roce = true;
+  flow.qp = wire::Bth::read(bytes.data()).destination_qp;
+  flow.original.source_port = 0;
 }
 
 bool opens_in_mid_stream(const Segment* frame) {
@@ -41,6 +51,7 @@ void FlowStage::drop_spoofed(Segment* frame) {
 void FlowStage::refuse(Segment* frame, Judgement judgement) {
   FlowRecord flow;
   flow.original = wire::tuple_of(frame);
+  if (wire::is_to_roce_port(frame)) name_queue_pair(frame, flow);
   flow.ingress = frame->port;
   flow.policy = judgement.policy;
   flow.generation = static_cast<uint32_t>(snapshot_->generation);

@@ -15,6 +15,7 @@
 #include "lane/sweep.h"
 #include "packet/burst.h"
 #include "stats/lane_counters.h"
+#include "wire/tuple_of.h"
 
 namespace flatproxy {
 
@@ -51,6 +52,12 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
 
   /// True: another lane has the frame now (or it was dropped on the way). Once only: see kHandedOver.
   bool hand_over(Segment* frame, unsigned owner);
+  /// The lane that carries a packet with ports.
+  unsigned owner_of(const Segment* frame) const { return owner_of(hash_of(frame), hash_of(frame)); }
+  /// Whether there is a flow, of this lane, that a packet with ports belongs to.
+  bool knows(const Segment* frame) const {
+    return conntrack_.table().find(wire::tuple_of(frame), hash_of(frame)).id != kNoFlow;
+  }
   /// Ends a frame whose source does not belong to the port that it came by.
   void drop_spoofed(Segment* frame);
   /// Ends a packet that may not pass, as it came, and notes which flow it is of.

@@ -24,6 +24,7 @@ Lane::Lane(unsigned id, LaneShared& shared, const Capacity& capacity)
       egress_(id, buffers_, counters_),
       gateway_(id, shared, buffers_, egress_),
       flows_(id, shared, counters_, egress_, gateway_, capacity.flows),
+      roce_(shared, counters_, gateway_, flows_, capacity.flows),
       tcp_(id, shared, counters_, egress_, gateway_, flows_, capacity.connections) {
   if (id == HealthStage::kLane) {
     health_ = std::make_unique<HealthStage>(shared, counters_, buffers_, egress_, gateway_);
@@ -35,6 +36,7 @@ void Lane::adopt(const Snapshot& snapshot, Nanoseconds now) {
   egress_.configure(snapshot);
   gateway_.adopt(snapshot);
   flows_.adopt(snapshot);
+  roce_.adopt(snapshot);
   tcp_.adopt(snapshot);
   if (health_ != nullptr) health_->adopt(snapshot, now);
   inbound_.clear();
@@ -83,6 +85,7 @@ void Lane::carry(const Inbound& inbound, Nanoseconds now) {
   uint32_t kept = 0;
   uint64_t packets = 0;
   uint64_t bytes = 0;
+  bool roce = false;
   for (uint32_t i = 0; i < count; ++i) {
     Segment* frame = burst_.frames[i];
     if (i + 1 < count) __builtin_prefetch(burst_.frames[i + 1]->data);
@@ -108,11 +111,13 @@ void Lane::carry(const Inbound& inbound, Nanoseconds now) {
       flows_.carry_one(frame, now);
       continue;
     }
+    roce |= wire::is_to_roce_port(frame);
     burst_.frames[kept++] = frame;
   }
   counters_.ports[port].received.add(packets, bytes);
   burst_.count = kept;
   if (kFlows == kStateful && !tcp_.idle()) tcp_.take(burst_);
+  if (roce && !roce_.idle()) roce_.take(burst_, now);
   flows_.carry(burst_, now);
 }
 
@@ -178,12 +183,14 @@ void Lane::carry_handed_over(Nanoseconds now) {
   burst_.count = kept;
   if (!tcp_.idle()) tcp_.take(burst_);
   pass_on_joined();
+  if (!roce_.idle()) roce_.take(burst_, now);
   flows_.carry(burst_, now);
 }
 
 void Lane::tick(Nanoseconds now) {
   next_tick_ = now + kTick;
   flows_.tick(now);
+  roce_.tick(now);
   if (tcp_.sweeping()) tcp_.sweep();
   gateway_.tick();
   if (health_ != nullptr) health_->tick(now);
@@ -213,7 +220,7 @@ Nanoseconds Lane::next_deadline(Nanoseconds now) const {
   const Nanoseconds rest = watched ? std::min(next_beat_, now + kIdleTick) : now + kIdleTick;
   const Nanoseconds probes = health_ != nullptr ? health_->next_deadline(now) : kNever;
   const Nanoseconds connections = tcp_.idle() ? kNever : tcp_.next_deadline();
-  const Nanoseconds sweep = tcp_.sweeping() || flows_.sweeping() ? next_tick_ : kNever;
+  const Nanoseconds sweep = tcp_.sweeping() || flows_.sweeping() || roce_.sweeping() ? next_tick_ : kNever;
   return std::min({rest, next_receive(), probes, connections, sweep});
 }
 

@@ -10,6 +10,7 @@
 #include "lane/gateway.h"
 #include "lane/handover.h"
 #include "lane/health_stage.h"
+#include "lane/roce_stage.h"
 #include "lane/shared.h"
 #include "lane/tcp_stage.h"
 #include "packet/burst.h"
@@ -41,6 +42,8 @@ class Lane {
   void leap(Nanoseconds now, Slice&& slice) {
     while (!flows_.expire_some(now)) slice();
     slice();
+    while (!roce_.expire_some(now)) slice();
+    slice();
     while (!flows_.expire_denied_some(now)) slice();
     slice();
   }
@@ -48,6 +51,8 @@ class Lane {
   template <typename Slice>
   void end_flows(Slice&& slice) {
     for (FlowId next = 0; !flows_.close_some(next);) slice();
+    slice();
+    for (FlowId next = 0; !roce_.close_some(next);) slice();
     slice();
     while (!flows_.end_denied_some()) slice();
     slice();
@@ -68,6 +73,7 @@ class Lane {
   const LaneCounters& counters() const { return counters_; }
   LaneCounters& counters() { return counters_; }
   FlowStage& flows() { return flows_; }
+  RoceStage& roce() { return roce_; }
   TcpStage& tcp() { return tcp_; }
   Gateway& gateway() { return gateway_; }
   const Snapshot& snapshot() const { return *snapshot_; }
@@ -99,6 +105,7 @@ class Lane {
   Egress egress_;
   Gateway gateway_;
   FlowStage flows_;
+  RoceStage roce_;
   TcpStage tcp_;
   std::unique_ptr<HealthStage> health_;  // the first lane's
   std::vector<Inbound> inbound_;

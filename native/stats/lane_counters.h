@@ -9,18 +9,11 @@
 #include "stats/counter_table.h"
 #include "stats/exchange_counters.h"
 #include "stats/http_counters.h"
+#include "stats/packet_counter.h"
 #include "stats/relay_counters.h"
+#include "stats/roce_counters.h"
 
 namespace flatproxy {
-
-struct PacketCounter {
-  Counter packets;  ///< wire segments
-  Counter bytes;    ///< of frames
-  void add(uint64_t n, uint64_t size) {
-    packets.add(n);
-    bytes.add(size);
-  }
-};
 
 struct PortCounter {
   PacketCounter received;
@@ -44,6 +37,7 @@ struct LaneCounters {
   Region<HttpCounters> http{kMaxListeners};        ///< likewise
   CounterTable<ExchangeCounters> routes{kMaxRoutes};
   CounterTable<ExchangeCounters> endpoints{kMaxEndpoints};
+  RoceCounters roce;
   Counter flows;
   Counter flow_capacity;
   Counter evicted_flows;

@@ -4,9 +4,8 @@ namespace flatproxy::wire {
 
 namespace {
 
-constexpr uint8_t kReliableDatagram = 2;  // transport
-constexpr uint8_t kCnp = 0x81;            // opcode (annex A17.9.3)
-constexpr uint32_t kRdethSize = 4;
+constexpr uint8_t kReliableConnection = 0, kReliableDatagram = 2, kExtendedReliableConnection = 5;  // transports
+constexpr uint8_t kCnp = 0x81;  // opcode (annex A17.9.3)
 
 constexpr uint8_t transport_of(uint8_t opcode) { return opcode >> 5; }
 constexpr uint8_t operation_of(uint8_t opcode) { return opcode & 31; }
@@ -34,25 +33,25 @@ constexpr uint32_t kTransports[8] = {
 };
 // clang-format on
 
-}  // namespace
-
-std::optional<Bth> Bth::parse(Bytes bytes) {
-  if (bytes.size() < kBthSize) return std::nullopt;
-  const uint8_t* p = bytes.data();
-  if ((p[1] & 15) != 0) return std::nullopt;
-  Bth bth;
-  bth.opcode = p[0];
-  bth.solicited = (p[1] & 0x80) != 0;
-  bth.migrated = (p[1] & 0x40) != 0;
-  bth.pad_count = p[1] >> 4 & 3;
-  bth.partition_key = load16(p + 2);
-  bth.forward_congestion = (p[4] & 0x80) != 0;
-  bth.backward_congestion = (p[4] & 0x40) != 0;
-  bth.destination_qp = load32(p + 4) & kRoceNumberMask;
-  bth.ack_requested = (p[8] & 0x80) != 0;
-  bth.psn = load32(p + 8) & kRoceNumberMask;
-  return bth;
+constexpr RoceClass class_of(uint8_t opcode) {
+  if (opcode == kCnp) return RoceClass::cnp;
+  const uint32_t operation = 1u << operation_of(opcode) & kTransports[transport_of(opcode)];
+  for (const ClassRow& row : kClasses) {
+    if ((row.operations & operation) != 0) return row.name;
+  }
+  return RoceClass::other;
 }
+
+/// Requests have numbers of their own; responses to reads those of the request and the ones behind it (section 9.7.3).
+constexpr RoceNumbers numbers_of(uint8_t opcode) {
+  const uint8_t transport = transport_of(opcode);
+  if (transport != kReliableConnection && transport != kExtendedReliableConnection) return RoceNumbers::none;
+  const uint32_t operation = 1u << operation_of(opcode) & kTransports[transport];
+  if ((operation & (operations(0, 12) | operations(19, 20) | operations(22, 23))) != 0) return RoceNumbers::requests;
+  return (operation & operations(13, 16)) != 0 ? RoceNumbers::responses : RoceNumbers::none;
+}
+
+}  // namespace
 
 void Bth::emit(MutableBytes out) const {
   uint8_t* p = out.data();
@@ -64,14 +63,12 @@ void Bth::emit(MutableBytes out) const {
   store32(p + 8, (psn & kRoceNumberMask) | (ack_requested ? 0x80000000u : 0));
 }
 
-RoceClass roce_class(uint8_t opcode) {
-  if (opcode == kCnp) return RoceClass::cnp;
-  const uint32_t operation = 1u << operation_of(opcode) & kTransports[transport_of(opcode)];
-  for (const ClassRow& row : kClasses) {
-    if ((row.operations & operation) != 0) return row.name;
-  }
-  return RoceClass::other;
-}
+constexpr std::array<RoceOpcode, 256> kRoceOpcodes = [] {
+  std::array<RoceOpcode, 256> table{};
+  for (unsigned opcode = 0; opcode < table.size(); ++opcode)
+    table[opcode] = {class_of(static_cast<uint8_t>(opcode)), numbers_of(static_cast<uint8_t>(opcode))};
+  return table;
+}();
 
 bool is_roce_nak(const Bth& bth, Bytes bytes) {
   if (roce_class(bth.opcode) != RoceClass::ack) return false;

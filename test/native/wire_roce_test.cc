@@ -72,6 +72,16 @@ TEST(WireRoce, ClassesOfEveryOpcode) {
   }
 }
 
+TEST(WireRoce, NumbersOfEveryOperationOfReliableConnections) {
+  // q a request's own number, a that of the request it answers, - none that means anything.
+  const std::string_view numbers = "qqqqqqqqqqqqqaaaa--qq-qq--------";
+  for (uint32_t opcode = 0; opcode < 256; ++opcode) {
+    const bool reliable = opcode >> 5 == 0 || opcode >> 5 == 5;
+    const char expected = reliable ? numbers[opcode & 31] : '-';
+    EXPECT_EQ(std::string_view("-qa").at(static_cast<size_t>(kRoceOpcodes[opcode].numbers)), expected) << opcode;
+  }
+}
+
 std::vector<uint8_t> acknowledge(uint8_t opcode, uint8_t syndrome, size_t at) {
   std::vector<uint8_t> bytes(at + kAethSize);
   bytes[0] = opcode;

@@ -1,0 +1,243 @@
+#include "lane/roce_stage.h"
+
+#include "packet/frame.h"
+#include "wire/tuple_of.h"
+
+namespace flatproxy {
+namespace {
+
+/// What one slice of expire_some() and the like looks at: less than a ring of events holds.
+constexpr uint32_t kFlowsPerSlice = 1024;
+static_assert(kFlowsPerSlice < EventRing::kSize);
+
+constexpr uint8_t bit_of(wire::RoceClass kind) { return static_cast<uint8_t>(1u << static_cast<unsigned>(kind)); }
+
+}  // namespace
+
+RoceStage::RoceStage(LaneShared& shared, LaneCounters& counters, Gateway& gateway, FlowStage& flows, uint32_t capacity)
+    : shared_(shared),
+      counters_(counters),
+      gateway_(gateway),
+      flows_(flows),
+      table_(std::min(capacity, RoceTable::kMaxFlows), shared.key) {}
+
+void RoceStage::adopt(const Snapshot& snapshot) {
+  if (snapshot_ != nullptr && snapshot_->policies != snapshot.policies) sweep_.start_if(snapshot.policies->cuts());
+  snapshot_ = &snapshot;
+  guarded_ = snapshot.sources->active();
+}
+
+inline bool RoceStage::read(Segment* frame, Carried& to) const {
+  const wire::Bytes bytes = wire::roce_of(frame);
+  if (bytes.empty()) return false;
+  const wire::Bth bth = wire::Bth::read(bytes.data());
+  to.frame = frame;
+  to.key = {wire::source_of(frame), wire::destination_of(frame), bth.destination_qp, frame->family};
+  to.hash = roce_hash(to.key, shared_.key);
+  to.packet = {wire::kRoceOpcodes[bth.opcode], bth.psn, false, frame->l4_offset - frame->l3_offset + frame->l4_length};
+  if (to.packet.opcode.kind == wire::RoceClass::ack) to.packet.nak = wire::is_roce_nak(bth, bytes);
+  return true;
+}
+
+/// In three rounds, so that a burst's loads from memory overlap: index, flows, packets.
+void RoceStage::take(Burst& burst, Nanoseconds now) {
+  now_ = FlowStage::milliseconds(now);
+  Carried carried[Burst::kSize];
+  uint32_t count = 0;
+  uint32_t kept = 0;
+  for (Segment* frame : burst) {
+    if (!wire::is_to_roce_port(frame) || !read(frame, carried[count])) {
+      burst.frames[kept++] = frame;
+      continue;
+    }
+    table_.prefetch_index(carried[count++].hash);
+  }
+  burst.count = kept;
+  for (uint32_t i = 0; i < count; ++i)
+    carried[i].likely = table_.prefetch_flow(carried[i].hash, carried[i].packet.opcode.kind);
+  for (uint32_t i = 0; i < count; ++i) {
+    if (!carry(carried[i])) burst.push(carried[i].frame);
+  }
+}
+
+/// False: the packet is the flow stage's.
+inline bool RoceStage::carry(const Carried& carried) {
+  const FlowId id = table_.find(carried.key, carried.hash, carried.likely);
+  if (id == kNoFlow) return carry_unknown(carried);
+  RoceFlow& flow = table_.at(id);
+  if (flow.exit_epoch != gateway_.epoch() && !judge_again(id)) [[unlikely]]
+    return carry_unknown(carried);
+  Segment* frame = carried.frame;
+  if (guarded_ && flow.ingress != frame->port && !snapshot_->admits_source(frame->port, carried.key.source)) {
+    flows_.drop_spoofed(frame);
+  } else if ((flow.allowed & bit_of(carried.packet.opcode.kind)) == 0) {
+    flows_.refuse(frame, judge(carried.key, carried.packet.opcode.kind));
+  } else {
+    count(carried, id);
+    forward(flow, frame);
+  }
+  return true;
+}
+
+bool RoceStage::carry_unknown(const Carried& carried) {
+  Segment* frame = carried.frame;
+  if (gateway_.is_ours(carried.key.destination)) return false;
+  if (guarded_ && !snapshot_->admits_source(frame->port, carried.key.source)) {
+    flows_.drop_spoofed(frame);
+    return true;
+  }
+  if (shared_.lanes() > 1 && (frame->flags & kHandedOver) == 0 && flows_.hand_over(frame, flows_.owner_of(frame)))
+    return true;
+  // A client of any protocol may have this source port, and what looks like a header is an answer to it.
+  if (flows_.knows(frame)) return false;
+  const FlowId id = open(carried);
+  if (id == kNoFlow) return true;
+  count(carried, id);
+  forward(table_.at(id), frame);
+  return true;
+}
+
+/// kNoFlow: the packet has ended.
+FlowId RoceStage::open(const Carried& carried) {
+  Judgement why = judge(carried.key, carried.packet.opcode.kind);
+  if (why.passes() && shared_.refuse_new.load(std::memory_order_relaxed)) why = {Reason::draining};
+  const FlowId id = why.passes() ? make_room(carried) : kNoFlow;
+  if (id == kNoFlow) {
+    flows_.refuse(carried.frame, why.passes() ? Judgement{Reason::flow_table_full} : why);
+    return kNoFlow;
+  }
+  RoceFlow& flow = table_.at(id);
+  flow.ingress = carried.frame->port;
+  flow.exit_epoch = gateway_.epoch();
+  flow.exit = Gateway::kNoExit;
+  flow.allowed = allowed_classes(carried.key);
+  report(FlowEventKind::opened, id);
+  return id;
+}
+
+FlowId RoceStage::make_room(const Carried& carried) {
+  const FlowId id = table_.open(carried.key, carried.hash, now_);
+  if (id != kNoFlow) return id;
+  close(table_.victim(carried.hash, now_));
+  counters_.roce.evicted.add(1);
+  return table_.open(carried.key, carried.hash, now_);
+}
+
+inline void RoceStage::forward(RoceFlow& flow, Segment* frame) {
+  if (!gateway_.lives_on(frame)) return;
+  Reason why;
+  if (flow.exit == Gateway::kNoExit || !gateway_.send_by(frame, flow.exit, Reason::forwarded, why)) [[unlikely]]
+    forward_anew(flow, frame);
+}
+
+void RoceStage::forward_anew(RoceFlow& flow, Segment* frame) {
+  Reason why;
+  const uint16_t exit = gateway_.resolve(frame, why);
+  if (flow.exit_epoch == gateway_.epoch()) flow.exit = exit;
+  if (exit != Gateway::kNoExit && gateway_.send_by(frame, exit, Reason::forwarded, why)) return;
+  gateway_.reject(frame, why);
+}
+
+inline void RoceStage::count(const Carried& carried, FlowId id) {
+  RoceCounters& counters = counters_.roce;
+  const RocePacket& packet = carried.packet;
+  counters.classes[static_cast<size_t>(packet.opcode.kind)].add(1, packet.bytes);
+  if (packet.nak) [[unlikely]]
+    counters.naks.add(1);
+  if (table_.count(id, packet, now_)) [[unlikely]]
+    counters.retransmitted.add(1);
+}
+
+Judgement RoceStage::judge(const RoceKey& key, wire::RoceClass) const {
+  if (snapshot_->policies->empty()) return {};
+  return snapshot_->policies->judge({key.source, key.destination, wire::protocol::kUdp, wire::kRocePort});
+}
+
+uint8_t RoceStage::allowed_classes(const RoceKey& key) const {
+  uint8_t allowed = 0;
+  for (size_t i = 0; i < wire::kRoceClasses; ++i) {
+    const auto kind = static_cast<wire::RoceClass>(i);
+    if (judge(key, kind).passes()) allowed |= bit_of(kind);
+  }
+  return allowed;
+}
+
+/// What the snapshot in force says of a flow that was opened under another one. False: the flow is closed.
+bool RoceStage::judge_again(FlowId id) {
+  RoceFlow& flow = table_.at(id);
+  if (gateway_.is_ours(flow.key.destination)) {
+    close(id);
+    return false;
+  }
+  if (close_if_denied(id)) return false;
+  flow.exit_epoch = gateway_.epoch();
+  flow.exit = Gateway::kNoExit;
+  return true;
+}
+
+bool RoceStage::close_if_denied(FlowId id) {
+  if (!table_.in_use(id) || !(snapshot_->policies->cuts() || snapshot_->policies->empty())) return false;
+  RoceFlow& flow = table_.at(id);
+  flow.allowed = allowed_classes(flow.key);
+  if (flow.allowed != 0) return false;
+  close(id);
+  return true;
+}
+
+void RoceStage::tick(Nanoseconds now) {
+  now_ = FlowStage::milliseconds(now);
+  uint32_t budget = 128;
+  for (FlowId id; (id = table_.take_idle(now_, budget)) != kNoFlow;) close(id);
+  if (sweep_.running()) sweep_.go_on(table_.id_limit(), [this](FlowId id) { return close_if_denied(id); });
+  counters_.roce.flows.set(table_.size());
+}
+
+bool RoceStage::expire_some(Nanoseconds now) {
+  now_ = FlowStage::milliseconds(now);
+  if (places_left_ == 0) {
+    if (now_ - looked_at_ < 1000) return true;
+    looked_at_ = now_;
+    places_left_ = table_.id_limit();
+  }
+  uint32_t budget = std::min(places_left_, kFlowsPerSlice);
+  places_left_ -= budget;
+  for (FlowId id; (id = table_.take_idle(now_, budget)) != kNoFlow;) close(id);
+  return places_left_ == 0;
+}
+
+bool RoceStage::close_some(FlowId& next) {
+  const FlowId end = std::min(table_.id_limit(), next + kFlowsPerSlice);
+  for (; next < end; ++next) {
+    if (table_.in_use(next)) close(next);
+  }
+  return next == table_.id_limit();
+}
+
+void RoceStage::close(FlowId id) {
+  report(FlowEventKind::closed, id);
+  table_.close(id);
+}
+
+FlowRecord RoceStage::record(FlowId id) const {
+  const RoceFlow& flow = table_.at(id);
+  FlowRecord r;
+  r.original = {flow.key.source, flow.key.destination, 0, wire::kRocePort, wire::protocol::kUdp, flow.key.family};
+  r.roce = true;
+  r.qp = flow.key.qp;
+  r.roce_counts = table_.counts(id);
+  for (const RoceCounts::Class& part : r.roce_counts.classes) {
+    r.packets[kOriginal] += part.packets;
+    r.bytes[kOriginal] += part.bytes;
+  }
+  r.generation = static_cast<uint32_t>(snapshot_->generation);
+  r.ingress = flow.ingress;
+  r.opened_at = table_.opened_at(id);
+  r.last_seen = flow.last_seen;
+  return r;
+}
+
+void RoceStage::report(FlowEventKind kind, FlowId id) {
+  if (shared_.want_events.load(std::memory_order_relaxed)) flows_.events().push({kind, record(id)});
+}
+
+}  // namespace flatproxy

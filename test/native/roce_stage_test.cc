@@ -1,0 +1,201 @@
+// What becomes of RoCEv2.
+#include "lane/roce_stage.h"
+
+#include <gtest/gtest.h>
+
+#include "support/roce.h"
+#include "support/world.h"
+
+namespace flatproxy {
+namespace {
+
+namespace opcode = test::roce_opcode;
+using test::aeth;
+using test::Frame;
+using test::roce_frame;
+using test::roce_payload;
+using test::World;
+
+constexpr const char* kLeft = "10.0.0.2";
+constexpr const char* kRight = "10.0.1.2";
+
+World::Options tracked() { return {.flows = R"("track":"all",)"}; }
+
+World::Options with_policies(const std::string& rules) {
+  World::Options o = tracked();
+  o.workloads = R"([{"id":0,"name":"left","port":0,"addresses":["10.0.0.2"]},)"
+                R"({"id":1,"name":"right","port":1,"addresses":["10.0.1.2"]}])";
+  o.policies = R"({"default":"allow","selectors":[{"workloads":[0]},{"workloads":[1]}],"rules":[)" + rules + "]}";
+  return o;
+}
+
+const char* const kDenyRoce = R"({"name":"p","direction":"ingress","subject":[1],"peer":[0],)"
+                              R"("ports":[{"protocol":17,"first":4791,"last":4791}],"action":"deny"})";
+
+uint64_t packets(World& world, wire::RoceClass kind) {
+  return world.lane(0).counters().roce.classes[static_cast<size_t>(kind)].packets.read();
+}
+
+/// The only flow there is.
+FlowRecord only_flow(World& world) {
+  const RoceStage& stage = world.lane(0).roce();
+  EXPECT_EQ(stage.table().size(), 1u);
+  for (FlowId id = 0; id < stage.table().id_limit(); ++id) {
+    if (stage.table().in_use(id)) return stage.record(id);
+  }
+  return {};
+}
+
+TEST(RoceStageTest, PassesOnAndCounts) {
+  World world(tracked());
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kWriteOnly, 0x1234, 7)));
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kWriteOnly, 0x1234, 8), 0xc777));
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kWriteOnly, 0x1234, 7)));
+  const auto came = world.take_frames(1);
+  ASSERT_EQ(came.size(), 3u);
+  for (const Segment* frame : came) EXPECT_TRUE(test::checksums_right(frame));
+  EXPECT_EQ(world.flows(), 0u) << "it is no flow of UDP";
+  const FlowRecord flow = only_flow(world);
+  EXPECT_TRUE(flow.roce);
+  EXPECT_EQ(flow.qp, 0x1234u);
+  EXPECT_EQ(flow.packets[kOriginal], 3u);
+  EXPECT_EQ(flow.bytes[kOriginal], 3u * (20 + 8 + 12 + 4));
+  EXPECT_EQ(flow.roce_counts.retransmitted, 1u);
+  EXPECT_EQ(packets(world, wire::RoceClass::write), 3u);
+  EXPECT_EQ(world.lane(0).counters().roce.retransmitted.read(), 1u);
+}
+
+TEST(RoceStageTest, EachWayIsAFlow) {
+  World world(tracked());
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 1)));
+  world.send(1, roce_frame(kRight, kLeft, roce_payload(opcode::kAck, 5, 1, aeth(test::kAckSyndrome))));
+  world.send(1, roce_frame(kRight, kLeft, roce_payload(opcode::kAck, 5, 1, aeth(test::kRnrSyndrome))));
+  world.send(1, roce_frame(kRight, kLeft, roce_payload(opcode::kAck, 5, 1, aeth(test::kNakSyndrome))));
+  EXPECT_EQ(world.take(0).size(), 3u);
+  EXPECT_EQ(world.take(1).size(), 1u);
+  EXPECT_EQ(world.lane(0).roce().table().size(), 2u);
+  EXPECT_EQ(world.lane(0).counters().roce.naks.read(), 2u);
+}
+
+TEST(RoceStageTest, Ipv6AsWell) {
+  World world(tracked());
+  world.send(0, roce_frame("fd00::2", "fd00:0:0:1::2", roce_payload(opcode::kReadRequest, 5, 1)));
+  EXPECT_EQ(world.take(1).size(), 1u);
+  const FlowRecord flow = only_flow(world);
+  EXPECT_EQ(flow.original.family, 6);
+  EXPECT_EQ(flow.roce_counts.classes[static_cast<size_t>(wire::RoceClass::read)].packets, 1u);
+}
+
+TEST(RoceStageTest, WhatHasNoHeaderIsOrdinaryUdp) {
+  World world(tracked());
+  std::string other_version = roce_payload(opcode::kSendOnly, 5, 1);
+  other_version[1] = 1;
+  world.send(0, roce_frame(kLeft, kRight, other_version));
+  world.send(0, roce_frame(kLeft, kRight, std::string(11, '\0'), 0xc002));
+  EXPECT_EQ(world.take(1).size(), 2u);
+  EXPECT_EQ(world.lane(0).roce().table().size(), 0u);
+  EXPECT_EQ(world.flows(), 2u);
+}
+
+TEST(RoceStageTest, AClientMayHaveThePortOfRoce) {
+  World world(tracked());
+  world.send(0, Frame().from(kLeft, wire::kRocePort).to(kRight, 53).udp().payload("question"));
+  world.send(1, Frame().from(kRight, 53).to(kLeft, wire::kRocePort).udp().payload(roce_payload(0, 0, 0)));
+  EXPECT_EQ(world.take(0).size(), 1u);
+  EXPECT_EQ(world.lane(0).roce().table().size(), 0u);
+  EXPECT_EQ(world.flows(), 1u);
+}
+
+TEST(RoceStageTest, WhatIsForThisNodeIsNoFlow) {
+  World world(tracked());
+  world.send(0, roce_frame(kLeft, "10.0.0.1", roce_payload(opcode::kSendOnly, 5, 1)));
+  EXPECT_EQ(world.count(Reason::port_unreachable), 1u);
+  EXPECT_EQ(world.lane(0).roce().table().size(), 0u);
+}
+
+TEST(RoceStageTest, WithoutTrackingItIsRouted) {
+  World world({.flows = R"("track":"services",)"});
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 1)));
+  EXPECT_EQ(world.take(1).size(), 1u);
+  EXPECT_EQ(world.lane(0).roce().table().size(), 0u);
+}
+
+TEST(RoceStageTest, QuietFlowsEnd) {
+  World world(tracked());
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 1)));
+  world.run(50'000'000'000);
+  EXPECT_EQ(world.lane(0).roce().table().size(), 1u);
+  world.run(11'000'000'000);
+  EXPECT_EQ(world.lane(0).roce().table().size(), 0u);
+}
+
+TEST(RoceStageTest, NoPolicyNoPacket) {
+  World world(with_policies(kDenyRoce));
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 1)));
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 6, 1)));
+  EXPECT_TRUE(world.take(1).empty());
+  EXPECT_EQ(world.count(Reason::policy_denied), 2u);
+  EXPECT_EQ(world.lane(0).roce().table().size(), 0u);
+}
+
+TEST(RoceStageTest, NewPoliciesCutFlowsThatRun) {
+  World world(with_policies(""));
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 1)));
+  world.send(1, roce_frame(kRight, kLeft, roce_payload(opcode::kSendOnly, 5, 1)));
+  world.take(0);
+  world.take(1);
+  world.apply_policies(with_policies(kDenyRoce).policies);
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 2)));
+  world.send(1, roce_frame(kRight, kLeft, roce_payload(opcode::kSendOnly, 5, 2)));
+  EXPECT_TRUE(world.take(1).empty());
+  EXPECT_EQ(world.take(0).size(), 1u) << "the other way is allowed";
+  EXPECT_EQ(world.count(Reason::policy_denied), 1u);
+  EXPECT_EQ(world.lane(0).roce().table().size(), 1u);
+}
+
+TEST(RoceStageTest, NewPoliciesEndFlowsThatAreSilent) {
+  World world(with_policies(""));
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 1)));
+  world.apply_policies(with_policies(kDenyRoce).policies);
+  world.run(100'000'000);
+  EXPECT_EQ(world.lane(0).roce().table().size(), 0u);
+}
+
+TEST(RoceStageTest, ForgedSourcesDoNotPass) {
+  World world(with_policies(""));
+  world.send(0, roce_frame(kRight, kLeft, roce_payload(opcode::kSendOnly, 5, 1)));
+  EXPECT_EQ(world.count(Reason::spoofed_source), 1u);
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 1)));
+  world.send(1, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 2)));
+  EXPECT_EQ(world.count(Reason::spoofed_source), 2u) << "also along a flow that runs";
+  EXPECT_EQ(only_flow(world).packets[kOriginal], 1u);
+}
+
+TEST(RoceStageTest, OneLaneHasAFlow) {
+  World::Options options = tracked();
+  options.lanes = 3;
+  World world(options);
+  for (unsigned queue = 0; queue < 3; ++queue)
+    world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, queue)), queue);
+  EXPECT_EQ(world.take(1).size(), 3u);
+  uint32_t flows = 0;
+  for (unsigned lane = 0; lane < 3; ++lane) flows += world.lane(lane).roce().table().size();
+  EXPECT_EQ(flows, 1u);
+}
+
+TEST(RoceStageTest, WhoListensHearsOfFlows) {
+  World world(tracked());
+  world.shared().want_events.store(true);
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 1)));
+  FlowEvent event;
+  ASSERT_TRUE(world.lane(0).flows().events().pop(event));
+  EXPECT_EQ(event.kind, FlowEventKind::opened);
+  EXPECT_TRUE(event.flow.roce);
+  world.run(62'000'000'000);
+  ASSERT_TRUE(world.lane(0).flows().events().pop(event));
+  EXPECT_EQ(event.kind, FlowEventKind::closed);
+  EXPECT_EQ(event.flow.packets[kOriginal], 1u);
+}
+
+}  // namespace
+}  // namespace flatproxy
