@@ -1,6 +1,7 @@
 import type { Change } from './mesh/diff.js'
 import type { Duration } from './mesh/duration.js'
 import type { Mesh } from './mesh/types.js'
+import type { RoceClass } from './roce.js'
 
 /** Who carries a packet or answers a request: the NIC, the kernel, a lane, L7 on a lane, or JavaScript. */
 export type Tier = 'nic' | 'kernel' | 'lane' | 'l7' | 'js'
@@ -131,6 +132,20 @@ export interface Flow {
   bytes: number
   state: string
   openedAt: number
+  /** Of RoCEv2, whose flows are one-way and have no ports: the destination's queue pair. */
+  qp?: number
+  /** Of RoCEv2; not of flows that were refused. */
+  roce?: RoceCounts
+}
+
+/** What is counted of RoCEv2. */
+export interface RoceCounts {
+  /** By class of opcode: requests and responses of reads are one; NAKs are acknowledges. Bytes are of IP packets. */
+  classes: Record<RoceClass, { packets: number; bytes: number }>
+  /** Packets whose sequence number had been sent before, of reliable connections. */
+  retransmitted: number
+  /** Among the acknowledges; "receiver not ready" as well. */
+  naks: number
 }
 
 /** Which flows are listed. */
@@ -314,6 +329,8 @@ export interface Stats {
   /** Lines of the access log, and those that it should have had, but for want of room. */
   accessLog: { written: number; lost: number }
   tcp: TcpStats
+  /** RoCEv2: of flows, how many are in the tables, and how many were given up for newer ones. */
+  roce: RoceCounts & { flows: number; evicted: number }
   reasons: Record<Reason, { packets: number; bytes: number }>
   /** By lane. */
   lanes: readonly LaneStats[]

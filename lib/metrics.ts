@@ -41,6 +41,7 @@ function families(stats: Stats): Family[] {
     ...ofEndpoints(stats),
     ...ofAccessLog(stats),
     ...ofTcp(stats),
+    ...ofRoce(stats),
     ...ofReasons(stats),
     ...ofLanes(stats),
   ]
@@ -290,6 +291,29 @@ function ofTcp({ tcp: { connections, ...events } }: Stats): Family[] {
         ([event, value]) => [{ event: name(event) }, value] as const,
       ),
     ),
+  ]
+}
+
+function ofRoce({ roce }: Stats): Family[] {
+  const each = samplesBy('class', roce.classes)
+  return [
+    counter(
+      'flatproxy_roce_packets',
+      'RoCEv2 packets by class of opcode.',
+      each(({ packets }) => packets),
+    ),
+    counter(
+      'flatproxy_roce_carried_bytes',
+      'Bytes of IP packets of RoCEv2 by class of opcode.',
+      each(({ bytes }) => bytes),
+      'bytes',
+    ),
+    counter('flatproxy_roce_retransmitted_packets', 'RoCEv2 packets whose sequence number had been sent before.', [
+      [{}, roce.retransmitted],
+    ]),
+    counter('flatproxy_roce_naks', 'NAKs of RoCEv2, "receiver not ready" among them.', [[{}, roce.naks]]),
+    gauge('flatproxy_roce_flows', 'RoCEv2 flows in the tables.', [[{}, roce.flows]]),
+    counter('flatproxy_roce_evicted_flows', 'RoCEv2 flows that were given up for newer ones.', [[{}, roce.evicted]]),
   ]
 }
 

@@ -119,7 +119,7 @@ export interface NativeReplayed {
 }
 
 /** Bytes of a flow record; flow-record.ts reads it. */
-export const recordBytes = 104
+export const recordBytes = 240
 
 /**
  * The addon. It speaks of ports, services and endpoints by the ids of a plan. Errors carry `code` and `remedy`. What

@@ -62,6 +62,7 @@ const stats: Stats = {
   ),
   accessLog: { written: 1, lost: 2 },
   tcp: { connections: 3 } as TcpStats,
+  roce: { flows: 1 } as Stats['roce'],
   reasons: { forwarded: { packets: 5, bytes: 500 } } as unknown as Stats['reasons'],
   lanes: [{ core: 0, busy: 0.5, flows: 7, flowCapacity: 64, buffersInUse: 0 }],
   lostEvents: 0,

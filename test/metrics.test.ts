@@ -59,6 +59,13 @@ const stats: Stats = {
   endpoints: { shop: { '10.0.0.1:80': exchanges } },
   accessLog: { written: 7, lost: 3 },
   tcp: { connections: 14, opened: 15, ended: 1, retransmitted: 2 } as TcpStats,
+  roce: {
+    flows: 2,
+    evicted: 1,
+    retransmitted: 3,
+    naks: 4,
+    classes: { send: { packets: 6, bytes: 600 }, cnp: { packets: 1, bytes: 60 } },
+  } as unknown as Stats['roce'],
   reasons: {
     forwarded: { packets: 11, bytes: 1_100 },
     no_route: { packets: 1, bytes: 60 },

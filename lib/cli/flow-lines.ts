@@ -35,7 +35,7 @@ export function flowLines(flows: readonly Flow[], paint: Paint, now?: number): s
   const [head, ...rows] = table(flows, [
     { head: 'PROTO', cell: ({ protocol }) => protocol },
     { head: 'FROM', cell: ({ from }) => from },
-    { head: 'TO', cell: ({ to }) => to },
+    { head: 'TO', cell: ({ to, qp }) => (qp === undefined ? to : `${to} qp ${qp}`) },
     { head: 'SERVICE', cell: ({ service }) => service ?? '' },
     { head: 'ENDPOINT', cell: ({ endpoint }) => endpoint ?? '' },
     { head: 'POLICY', cell: ({ policy }) => policy ?? '' },

@@ -14,6 +14,7 @@ export function statsLines(now: Stats, before: Stats | undefined, paint: Paint):
     listeners(now, before),
     routes(now, before),
     endpoints(now, before),
+    roce(now, before),
     reasons(now, before),
     lanes(now),
   ]
@@ -120,6 +121,21 @@ function exchanges(
       latency('P99.9', ({ p999 }) => p999),
     ],
   )
+}
+
+function roce(now: Stats, before: Stats | undefined): string[] {
+  type Counts = Stats['roce']['classes'][keyof Stats['roce']['classes']]
+  const seconds = elapsed(now, before)
+  const seen = rowsOf<Counts>(now.roce.classes, before?.roce.classes).filter(([, { packets }]) => packets > 0)
+  const lines = table(seen, [
+    { head: 'ROCE', cell: ([name]) => name },
+    ...counter<Counts>('PACKETS', ({ packets }) => packets, seconds),
+    ...counter<Counts>('BYTES', (counts) => counts.bytes, seconds, bytes),
+  ])
+  const { flows, retransmitted, naks } = now.roce
+  return seen.length === 0
+    ? lines
+    : [...lines, `${count(flows)} flows, ${count(retransmitted)} packets retransmitted, ${count(naks)} NAKs`]
 }
 
 function reasons(now: Stats, before: Stats | undefined): string[] {

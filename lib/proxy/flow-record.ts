@@ -1,8 +1,9 @@
-import type { Flow, FlowFilter } from '../api.js'
+import type { Flow, FlowFilter, RoceCounts } from '../api.js'
 import type { Mesh } from '../mesh/types.js'
 import { formatAddress, parseAddress } from '../mesh/address.js'
 import { listOf } from '../mesh/view.js'
 import { recordBytes, type Addon } from '../native.js'
+import { roceClasses } from '../roce.js'
 import { endpointText, type Names } from './names.js'
 
 /**
@@ -15,6 +16,7 @@ const at = {
   sourcePort: 64, destinationPort: 66, endpointPort: 68, ingress: 70,
   serviceId: 72, endpointId: 76, policy: 80, generation: 84, openedAt: 88,
   protocol: 96, state: 98, translated: 99, kind: 100, reason: 102,
+  roce: 103, qp: 104, retransmitted: 112, naks: 120, classes: 128,
 } as const
 const none = 0xffffffff
 /** Of the addon's kinds of events; the last one, the end of a flow that was refused, is nobody's. */
@@ -59,20 +61,20 @@ export class FlowReader {
   private flow(view: DataView, offset: number, time: number): Flow {
     const port = (field: number) => view.getUint16(offset + field, true)
     const id = (field: number) => view.getUint32(offset + field, true)
-    const protocol = view.getUint8(offset + at.protocol)
+    const end = (host: number, portField: number) => endpointText(address(view, offset + host), port(portField))
+    const roce = isRoce(view, offset)
     const translated = view.getUint8(offset + at.translated) === 1
     const reason = this.addon.reasons[view.getUint8(offset + at.reason)]!
     const service = id(at.serviceId) === none ? undefined : this.names.service(id(at.serviceId))
     const endpoint = translated
-      ? (this.names.endpoint(id(at.serviceId), id(at.endpointId)) ??
-        endpointText(address(view, offset + at.endpoint), port(at.endpointPort)))
+      ? (this.names.endpoint(id(at.serviceId), id(at.endpointId)) ?? end(at.endpoint, at.endpointPort))
       : undefined
     const policy = id(at.policy) === none ? undefined : this.names.policy(id(at.generation), id(at.policy))
     return {
       on: this.names.port(port(at.ingress)),
-      protocol: protocols[protocol] ?? String(protocol),
-      from: endpointText(address(view, offset + at.source), port(at.sourcePort)),
-      to: endpointText(address(view, offset + at.destination), port(at.destinationPort)),
+      protocol: protocolOf(view, offset),
+      from: roce ? address(view, offset + at.source) : end(at.source, at.sourcePort),
+      to: roce ? address(view, offset + at.destination) : end(at.destination, at.destinationPort),
       ...(service !== undefined && { service }),
       ...(endpoint !== undefined && { endpoint }),
       ...(policy !== undefined && { policy }),
@@ -81,9 +83,37 @@ export class FlowReader {
       tier: 'lane',
       packets: view.getFloat64(offset + at.packets, true),
       bytes: view.getFloat64(offset + at.bytes, true),
-      state: isRefused(reason) ? 'refused' : (this.addon.states[view.getUint8(offset + at.state)] ?? 'unknown'),
+      state: this.state(view, offset, reason),
       openedAt: time - ((this.clock - id(at.openedAt)) >>> 0),
+      ...(roce && { qp: id(at.qp) }),
+      ...(roce && !isRefused(reason) && { roce: roceCounts(view, offset) }),
     }
+  }
+
+  private state(view: DataView, offset: number, reason: { readonly verdict: string }): string {
+    if (isRefused(reason)) return 'refused'
+    return isRoce(view, offset) ? 'roce' : (this.addon.states[view.getUint8(offset + at.state)] ?? 'unknown')
+  }
+}
+
+const isRoce = (view: DataView, offset: number) => view.getUint8(offset + at.roce) === 1
+
+function protocolOf(view: DataView, offset: number): string {
+  const number = view.getUint8(offset + at.protocol)
+  return isRoce(view, offset) ? 'roce' : (protocols[number] ?? String(number))
+}
+
+function roceCounts(view: DataView, offset: number): RoceCounts {
+  const number = (field: number) => view.getFloat64(offset + field, true)
+  return {
+    classes: Object.fromEntries(
+      roceClasses.map((name, index) => {
+        const place = at.classes + 16 * index
+        return [name, { packets: number(place), bytes: number(place + 8) }]
+      }),
+    ) as RoceCounts['classes'],
+    retransmitted: number(at.retransmitted),
+    naks: number(at.naks),
   }
 }
 
@@ -116,11 +146,7 @@ export function recordFilter(
     if (serviceId === undefined) return undefined
     tests.push((view, offset) => view.getUint32(offset + at.serviceId, true) === serviceId)
   }
-  if (protocol !== undefined)
-    tests.push((view, offset) => {
-      const number = view.getUint8(offset + at.protocol)
-      return (protocols[number] ?? String(number)) === protocol
-    })
+  if (protocol !== undefined) tests.push((view, offset) => protocolOf(view, offset) === protocol)
   if (workload !== undefined) tests.push(ofWorkload(mesh, workload))
   return (view, offset) => tests.every((test) => test(view, offset))
 }

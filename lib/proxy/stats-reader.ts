@@ -1,5 +1,6 @@
 import type { ExchangeStats, HttpStats, ListenerStats, ServiceStats, Stats, TcpStats } from '../api.js'
 import type { Addon } from '../native.js'
+import { roceClasses } from '../roce.js'
 import { latencyOf, type Buckets } from './latency.js'
 
 /** How long the share of busy time looks back, at least, in milliseconds. */
@@ -64,6 +65,7 @@ export class StatsReader {
     }))
     const reasons = this.addon.reasons.map(({ name }) => [name, { packets: next(), bytes: next() }] as const)
     const tcp = nextOf(this.addon.tcpCounters) as unknown as TcpStats
+    const roce = this.roce(next)
     const accessLog = { written: next(), lost: next() }
     const portStats = names.ports.map(
       (name) => [name, { receivedPackets: next(), sentPackets: next(), spoofedPackets: next() }] as const,
@@ -110,9 +112,22 @@ export class StatsReader {
       endpoints,
       accessLog,
       tcp,
+      roce,
       reasons: Object.fromEntries(reasons) as Stats['reasons'],
       lanes: lanes.map((lane, lanesIndex) => ({ ...lane, busy: shares[lanesIndex]! })),
       lostEvents,
+    }
+  }
+
+  private roce(next: () => number): Stats['roce'] {
+    const [flows, evicted, retransmitted, naks] = [next(), next(), next(), next()]
+    const classes = roceClasses.map((name) => [name, { packets: next(), bytes: next() }] as const)
+    return {
+      flows,
+      evicted,
+      retransmitted,
+      naks,
+      classes: Object.fromEntries(classes) as Stats['roce']['classes'],
     }
   }
 

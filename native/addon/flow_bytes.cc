@@ -7,6 +7,20 @@ namespace flatproxy {
 
 static_assert(std::endian::native == std::endian::little);
 
+namespace {
+
+void add_roce(FlowBytes& to, const FlowRecord& flow) {
+  to.qp = flow.qp;
+  to.retransmitted = static_cast<double>(flow.roce_counts.retransmitted);
+  to.naks = static_cast<double>(flow.roce_counts.naks);
+  for (size_t i = 0; i < wire::kRoceClasses; ++i) {
+    to.classes[i][0] = static_cast<double>(flow.roce_counts.classes[i].packets);
+    to.classes[i][1] = static_cast<double>(flow.roce_counts.classes[i].bytes);
+  }
+}
+
+}  // namespace
+
 FlowBytes to_bytes(const FlowRecord& flow, FlowEventKind kind) {
   FlowBytes to{};
   to.packets = static_cast<double>(flow.packets[0] + flow.packets[1]);
@@ -31,6 +45,8 @@ FlowBytes to_bytes(const FlowRecord& flow, FlowEventKind kind) {
   to.kind = static_cast<uint8_t>(kind);
   to.terminated = flow.terminated;
   to.reason = static_cast<uint8_t>(flow.reason);
+  to.roce = flow.roce;
+  if (flow.roce) add_roce(to, flow);
   return to;
 }
 

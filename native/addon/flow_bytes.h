@@ -31,9 +31,14 @@ struct FlowBytes {
   uint8_t kind;  ///< of an event: FlowEventKind
   uint8_t terminated;
   uint8_t reason;
-  uint8_t spare;
+  uint8_t roce;  ///< the rest is of RoCEv2
+  uint32_t qp;
+  uint32_t spare;
+  double retransmitted;
+  double naks;
+  double classes[wire::kRoceClasses][2];  ///< packets, bytes
 };
-static_assert(sizeof(FlowBytes) == 104);
+static_assert(sizeof(FlowBytes) == 240);
 
 FlowBytes to_bytes(const FlowRecord& flow, FlowEventKind kind = FlowEventKind::opened);
 

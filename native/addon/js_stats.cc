@@ -106,6 +106,20 @@ void add_tcp(Numbers& to, Engine& engine) {
   }
 }
 
+void add_roce(Numbers& to, Engine& engine) {
+  const auto add = [&](auto read) {
+    to.add_sum(engine, [&](const LaneCounters& lane) { return read(lane.roce).read(); });
+  };
+  add([](const RoceCounters& roce) -> const Counter& { return roce.flows; });
+  add([](const RoceCounters& roce) -> const Counter& { return roce.evicted; });
+  add([](const RoceCounters& roce) -> const Counter& { return roce.retransmitted; });
+  add([](const RoceCounters& roce) -> const Counter& { return roce.naks; });
+  for (size_t i = 0; i < wire::kRoceClasses; ++i) {
+    add([i](const RoceCounters& roce) -> const Counter& { return roce.classes[i].packets; });
+    add([i](const RoceCounters& roce) -> const Counter& { return roce.classes[i].bytes; });
+  }
+}
+
 void add_listener(Numbers& to, Engine& engine, uint32_t id) {
   for (const auto& [name, counter] : kListenerCounters) {
     to.add_sum(engine,
@@ -216,6 +230,7 @@ Napi::Float64Array stats_to_js(Napi::Env env, Session& session, const CountedIds
     to.add_sum(engine, [i](const LaneCounters& lane) { return lane.reasons[i].bytes.read(); });
   }
   add_tcp(to, engine);
+  add_roce(to, engine);
   const LogWriter::Totals logged = session.log_pump().writer().totals();
   to.add(logged.written);
   to.add(logged.lost);

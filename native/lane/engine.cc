@@ -45,6 +45,8 @@ class ListFlows : public LaneTask {
   bool step(Lane& lane, Nanoseconds) override {
     if (next >= Engine::kDeniedFlows) {
       list_denied(lane.flows().denied());
+    } else if (next >= kFirstRoce) {
+      list_roce(lane.roce());
     } else if (next >= kFirstRelayed) {
       list_relayed(lane.tcp());
     } else {
@@ -55,8 +57,9 @@ class ListFlows : public LaneTask {
   FlowId next;
 
  private:
-  /// Behind the ids of all flows, those of relayed connections begin.
+  /// Behind the ids of all flows, those of relayed connections begin; behind these, those of RoCEv2.
   static constexpr FlowId kFirstRelayed = FlowIndex::kMaxFlows;
+  static constexpr FlowId kFirstRoce = FlowId{1} << 29;
   static constexpr uint32_t kSlice = 256;
 
   void list_tracked(FlowStage& flows) {
@@ -73,6 +76,14 @@ class ListFlows : public LaneTask {
     FlowRecord record;
     for (; next < end && out_.size() < limit_; ++next) {
       if (tcp.record(next - kFirstRelayed, record)) out_.push_back(record);
+    }
+    if (next >= limit) next = kFirstRoce;
+  }
+  void list_roce(const RoceStage& roce) {
+    const FlowId limit = kFirstRoce + roce.table().id_limit();
+    const FlowId end = std::min(limit, next + kSlice);
+    for (; next < end && out_.size() < limit_; ++next) {
+      if (roce.table().in_use(next - kFirstRoce)) out_.push_back(roce.record(next - kFirstRoce));
     }
     if (next >= limit) next = kNoFlow;
   }

@@ -1,0 +1,111 @@
+// RoCEv2 crosses a proxy between memory ports, and what JavaScript sees of it.
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { defineMesh, FlatProxy, openMetrics, type Flow, type FlatProxyEvent } from '#lib/index.js'
+import { Host } from './host.js'
+
+const mesh = defineMesh({
+  ports: {
+    left: { type: 'memory', own: ['10.0.0.1/24'] },
+    right: { type: 'memory', own: ['10.0.1.1/24'] },
+  },
+})
+const port = 4791
+
+/** Bytes below 128, as the text that a host sends. */
+const roce = (opcode: number, qp: number, psn: number, behind = '') =>
+  String.fromCharCode(opcode, 0, 127, 127, 0, 0, 0, qp, 0, 0, 0, psn) + behind + 'icrc'
+const writeOnly = 0x0a
+const acknowledge = 0x11
+const nak = String.fromCharCode(0x60, 0, 0, 1)
+
+const all = async (flows: AsyncIterable<Flow>) => {
+  const list: Flow[] = []
+  for await (const flow of flows) list.push(flow)
+  return list
+}
+
+describe('RoCEv2', () => {
+  let proxy: FlatProxy
+  let left: Host
+  let right: Host
+  const events: FlatProxyEvent[] = []
+
+  before(async () => {
+    proxy = await FlatProxy.start({ mesh })
+    void (async () => {
+      for await (const batch of proxy.events({ types: ['flow:open'] })) events.push(...batch.events)
+    })()
+    left = await new Host(proxy.port('left'), '02:00:00:00:00:0a', '10.0.0.10', '10.0.0.1').join()
+    right = await new Host(proxy.port('right'), '02:00:00:00:00:0b', '10.0.1.11', '10.0.1.1').join()
+    for (const psn of [1, 2, 1]) {
+      const payload = roce(writeOnly, 17, psn)
+      left.send({ protocol: 'udp', from: `10.0.0.10:${50_000 + psn}`, to: `10.0.1.11:${port}`, payload })
+      await right.expect({ payload })
+    }
+    const payload = roce(acknowledge, 99, 1, nak)
+    right.send({ protocol: 'udp', from: '10.0.1.11:50000', to: `10.0.0.10:${port}`, payload })
+    await left.expect({ payload })
+  })
+  after(() => proxy.close())
+
+  it('is listed by queue pair, each way for itself, by class of opcode', async () => {
+    const flows = await all(proxy.flows({ protocol: 'roce' }))
+    const [write, ack] = flows.sort((a, b) => a.qp! - b.qp!)
+    assert.equal(flows.length, 2)
+    const { openedAt, ...flow } = write!
+    const bytes = 20 + 8 + 12 + 4
+    const none = { packets: 0, bytes: 0 }
+    assert.ok(Math.abs(Date.now() - openedAt) < 60_000)
+    assert.deepEqual(flow, {
+      on: 'left',
+      protocol: 'roce',
+      from: '10.0.0.10',
+      to: '10.0.1.11',
+      verdict: 'forward',
+      reason: 'forwarded',
+      tier: 'lane',
+      packets: 3,
+      bytes: 3 * bytes,
+      state: 'roce',
+      qp: 17,
+      roce: {
+        classes: {
+          send: none,
+          write: { packets: 3, bytes: 3 * bytes },
+          read: none,
+          atomic: none,
+          ack: none,
+          cnp: none,
+          other: none,
+        },
+        retransmitted: 1,
+        naks: 0,
+      },
+    } satisfies Omit<Flow, 'openedAt'>)
+    assert.equal(ack!.qp, 99)
+    assert.equal(ack!.roce!.naks, 1)
+    assert.deepEqual(await all(proxy.flows({ protocol: 'udp' })), [])
+    assert.equal((await all(proxy.flows())).length, 2)
+  })
+
+  it('is told as it opens', () => {
+    assert.deepEqual(
+      events.map((event) => (event.type === 'flow:open' ? event.flow.qp : undefined)),
+      [17, 99],
+    )
+  })
+
+  it('is counted', async () => {
+    const { roce } = await proxy.stats()
+    assert.equal(roce.flows, 2)
+    assert.equal(roce.classes.write.packets, 3)
+    assert.equal(roce.classes.ack.packets, 1)
+    assert.equal(roce.retransmitted, 1)
+    assert.equal(roce.naks, 1)
+    const text = openMetrics(await proxy.stats())
+    assert.match(text, /^flatproxy_roce_packets_total\{class="write"\} 3$/m)
+    assert.match(text, /^flatproxy_roce_naks_total 1$/m)
+    assert.match(text, /^flatproxy_roce_flows 2$/m)
+  })
+})
