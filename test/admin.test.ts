@@ -20,6 +20,7 @@ const stats = {
   endpoints: {},
   accessLog: { written: 0, lost: 0 },
   tcp: {},
+  roce: { classes: {} },
   reasons: {},
   lanes: [],
   lostEvents: 0,
