@@ -274,6 +274,14 @@ export interface ExchangeRecord {
   traceparent: string | null
 }
 
+/** Counters of a policy that logs. */
+export interface PolicyStats {
+  /** Flows that it matches, passed or refused: when they open, and when other policies come while they run. */
+  flows: number
+  /** Of them, those that were not told though somebody listens: a lane tells 1,000 in a second. */
+  untold: number
+}
+
 /** Counters of flatproxy's own TCP: connections that end at this node, on either side. */
 export interface TcpStats {
   connections: number
@@ -326,6 +334,8 @@ export interface Stats {
   routes: Record<string, ExchangeStats>
   /** By service and, as `address:port`, endpoint: those that had a request. */
   endpoints: Record<string, Record<string, ExchangeStats>>
+  /** Of policies that log. */
+  policies: Record<string, PolicyStats>
   /** Lines of the access log, and those that it should have had, but for want of room. */
   accessLog: { written: number; lost: number }
   tcp: TcpStats
@@ -343,6 +353,11 @@ export interface EventMap {
   'flow:open': { flow: Flow }
   'flow:close': { flow: Flow }
   'flow:denied': { flow: Flow }
+  /**
+   * `policy` logs it; `flow` says what becomes of it, and by which policy. `sender` and `receiver` are the workloads of
+   * its ends, of a service the endpoint's.
+   */
+  'flow:logged': { flow: Flow; policy: string; sender?: string; receiver?: string }
   'exchange:end': { exchange: ExchangeRecord }
   'port:up': { port: string }
   'port:down': { port: string; reason: string }
@@ -411,7 +426,7 @@ export interface Replayed {
   snapped: number
   /** How packets ended, those included that flatproxy would send itself (`originated`). */
   reasons: Record<Reason, number>
-  /** All policies, with the packets and flows that one allows or refuses. */
+  /** All policies, with the packets and flows that one allows or refuses; of one that logs, the flows that it matches. */
   policies: Record<string, { packets: number; flows: number }>
   /**
    * Flows that were carried or refused. One that was quiet for longer than its timeout counts anew, and so may one that

@@ -39,6 +39,7 @@ function families(stats: Stats): Family[] {
     ...ofRequests(stats),
     ...ofRoutes(stats),
     ...ofEndpoints(stats),
+    ...ofPolicies(stats),
     ...ofAccessLog(stats),
     ...ofTcp(stats),
     ...ofRoce(stats),
@@ -51,6 +52,22 @@ function ofProxy({ generation, lostEvents }: Stats): Family[] {
   return [
     gauge('flatproxy_generation', 'The generation of the mesh in force.', [[{}, generation]]),
     counter('flatproxy_lost_events', 'Events that nobody fetched in time.', [[{}, lostEvents]]),
+  ]
+}
+
+function ofPolicies({ policies }: Stats): Family[] {
+  const each = samplesBy('policy', policies)
+  return [
+    counter(
+      'flatproxy_policy_flows',
+      'Flows that a policy matches which neither allows nor denies.',
+      each(({ flows }) => flows),
+    ),
+    counter(
+      'flatproxy_policy_untold',
+      'Of the flows that a policy logs, those of which nobody was told.',
+      each(({ untold }) => untold),
+    ),
   ]
 }
 

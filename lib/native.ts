@@ -140,6 +140,8 @@ export interface Addon {
   readonly states: readonly string[]
   /** Names of the counters of a listener, and of TCP, in the order of {@link Addon.stats}. */
   readonly listenerCounters: readonly string[]
+  /** Those of a policy that goes on, likewise. */
+  readonly policyCounters: readonly string[]
   /** How exchanges end, and what messages are refused for, likewise. */
   readonly httpOutcomes: readonly string[]
   readonly httpRefusals: readonly string[]
@@ -157,7 +159,8 @@ export interface Addon {
    * TCP; of the access log lines written, lost; by given port received, sent; by given service packets, bytes, new flows,
    * active flows; by given listener its counters; by given route, then by given endpoint: requests, and unless there were
    * none active, retries, failures, bytes up, bytes down, responses by class, nanoseconds of all durations, and a number
-   * of buckets of durations with for each the microseconds at which it ends, and how many it holds.
+   * of buckets of durations with for each the microseconds at which it ends, and how many it holds; by given policy its
+   * counters.
    */
   stats(
     engine: NativeEngine,
@@ -166,6 +169,7 @@ export interface Addon {
     listeners: Uint32Array,
     routes: Uint32Array,
     endpoints: Uint32Array,
+    policies: Uint32Array,
   ): Float64Array
   listFlows(engine: NativeEngine, lane: number, cursor: number, limit: number): Promise<FlowPage>
   /** What becomes of a packet now; nothing changes. */

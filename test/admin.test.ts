@@ -18,6 +18,7 @@ const stats = {
   listeners: {},
   routes: {},
   endpoints: {},
+  policies: {},
   accessLog: { written: 0, lost: 0 },
   tcp: {},
   roce: { classes: {} },

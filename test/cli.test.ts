@@ -134,9 +134,9 @@ describe('flatproxy', () => {
   })
 
   it('says what is not supported yet', () => {
-    const { status, stderr } = flatproxy('check', meshFile(`${sound}policies: [{ name: p, action: log }]\n`))
+    const { status, stderr } = flatproxy('check', meshFile(`${sound}policyDefault: deny\nflows: { track: services }\n`))
     assert.equal(status, 3)
-    assert.match(stderr, /policies.0.action: 'log' is not supported yet/)
+    assert.match(stderr, /flows.track: 'services' beside policies is not supported yet/)
   })
 
   it('refuses a file that is not there with 3', () => assert.equal(flatproxy('check', join(folder, 'none')).status, 3))

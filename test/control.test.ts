@@ -60,6 +60,7 @@ const stats: Stats = {
       ),
     ]),
   ),
+  policies: { watched: { flows: 3, untold: 1 } },
   accessLog: { written: 1, lost: 2 },
   tcp: { connections: 3 } as TcpStats,
   roce: { flows: 1 } as Stats['roce'],

@@ -57,6 +57,7 @@ const stats: Stats = {
   },
   routes: { shop: exchanges },
   endpoints: { shop: { '10.0.0.1:80': exchanges } },
+  policies: { watched: { flows: 3, untold: 1 } },
   accessLog: { written: 7, lost: 3 },
   tcp: { connections: 14, opened: 15, ended: 1, retransmitted: 2 } as TcpStats,
   roce: {

@@ -15,6 +15,7 @@ export function statsLines(now: Stats, before: Stats | undefined, paint: Paint):
     routes(now, before),
     endpoints(now, before),
     roce(now, before),
+    policies(now, before),
     reasons(now, before),
     lanes(now),
   ]
@@ -136,6 +137,15 @@ function roce(now: Stats, before: Stats | undefined): string[] {
   return seen.length === 0
     ? lines
     : [...lines, `${count(flows)} flows, ${count(retransmitted)} packets retransmitted, ${count(naks)} NAKs`]
+}
+
+function policies(now: Stats, before: Stats | undefined): string[] {
+  type Policy = Stats['policies'][string]
+  return table(rowsOf(now.policies, before?.policies), [
+    { head: 'POLICY', cell: ([name]) => name },
+    ...counter<Policy>('FLOWS', ({ flows }) => flows, elapsed(now, before)),
+    { head: 'UNTOLD', right: true, cell: ([, { untold }]) => count(untold) },
+  ])
 }
 
 function reasons(now: Stats, before: Stats | undefined): string[] {

@@ -21,7 +21,7 @@ export async function connectControl(path: string, options: { signal?: AbortSign
 }
 
 /** What the statistics hold by name, and what comes in parts. */
-type CountedSection = 'services' | 'listeners' | 'routes' | 'endpoints'
+type CountedSection = 'services' | 'listeners' | 'routes' | 'endpoints' | 'policies'
 
 class ControlView implements View {
   private readonly closing = new AbortController()
@@ -41,6 +41,7 @@ class ControlView implements View {
       listeners: {},
       routes: {},
       endpoints: {},
+      policies: {},
     }
     for await (const item of this.ask('stats', {}, options.signal)) {
       if (stats === undefined) stats = item as Stats

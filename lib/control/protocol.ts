@@ -9,7 +9,7 @@ import type { Problem } from '../mesh/problem.js'
  */
 
 /** The version of this protocol; a client refuses another one. */
-export const protocolVersion = 3
+export const protocolVersion = 4
 
 /** Bounds of the control socket. */
 export const controlLimits = {

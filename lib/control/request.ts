@@ -10,6 +10,7 @@ const types: Record<keyof EventMap, true> = {
   'flow:open': true,
   'flow:close': true,
   'flow:denied': true,
+  'flow:logged': true,
   'exchange:end': true,
   'port:up': true,
   'port:down': true,

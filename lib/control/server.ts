@@ -117,8 +117,8 @@ async function* inBatches(flows: AsyncIterable<Flow>): AsyncGenerator<Flow[]> {
 
 /** First all but what there may be thousands of, then that in parts: no message grows large. */
 function* statsInParts(stats: Stats): Generator<unknown[]> {
-  yield [{ ...stats, services: {}, listeners: {}, routes: {}, endpoints: {} }]
-  const entries = (['services', 'listeners', 'routes'] as const).flatMap((section) =>
+  yield [{ ...stats, services: {}, listeners: {}, routes: {}, endpoints: {}, policies: {} }]
+  const entries = (['services', 'listeners', 'routes', 'policies'] as const).flatMap((section) =>
     Object.entries<object>(stats[section]).map(([name, counters]): unknown => [section, name, counters]),
   )
   for (const [service, endpoints] of Object.entries(stats.endpoints))

@@ -16,18 +16,30 @@ interface PlannedPolicyPort {
   readonly last: number
 }
 
+type Ids = ReadonlyMap<string, number>
+
+/** The names of policies that have counters of their own: those that neither allow nor deny. */
+export function* countedPolicies(mesh: WideMesh): Generator<string> {
+  for (const { name, action } of mesh.policies ?? []) if (action === 'log') yield name
+}
+
 /**
  * Writes the policies, in the order of the mesh: `{ default, onDeny?, selectors, rules: [{ name, direction, subject, peer, ports,
- * action }] }`. `subject` and `peer` are indices of selectors (SelectorTable says what these are); `peer` null: anyone;
- * `ports` null: all.
+ * action, counter? }] }`. `subject` and `peer` are indices of selectors (SelectorTable says what these are); `peer` null:
+ * anyone; `ports` null: all; `counter`: the id of its counters, if it has any.
  *
- * @param workloads the ids of all workloads, by name
+ * @param ids of all workloads, and of the counters of policies, by name
  */
-export function* writePolicies(mesh: WideMesh, workloads: ReadonlyMap<string, number>, text: PlanText): Steps<void> {
-  const selectors = new SelectorTable(new WorkloadIndex(mesh.workloads ?? {}, workloads))
+export function* writePolicies(
+  mesh: WideMesh,
+  ids: { readonly workloads: Ids; readonly policies: Ids },
+  text: PlanText,
+): Steps<void> {
+  const selectors = new SelectorTable(new WorkloadIndex(mesh.workloads ?? {}, ids.workloads))
   const rules: string[] = []
   for (const policy of mesh.policies ?? []) {
-    rules.push(JSON.stringify(yield* planPolicy(policy, selectors)))
+    const counter = ids.policies.get(policy.name)
+    rules.push(JSON.stringify({ ...(yield* planPolicy(policy, selectors)), counter }))
     yield
   }
   const { policyDefault = 'allow', onDeny } = mesh

@@ -5,7 +5,7 @@ import { NamedIds } from './ids.js'
 import { limits } from './limits.js'
 import { httpRouteNames, writeHttpRoutes } from './plan-http.js'
 import { plannedListeners, planListeners } from './plan-listeners.js'
-import { writePolicies } from './plan-policies.js'
+import { countedPolicies, writePolicies } from './plan-policies.js'
 import { planPorts, planRoutes, planWorkloads, usesHost } from './plan-network.js'
 import { ServicePlanner, type PlannedService } from './plan-services.js'
 import { accessLog as accessLogSchema } from './schema/access-log.js'
@@ -57,12 +57,14 @@ export class Planner {
   private readonly namedWorkloads = new NamedIds(limits.workloads)
   private readonly namedListeners = new NamedIds(limits.listeners)
   private readonly namedRoutes = new NamedIds(limits.routes)
+  private readonly namedPolicies = new NamedIds(limits.policies)
   private readonly servicePlanner = new ServicePlanner(sharedResolver)
   private readonly idSources = [
     this.namedPorts,
     this.namedWorkloads,
     this.namedListeners,
     this.namedRoutes,
+    this.namedPolicies,
     this.servicePlanner,
   ]
 
@@ -101,6 +103,11 @@ export class Planner {
   /** The ids of the routes of requests that are committed. */
   get routeIds(): ReadonlyMap<string, number> {
     return this.namedRoutes.current
+  }
+
+  /** The ids of the counters of policies that neither allow nor deny, of those that are committed. */
+  get policyIds(): ReadonlyMap<string, number> {
+    return this.namedPolicies.current
   }
 
   /** The services that are committed, with their ids and those of their endpoints. */
@@ -189,14 +196,18 @@ export class Planner {
     }
     text.add(',"policies":')
     if (same('ports', 'workloads', 'policies', 'policyDefault', 'onDeny')) text.add('null')
-    else yield* writePolicies(mesh, workloads, text)
+    else {
+      const policies = this.namedPolicies.assign(countedPolicies(mesh))
+      if (!policies) throw idsExhausted('policies')
+      yield* writePolicies(mesh, { workloads, policies }, text)
+    }
     text.add(`,"accessLog":${JSON.stringify(mesh.accessLog ? settle(accessLogSchema, mesh.accessLog) : null)}}`)
     this.pending = { generation, mesh: narrow, host, services }
     return { generation, base, chunks: text.finish(), changes }
   }
 }
 
-function idsExhausted(section: 'ports' | 'workloads' | 'services' | 'listeners' | 'routes'): MeshError {
+function idsExhausted(section: 'ports' | 'workloads' | 'services' | 'listeners' | 'routes' | 'policies'): MeshError {
   const message = 'too many new ones at once: beside those that they replace they are beyond the limit'
   return new MeshError([
     { path: [section], message, expected: 'fewer changes at once', hint: 'apply the change in two steps' },

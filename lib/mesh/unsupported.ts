@@ -18,8 +18,7 @@ export function unsupported(mesh: Mesh): Problem[] {
 /**
  * {@link unsupported} in steps.
  *
- * @param before an earlier mesh of which nothing was refused: routes and policies that are the same by
- *   identity are passed over
+ * @param before an earlier mesh of which nothing was refused: routes that are the same by identity are passed over
  */
 export function* unsupportedSteps(mesh: Mesh, before: Mesh | undefined): Steps<Problem[]> {
   const problems: Problem[] = []
@@ -30,7 +29,7 @@ export function* unsupportedSteps(mesh: Mesh, before: Mesh | undefined): Steps<P
       refuse(['listeners', name, 'protocol'], `${protocol} is`, "'http' or 'tcp'")
   refuseJoined(mesh, refuse)
   yield* refuseRoutes(mesh, before, refuse)
-  yield* refusePolicies(mesh, before, refuse)
+  refusePolicies(mesh, refuse)
   if (!hooksHost(mesh))
     for (const name of Object.keys(mesh.workloads ?? {}))
       if (own(mesh.workloads, name)?.on === 'host')
@@ -74,13 +73,8 @@ function refuseJoined({ ports, listeners = {} }: Mesh, refuse: Refuse): void {
       refuse(['listeners', name], 'requests that come by joined ports are', "'on' another port, or protocol 'tcp'")
 }
 
-function* refusePolicies(mesh: Mesh, before: Mesh | undefined, refuse: Refuse): Steps<void> {
+function refusePolicies(mesh: Mesh, refuse: Refuse): void {
   const { policies = [], policyDefault, flows } = mesh
-  if (mesh.policies !== before?.policies)
-    for (const [index, { action }] of policies.entries()) {
-      if (index % 256 === 255) yield
-      if (action === 'log') refuse(['policies', index, 'action'], "'log' is", "'allow', 'deny' or 'reject'")
-    }
   const judges: [path: string, what: string, are: string, instead: string][] = []
   if (policies.length > 0) judges.push(['policies', 'policies', 'are', 'no policies'])
   if (policyDefault === 'deny') judges.push(['policyDefault', "'deny'", 'is', "'allow'"])

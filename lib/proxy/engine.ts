@@ -86,20 +86,22 @@ export class Engine {
 
   stats(): Stats {
     this.assertOpen()
-    const { generation, portIds, services, listenerIds, routeIds } = this.planner
+    const { generation, portIds, services, listenerIds, routeIds, policyIds } = this.planner
     const ports = Uint32Array.from(portIds.values())
     const serviceIds = Uint32Array.from(services.values(), ({ id }) => id)
     const listeners = Uint32Array.from(listenerIds.values())
     const routes = Uint32Array.from(routeIds.values())
     const endpoints = endpointsOf(services)
     const endpointIds = Uint32Array.from(endpoints, ([id]) => id)
-    const counters = this.addon.stats(this.native, ports, serviceIds, listeners, routes, endpointIds)
+    const policies = Uint32Array.from(policyIds.values())
+    const counters = this.addon.stats(this.native, ports, serviceIds, listeners, routes, endpointIds, policies)
     return this.statsReader.read(counters, generation, {
       ports: [...portIds.keys()],
       services: [...services.keys()],
       listeners: [...listenerIds.keys()],
       routes: [...routeIds.keys()],
       endpoints: endpoints.map(([, service, endpoint]) => [service, endpoint] as const),
+      policies: [...policyIds.keys()],
     })
   }
 
@@ -232,7 +234,7 @@ export class Engine {
   }
 
   private flowEvents(records: ArrayBuffer, now: number, at: number): FlatProxyEvent[] {
-    return Array.from(this.reader(now).readEvents(records), ({ type, flow }) => ({ type, at, flow }))
+    return Array.from(this.reader(now).readEvents(records), (event) => ({ ...event, at }))
   }
 }
 

@@ -129,6 +129,12 @@ export const words: Readonly<Record<string, (told: Told, step: NativeStep) => Wo
   ...policies('ingress', 'receiver'),
   default_allow: () => ['policy default', 'policyDefault', 'allow', 'no policy allows or denies the flow'],
   default_deny: () => ['policy default', 'policyDefault', 'deny', 'no policy allows or denies the flow'],
+  log: (told, { id }) => [
+    `policy ${told.mesh.policies?.[id!]?.direction ?? 'ingress'}`,
+    policyName(told, id),
+    'log',
+    'it matches the flow, which is told by flow:logged',
+  ],
   route: (told, { id, at, via }) => [
     'route',
     at,

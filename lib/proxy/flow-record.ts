@@ -1,4 +1,4 @@
-import type { Flow, FlowFilter, RoceCounts } from '../api.js'
+import type { EventMap, Flow, FlowFilter, RoceCounts } from '../api.js'
 import type { Mesh } from '../mesh/types.js'
 import { formatAddress, parseAddress } from '../mesh/address.js'
 import { listOf } from '../mesh/view.js'
@@ -16,11 +16,13 @@ const at = {
   sourcePort: 64, destinationPort: 66, endpointPort: 68, ingress: 70,
   serviceId: 72, endpointId: 76, policy: 80, generation: 84, openedAt: 88,
   protocol: 96, state: 98, translated: 99, kind: 100, reason: 102,
-  roce: 103, qp: 104, retransmitted: 112, naks: 120, classes: 128,
+  roce: 103, qp: 104, log: 108, retransmitted: 112, naks: 120, classes: 128,
 } as const
 const none = 0xffffffff
-/** Of the addon's kinds of events; the last one, the end of a flow that was refused, is nobody's. */
-const eventTypes = ['flow:open', 'flow:close', 'flow:denied'] as const
+/** Of the addon's kinds of events; the end of a flow that was refused is nobody's. */
+const eventTypes = ['flow:open', 'flow:close', 'flow:denied', undefined, 'flow:logged'] as const
+type FlowEventType = NonNullable<(typeof eventTypes)[number]>
+type FlowEvent = { [T in FlowEventType]: { type: T } & EventMap[T] }[FlowEventType]
 const protocols: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmp' }
 
 /** Reads the addon's flow records. */
@@ -49,12 +51,27 @@ export class FlowReader {
   }
 
   /** Flow events of a buffer. */
-  *readEvents(records: ArrayBuffer): Generator<{ type: (typeof eventTypes)[number]; flow: Flow }> {
+  *readEvents(records: ArrayBuffer): Generator<FlowEvent> {
     const view = new DataView(records)
     const time = this.time()
     for (let offset = 0; offset < view.byteLength; offset += recordBytes) {
       const type = eventTypes[view.getUint8(offset + at.kind)]
-      if (type) yield { type, flow: this.flow(view, offset, time) }
+      if (!type) continue
+      const flow = this.flow(view, offset, time)
+      yield type === 'flow:logged' ? { type, flow, ...this.logged(view, offset) } : { type, flow }
+    }
+  }
+
+  /** Which policy logs a flow, and whose it is. */
+  private logged(view: DataView, offset: number): Omit<EventMap['flow:logged'], 'flow'> {
+    const number = (field: number) => view.getUint32(offset + field, true)
+    const translated = view.getUint8(offset + at.translated) === 1
+    const sender = this.names.workload(address(view, offset + at.source))
+    const receiver = this.names.workload(address(view, offset + (translated ? at.endpoint : at.destination)))
+    return {
+      policy: this.names.policy(number(at.generation), number(at.log)) ?? '',
+      ...(sender !== undefined && { sender }),
+      ...(receiver !== undefined && { receiver }),
     }
   }
 

@@ -1,3 +1,4 @@
+import { canonical } from '../mesh/resolve.js'
 import type { PlannedService } from '../mesh/plan-services.js'
 import type { Planner } from '../mesh/plan.js'
 
@@ -6,6 +7,7 @@ export class Names {
   private generation = -1
   private ports: ReadonlyMap<number, string> = new Map()
   private services: ReadonlyMap<number, readonly [name: string, service: PlannedService]> = new Map()
+  private workloads: ReadonlyMap<string, string> | undefined
   private readonly endpoints = new WeakMap<PlannedService, ReadonlyMap<number, string>>()
 
   constructor(private readonly planner: Planner) {}
@@ -30,6 +32,17 @@ export class Names {
     return this.planner.policiesOf(generation)?.[place]?.name
   }
 
+  /** The workload that has an address, in canonical form. */
+  workload(address: string): string | undefined {
+    this.update()
+    this.workloads ??= new Map(
+      Object.entries(this.planner.mesh?.workloads ?? {}).flatMap(([name, { addresses }]) =>
+        addresses.map((text) => [canonical(text), name] as const),
+      ),
+    )
+    return this.workloads.get(address)
+  }
+
   /** The name of a service's endpoint: its workload's, or its address and port. */
   endpoint(service: number, endpoint: number): string | undefined {
     this.update()
@@ -44,6 +57,7 @@ export class Names {
     const { generation, portIds, services } = this.planner
     if (this.generation === generation) return
     this.generation = generation
+    this.workloads = undefined
     this.ports = new Map(Array.from(portIds, ([name, id]) => [id, name]))
     this.services = new Map(Array.from(services, ([name, service]) => [service.id, [name, service]]))
   }

@@ -1,4 +1,4 @@
-import type { ExchangeStats, HttpStats, ListenerStats, ServiceStats, Stats, TcpStats } from '../api.js'
+import type { ExchangeStats, HttpStats, ListenerStats, PolicyStats, ServiceStats, Stats, TcpStats } from '../api.js'
 import type { Addon } from '../native.js'
 import { roceClasses } from '../roce.js'
 import { latencyOf, type Buckets } from './latency.js'
@@ -33,6 +33,7 @@ export interface CountedNames {
   readonly listeners: readonly string[]
   readonly routes: readonly string[]
   readonly endpoints: readonly (readonly [service: string, endpoint: string])[]
+  readonly policies: readonly string[]
 }
 
 /** Puts names to the addon's counters. */
@@ -43,7 +44,7 @@ export class StatsReader {
   constructor(
     private readonly addon: Pick<
       Addon,
-      'reasons' | 'tcpCounters' | 'listenerCounters' | 'httpOutcomes' | 'httpRefusals'
+      'reasons' | 'tcpCounters' | 'listenerCounters' | 'policyCounters' | 'httpOutcomes' | 'httpRefusals'
     >,
     private readonly cores: readonly number[],
   ) {
@@ -101,6 +102,9 @@ export class StatsReader {
       const counters = exchanges()
       if (counters.requests > 0) (endpoints[service] ??= {})[endpoint] = counters
     }
+    const policies = names.policies.map(
+      (name) => [name, nextOf(this.addon.policyCounters) as unknown as PolicyStats] as const,
+    )
     const shares = this.busyShares(lanes.map(({ busy }) => busy))
     return {
       at: Date.now(),
@@ -110,6 +114,7 @@ export class StatsReader {
       listeners: Object.fromEntries(listenerStats) as unknown as Record<string, ListenerStats>,
       routes: Object.fromEntries(routes),
       endpoints,
+      policies: Object.fromEntries(policies),
       accessLog,
       tcp,
       roce,

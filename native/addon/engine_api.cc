@@ -61,7 +61,8 @@ Napi::Value js_apply(const Napi::CallbackInfo& info) {
 
 Napi::Value js_stats(const Napi::CallbackInfo& info) {
   const auto ids = [&](size_t argument) { return info[argument].As<Napi::Uint32Array>(); };
-  return stats_to_js(info.Env(), EngineHandle::unwrap(info[0]).session(), {ids(1), ids(2), ids(3), ids(4), ids(5)});
+  return stats_to_js(info.Env(), EngineHandle::unwrap(info[0]).session(),
+                     {ids(1), ids(2), ids(3), ids(4), ids(5), ids(6)});
 }
 
 Napi::Value js_list_flows(const Napi::CallbackInfo& info) {
@@ -198,6 +199,7 @@ void export_engine(Napi::Env env, Napi::Object exports) {
   exports.Set("states", states(env));
   exports.Set("deniedFlows", Napi::Number::New(env, Engine::kDeniedFlows));
   exports.Set("listenerCounters", listener_counter_names(env));
+  exports.Set("policyCounters", policy_counter_names(env));
   exports.Set("httpOutcomes", http_outcome_names(env));
   exports.Set("httpRefusals", http_refusal_names(env));
   exports.Set("tcpCounters", tcp_counter_names(env));

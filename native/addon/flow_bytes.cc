@@ -21,7 +21,7 @@ void add_roce(FlowBytes& to, const FlowRecord& flow) {
 
 }  // namespace
 
-FlowBytes to_bytes(const FlowRecord& flow, FlowEventKind kind) {
+FlowBytes to_bytes(const FlowRecord& flow) {
   FlowBytes to{};
   to.packets = static_cast<double>(flow.packets[0] + flow.packets[1]);
   to.bytes = static_cast<double>(flow.bytes[0] + flow.bytes[1]);
@@ -42,11 +42,17 @@ FlowBytes to_bytes(const FlowRecord& flow, FlowEventKind kind) {
   to.family = flow.original.family;
   to.state = static_cast<uint8_t>(flow.state);
   to.translated = flow.translated;
-  to.kind = static_cast<uint8_t>(kind);
   to.terminated = flow.terminated;
   to.reason = static_cast<uint8_t>(flow.reason);
   to.roce = flow.roce;
   if (flow.roce) add_roce(to, flow);
+  return to;
+}
+
+FlowBytes to_bytes(const FlowEvent& event) {
+  FlowBytes to = to_bytes(event.flow);
+  to.kind = static_cast<uint8_t>(event.kind);
+  to.log = event.log;
   return to;
 }
 

@@ -31,15 +31,16 @@ struct FlowBytes {
   uint8_t kind;  ///< of an event: FlowEventKind
   uint8_t terminated;
   uint8_t reason;
-  uint8_t roce;  ///< the rest is of RoCEv2
+  uint8_t roce;  ///< the last three, and qp, are of RoCEv2
   uint32_t qp;
-  uint32_t spare;
+  uint32_t log;  ///< of an event: FlowEvent::log
   double retransmitted;
   double naks;
   double classes[wire::kRoceClasses][2];  ///< packets, bytes
 };
 static_assert(sizeof(FlowBytes) == 240);
 
-FlowBytes to_bytes(const FlowRecord& flow, FlowEventKind kind = FlowEventKind::opened);
+FlowBytes to_bytes(const FlowRecord& flow);
+FlowBytes to_bytes(const FlowEvent& event);
 
 }  // namespace flatproxy

@@ -76,6 +76,11 @@ constexpr Named<RelayCounters> kListenerCounters[] = {
     {"bytesDown", &RelayCounters::bytes_down},
 };
 
+constexpr Named<PolicyCounters> kPolicyCounters[] = {
+    {"flows", &PolicyCounters::flows},
+    {"untold", &PolicyCounters::untold},
+};
+
 /// Behind the number of connections.
 constexpr Named<tcp::Counters> kTcpCounters[] = {
     {"opened", &tcp::Counters::opened},
@@ -190,6 +195,15 @@ void add_exchanges(Numbers& to, const Found& lanes) {
   add_latency(to, lanes);
 }
 
+void add_policy(Numbers& to, Engine& engine, uint32_t id) {
+  for (const auto& [name, counter] : kPolicyCounters) {
+    to.add_sum(engine, [id, counter = counter](const LaneCounters& lane) {
+      const PolicyCounters* found = lane.policies.find(id);
+      return found != nullptr ? (found->*counter).read() : 0;
+    });
+  }
+}
+
 template <typename Value>
 Napi::Array names_of(Napi::Env env, size_t first, size_t end) {
   Napi::Array names = Napi::Array::New(env);
@@ -217,8 +231,14 @@ Napi::Array listener_counter_names(Napi::Env env) {
   return names;
 }
 
+Napi::Array policy_counter_names(Napi::Env env) {
+  Napi::Array names = Napi::Array::New(env);
+  for (const auto& named : kPolicyCounters) names.Set(names.Length(), named.name);
+  return names;
+}
+
 Napi::Float64Array stats_to_js(Napi::Env env, Session& session, const CountedIds& ids) {
-  const auto& [ports, services, listeners, routes, endpoints] = ids;
+  const auto& [ports, services, listeners, routes, endpoints, policies] = ids;
   Engine& engine = session.engine();
   Numbers to;
   uint64_t lost = 0;
@@ -255,6 +275,7 @@ Napi::Float64Array stats_to_js(Napi::Env env, Session& session, const CountedIds
     const uint32_t id = id_below(endpoints, i, kMaxEndpoints);
     add_exchanges(to, found_of(engine, [id](const LaneCounters& lane) { return lane.endpoints.find(id); }));
   }
+  for (size_t i = 0; i < policies.ElementLength(); ++i) add_policy(to, engine, id_below(policies, i, kMaxPolicies));
   return to.array(env);
 }
 

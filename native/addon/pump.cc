@@ -116,7 +116,7 @@ bool Pump::gather_events() {
   for (unsigned lane = 0; lane < engine_.lanes(); ++lane) {
     while (collected_.events.size() < kMaxEvents && engine_.events(lane).pop(event)) {
       // What was on its way when the last listener left is nobody's.
-      if (want_events_) collected_.events.push_back(to_bytes(event.flow, event.kind));
+      if (want_events_) collected_.events.push_back(to_bytes(event));
     }
   }
   return collected_.events.size() != before;

@@ -30,9 +30,10 @@ class BitRows {
   void seal();
   size_t bytes() const { return cells_.size() * sizeof(uint64_t); }
 
-  /// The first bit that is set in all three rows, or kNone.
-  static uint32_t first(const BitRows& a, uint32_t row_a, const BitRows& b, uint32_t row_b, const BitRows& c,
-                        uint32_t row_c) {
+  /// Calls `visit` with each bit that is set in all three rows, ascending, until it returns false.
+  template <typename Visit>
+  static void each(const BitRows& a, uint32_t row_a, const BitRows& b, uint32_t row_b, const BitRows& c, uint32_t row_c,
+                   Visit&& visit) {
     const uint64_t* x = a.cells_.data() + row_a;
     const uint64_t* y = b.cells_.data() + row_b;
     const uint64_t* z = c.cells_.data() + row_c;
@@ -42,16 +43,28 @@ class BitRows {
     for (uint32_t i = 0; i < a.summary_; ++i) {
       for (uint64_t some = x[i] & y[i] & z[i]; some != 0; some &= some - 1) {
         const uint64_t below = (some & -some) - 1;
-        const uint64_t all = x_words[std::popcount(x[i] & below)] & y_words[std::popcount(y[i] & below)] &
-                             z_words[std::popcount(z[i] & below)];
+        uint64_t all = x_words[std::popcount(x[i] & below)] & y_words[std::popcount(y[i] & below)] &
+                       z_words[std::popcount(z[i] & below)];
         const auto word = 64 * i + static_cast<uint32_t>(std::countr_zero(some));
-        if (all != 0) return 64 * word + static_cast<uint32_t>(std::countr_zero(all));
+        for (; all != 0; all &= all - 1) {
+          if (!visit(64 * word + static_cast<uint32_t>(std::countr_zero(all)))) return;
+        }
       }
       x_words += std::popcount(x[i]);
       y_words += std::popcount(y[i]);
       z_words += std::popcount(z[i]);
     }
-    return kNone;
+  }
+
+  /// The first of them, or kNone.
+  static uint32_t first(const BitRows& a, uint32_t row_a, const BitRows& b, uint32_t row_b, const BitRows& c,
+                        uint32_t row_c) {
+    uint32_t found = kNone;
+    each(a, row_a, b, row_b, c, row_c, [&found](uint32_t bit) {
+      found = bit;
+      return false;
+    });
+    return found;
   }
 
  private:

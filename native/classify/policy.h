@@ -9,9 +9,15 @@
 
 namespace flatproxy {
 
+constexpr uint32_t kMaxPolicies = 65536;
+
 /// Which side of a flow a policy judges for: the one that receives its first packet, or the one that sends it.
 enum class PolicyDirection : uint8_t { ingress, egress };
-enum class PolicyAction : uint8_t { allow, deny, reject };
+enum class PolicyAction : uint8_t { allow, deny, reject, log };
+
+constexpr bool denies(PolicyAction action) { return action == PolicyAction::deny || action == PolicyAction::reject; }
+/// Whether a policy neither allows nor denies: what it matches goes on to the others.
+constexpr bool goes_on(PolicyAction action) { return action >= PolicyAction::log; }
 
 /// Who is meant: addresses within one of the prefixes and within no exception. Workloads are /32 and /128.
 struct Selector {
@@ -36,6 +42,7 @@ struct Policy {
   std::optional<std::vector<uint32_t>> peer;  ///< nothing: anyone
   std::vector<PolicyPorts> ports;             ///< empty: all protocols
   PolicyAction action = PolicyAction::allow;
+  uint32_t counter = 0;  ///< of one that goes on: the id of its counters, which it keeps from mesh to mesh
   bool operator==(const Policy&) const = default;
 };
 

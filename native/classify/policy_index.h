@@ -1,13 +1,12 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "classify/address_classes.h"
 #include "classify/bit_rows.h"
 #include "classify/policy.h"
+#include "classify/port_rows.h"
 
 namespace flatproxy {
 
@@ -19,49 +18,39 @@ struct PolicyOpinion {
   static constexpr uint32_t kNoPolicy = ~uint32_t{0};
 };
 
-/// The policies of one direction, found by the classes of subject and peer, and by protocol and port: each gives the
-/// set of policies that it fits, and the first in all three is the answer. Denials stand before all that allows.
-/// (DPDK's rte_acl, tried on 10,000 policies of the same classes, takes a hundred times as long to build and four times
-/// as long to ask, and needs EAL's memory.)
+/// Throws Error ERR_FLATPROXY_RESOURCE when the rows of an index of policies would take more memory than they may.
+void check_policy_bytes(size_t bytes);
+
+/// The policies of one direction that allow or deny, found by the classes of subject and peer, and by protocol and
+/// port: each gives the set of policies that it fits, and the first in all three is the answer. Denials stand before
+/// all that allows. (DPDK's rte_acl, tried on 10,000 policies of the same classes, takes a hundred times as long to
+/// build and four times as long to ask, and needs EAL's memory.)
 class PolicyIndex {
  public:
-  /// @throws Error ERR_FLATPROXY_RESOURCE when the policies would take more memory than kMostBytes
+  /// @throws Error as check_policy_bytes()
   PolicyIndex(const PolicySet& set, PolicyDirection direction, const AddressClasses& classes);
   PolicyIndex(const PolicyIndex&) = delete;
   PolicyIndex& operator=(const PolicyIndex&) = delete;
 
-  static constexpr size_t kMostBytes = size_t{128} << 20;
-
   PolicyOpinion judge(uint32_t subject, uint32_t peer, uint8_t protocol, uint16_t port) const {
     if (order_.empty()) return {};
-    const uint32_t found =
-        BitRows::first(subjects_, subject_rows_[subject], peers_, peer_rows_[peer], ports_, port_row(protocol, port));
+    const uint32_t found = BitRows::first(subjects_, subject_rows_[subject], peers_, peer_rows_[peer], ports_.rows(),
+                                          ports_.at(protocol, port));
     if (found != BitRows::kNone) return order_[found];
     return isolated_[subject];
   }
-  size_t bytes() const { return subjects_.bytes() + peers_.bytes() + ports_.bytes(); }
+  size_t bytes() const { return subjects_.bytes() + peers_.bytes() + ports_.rows().bytes(); }
 
  private:
-  using PortTable = std::array<uint32_t, 65536>;
-  struct Span;
-
-  uint32_t port_row(uint8_t protocol, uint16_t port) const {
-    const PortTable* table = by_port_[protocol].get();
-    return table == nullptr ? any_port_[protocol] : (*table)[port];
-  }
-  void arrange(const PolicySet& set, PolicyDirection direction);
+  static std::vector<PolicyOpinion> arranged(const PolicySet& set, PolicyDirection direction);
   void index_classes(const PolicySet& set, const AddressClasses& classes);
-  void index_ports(const PolicySet& set);
-  void index_protocol(uint8_t protocol, const std::vector<Span>& spans, const BitRows::Row& always);
-  void check_size() const;
 
   std::vector<PolicyOpinion> order_;     // by bit: the policies of this direction, denials first
   std::vector<PolicyOpinion> isolated_;  // by class of the subject: what holds when no policy fits
-  BitRows subjects_, peers_, ports_;
-  std::vector<uint32_t> subject_rows_;    // by class
-  std::vector<uint32_t> peer_rows_;       // by class
-  std::array<uint32_t, 256> any_port_{};  // by protocol: the row of all its ports, where they are the same
-  std::array<std::unique_ptr<PortTable>, 256> by_port_;
+  BitRows subjects_, peers_;
+  std::vector<uint32_t> subject_rows_;  // by class
+  std::vector<uint32_t> peer_rows_;     // by class
+  PortRows ports_;
 };
 
 }  // namespace flatproxy

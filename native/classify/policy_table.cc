@@ -25,7 +25,8 @@ PolicyTable::PolicyTable(PolicySet set)
     : set_(std::move(set)),
       classes_(set_.selectors),
       egress_(set_, PolicyDirection::egress, classes_),
-      ingress_(set_, PolicyDirection::ingress, classes_) {}
+      ingress_(set_, PolicyDirection::ingress, classes_),
+      logs_(set_, PolicyAction::log, classes_) {}
 
 Judgement PolicyTable::judge(const PolicyKey& key) const {
   const uint32_t source = classes_.class_of(key.source);
@@ -36,6 +37,13 @@ Judgement PolicyTable::judge(const PolicyKey& key) const {
   if (in.kind != PolicyOpinion::none) return {reason_of(in.kind), in.policy};
   if (out.kind != PolicyOpinion::none) return {Reason::forwarded, out.policy};
   return {set_.deny_by_default ? Reason::policy_default_deny : Reason::forwarded, Judgement::kNoPolicy};
+}
+
+PolicyDuties PolicyTable::duties(const PolicyKey& key) const {
+  if (!has_duties()) return {};
+  const uint32_t source = classes_.class_of(key.source);
+  const uint32_t destination = classes_.class_of(key.destination);
+  return {logs_.find(source, destination, key.protocol, key.port)};
 }
 
 PolicyOpinion PolicyTable::opinion(const PolicyKey& key, PolicyDirection direction) const {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "classify/address_classes.h"
+#include "classify/duty_index.h"
 #include "classify/policy.h"
 #include "classify/policy_index.h"
 #include "packet/reason.h"
@@ -26,9 +27,16 @@ struct Judgement {
   bool passes() const { return reason == Reason::forwarded; }
 };
 
+/// What policies want done with a flow, beside letting it pass or not.
+struct PolicyDuties {
+  PolicyPlaces logs;
+  bool empty() const { return logs.empty(); }
+  bool operator==(const PolicyDuties&) const = default;
+};
+
 /// All policies of a snapshot, compiled; immutable. A flow passes when neither the sender's egress nor the receiver's
 /// ingress denies it: by a policy that denies, or by policies that allow others only (NetworkPolicy's isolation). What
-/// no policy allows is the default's.
+/// no policy allows is the default's. Policies that go on are asked for by themselves: duties().
 class PolicyTable {
  public:
   PolicyTable() : PolicyTable(PolicySet{}) {}
@@ -41,6 +49,10 @@ class PolicyTable {
   bool cuts() const { return !empty() && !set_.keeps_running; }
   const PolicySet& set() const { return set_; }
   Judgement judge(const PolicyKey& key) const;
+  /// Whether there are policies that log.
+  bool has_duties() const { return !logs_.empty(); }
+  /// What is to be done with a flow, whatever judge() says.
+  PolicyDuties duties(const PolicyKey& key) const;
   /// What the policies of one direction say; judge() is what comes of both.
   PolicyOpinion opinion(const PolicyKey& key, PolicyDirection direction) const;
 
@@ -49,6 +61,7 @@ class PolicyTable {
   AddressClasses classes_;
   PolicyIndex egress_;
   PolicyIndex ingress_;
+  DutyIndex logs_;
 };
 
 }  // namespace flatproxy

@@ -65,9 +65,12 @@ Policy read_policy(const PlanValue& value, size_t selectors) {
   if (const PlanValue ports = value.at("ports"); !ports.null()) {
     ports.each([&](const PlanValue& each) { policy.ports.push_back(read_ports(each)); });
   }
-  policy.action = value.at("action").one_of<PolicyAction>(
-      {{"allow", PolicyAction::allow}, {"deny", PolicyAction::deny}, {"reject", PolicyAction::reject}});
-  value.members(6);
+  policy.action = value.at("action").one_of<PolicyAction>({{"allow", PolicyAction::allow},
+                                                           {"deny", PolicyAction::deny},
+                                                           {"reject", PolicyAction::reject},
+                                                           {"log", PolicyAction::log}});
+  if (goes_on(policy.action)) policy.counter = value.at("counter").number_as<uint32_t>(0, kMaxPolicies - 1);
+  value.members(goes_on(policy.action) ? 7 : 6);
   return policy;
 }
 

@@ -9,7 +9,7 @@ bool same_flow(const FlowRecord& a, const FlowRecord& b) {
 
 }  // namespace
 
-void DeniedFlows::add(const FlowRecord& refused, uint32_t now) {
+bool DeniedFlows::add(const FlowRecord& refused, uint32_t now) {
   const uint64_t hash = flow_hash(refused.original, key_) + refused.qp * key_.words[0];
   const auto first = static_cast<uint32_t>(hash % kSets) * kWays;
   const auto tag = static_cast<uint32_t>(hash >> 32) | 1;
@@ -19,7 +19,7 @@ void DeniedFlows::add(const FlowRecord& refused, uint32_t now) {
     flow.packets[kOriginal] += refused.packets[kOriginal];
     flow.bytes[kOriginal] += refused.bytes[kOriginal];
     flow.last_seen = now;
-    return;
+    return false;
   }
   const uint32_t place = quiet_place(first, now);
   if (tags_[place] != 0) end(place);
@@ -28,6 +28,7 @@ void DeniedFlows::add(const FlowRecord& refused, uint32_t now) {
   flows_[place].opened_at = flows_[place].last_seen = now;
   ++in_use_;
   listener_.flow_denied(flows_[place]);
+  return true;
 }
 
 /// A free one, or the one whose flow has been quiet for longest.

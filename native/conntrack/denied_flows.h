@@ -28,8 +28,8 @@ class DeniedFlows {
       : key_(key), listener_(listener), tags_(kSets * kWays), flows_(kSets * kWays) {}
 
   /// One more packet that did not pass. `refused` is counted as its first one, and opens a flow unless it has one: of
-  /// the same tuple, queue pair, port and reason.
-  void add(const FlowRecord& refused, uint32_t now);
+  /// the same tuple, queue pair, port and reason. True: it has opened one.
+  bool add(const FlowRecord& refused, uint32_t now);
   /// Ends flows that were quiet for so many milliseconds; looks at `sets` of kWays each, in turn.
   void expire(uint32_t now, uint32_t sets, uint32_t idle = kIdle);
   bool empty() const { return in_use_ == 0; }

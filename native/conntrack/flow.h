@@ -90,8 +90,8 @@ struct FlowCold {
   uint64_t wheel_slot : 16;  ///< list of the expiry wheel that it stands in
   uint32_t next, previous;   ///< in that list
   uint32_t endpoint : 24;    ///< endpoint id + 1; 0: none
-  uint32_t spare : 8;
-  uint32_t opened_at;  ///< milliseconds on the lane's clock
+  uint32_t judged : 8;       ///< under which policies it was told of, as the flow stage numbers them
+  uint32_t opened_at;        ///< milliseconds on the lane's clock
 };
 static_assert(sizeof(FlowCold) == 48);
 

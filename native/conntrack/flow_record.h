@@ -34,11 +34,13 @@ struct FlowRecord {
   static constexpr uint32_t kNone = ~0u;
 };
 
-/// `denied`: its first packet was refused; `denied_over`: no more of them come, and the record has them all.
-enum class FlowEventKind : uint8_t { opened, closed, denied, denied_over };
+/// `denied`: its first packet was refused; `denied_over`: no more of them come, and the record has them all; `logged`:
+/// a policy wants it told.
+enum class FlowEventKind : uint8_t { opened, closed, denied, denied_over, logged };
 struct FlowEvent {
   FlowEventKind kind;
   FlowRecord flow;
+  uint32_t log = FlowRecord::kNone;  ///< `logged`: that policy, by its place in the mesh of the record's generation
 };
 
 }  // namespace flatproxy

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include "packet/buffers.h"
 #include "packet/segment.h"
+#include "packet/token_bucket.h"
 #include "wire/address.h"
 
 namespace flatproxy {
@@ -32,29 +32,13 @@ Segment* make_icmp_error(Buffers& buffers, const Segment* offending, IcmpError e
                          uint16_t mtu = 0);
 
 /// Bounds how many errors a lane sends (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4 f): a token bucket.
-class IcmpErrorLimiter {
+class IcmpErrorLimiter : public TokenBucket {
  public:
   static constexpr uint32_t kPerSecond = 1000;
   static constexpr uint32_t kBurst = 50;
 
   explicit IcmpErrorLimiter(uint32_t per_second = kPerSecond, uint32_t burst = kBurst)
-      : interval_(kSecond / std::max(per_second, 1u)), full_(interval_ * burst), credit_(full_) {}
-
-  /// Takes a token; false: this error is not to be sent. Time never runs backwards.
-  bool take(Nanoseconds now) {
-    credit_ = std::min(full_, credit_ + (now - last_));
-    last_ = now;
-    if (credit_ < interval_) return false;
-    credit_ -= interval_;
-    return true;
-  }
-
- private:
-  static constexpr Nanoseconds kSecond = 1'000'000'000;
-  Nanoseconds interval_;  // what a token costs
-  Nanoseconds full_;
-  Nanoseconds credit_;
-  Nanoseconds last_ = 0;
+      : TokenBucket(per_second, burst) {}
 };
 
 }  // namespace flatproxy

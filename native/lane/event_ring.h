@@ -14,15 +14,16 @@ class EventRing {
  public:
   static constexpr uint32_t kSize = 4096;
 
-  /// The lane.
-  void push(const FlowEvent& event) {
+  /// The lane. False: it is lost.
+  bool push(const FlowEvent& event) {
     const uint32_t tail = tail_.load(std::memory_order_relaxed);
     if (tail - head_.load(std::memory_order_acquire) == kSize) {
       lost_.store(lost_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-      return;
+      return false;
     }
     events_[tail % kSize] = event;
     tail_.store(tail + 1, std::memory_order_release);
+    return true;
   }
   /// The listener: one thread. False: there is none.
   bool pop(FlowEvent& event) {

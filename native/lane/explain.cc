@@ -48,6 +48,7 @@ constexpr std::string_view kNames[] = {
     "ingress_isolated",
     "default_allow",
     "default_deny",
+    "log",
     "route",
     "no_route",
     "back_to_node",
@@ -91,6 +92,7 @@ class Explainer {
   Reason address_problem() const;
   void own_address();
   void opinion(const PolicyKey& key, PolicyDirection direction, Step none);
+  void duties(const PolicyKey& key);
 
   const Snapshot& s_;
   const FirstPacket& packet_;
@@ -144,7 +146,11 @@ Explanation Explainer::along(const FlowRecord& flow, Direction direction) {
     tell(Step::endpoint, flow.endpoint, end_text(receiver, flow.nat_port));
   }
   const PolicyKey key = policy_key(original, receiver, flow.translated ? flow.nat_port : original.destination_port);
-  if (s_.policies->cuts() && !judge(key)) return std::move(e_);
+  if (!s_.policies->cuts()) {
+    duties(key);
+  } else if (!judge(key)) {
+    return std::move(e_);
+  }
   e_.reason = flow.translated ? Reason::service_forwarded : Reason::forwarded;
   leave(direction == kOriginal ? receiver : original.source, direction, flow.ingress);
   return std::move(e_);
@@ -257,6 +263,10 @@ void Explainer::opinion(const PolicyKey& key, PolicyDirection direction, Step no
   tell(static_cast<Step>(static_cast<uint8_t>(none) + opinion.kind), opinion.policy);
 }
 
+void Explainer::duties(const PolicyKey& key) {
+  for (const uint32_t place : s_.policies->duties(key).logs) tell(Step::log, place);
+}
+
 bool Explainer::judge(const PolicyKey& key) {
   const PolicyTable& policies = *s_.policies;
   if (policies.empty()) return true;
@@ -265,6 +275,7 @@ bool Explainer::judge(const PolicyKey& key) {
   opinion(key, PolicyDirection::ingress, Step::ingress_none);
   const bool by_default = judgement.policy == Judgement::kNoPolicy;
   if (by_default) tell(judgement.passes() ? Step::default_allow : Step::default_deny);
+  duties(key);
   e_.policy = judgement.policy;
   if (!judgement.passes()) e_.reason = judgement.reason;
   return judgement.passes();

@@ -1,5 +1,7 @@
 // Who may talk to whom: sources are bound to their ports, and flows are judged when they open and when the snapshot
 // has changed.
+#include <algorithm>
+
 #include "conntrack/tcp_segment.h"
 #include "lane/flow_stage.h"
 #include "wire/protocol.h"
@@ -48,7 +50,7 @@ void FlowStage::drop_spoofed(Segment* frame) {
   refuse(frame, {Reason::spoofed_source});
 }
 
-void FlowStage::refuse(Segment* frame, Judgement judgement) {
+void FlowStage::refuse(Segment* frame, Judgement judgement, const PolicyDuties& duties) {
   FlowRecord flow;
   flow.original = wire::tuple_of(frame);
   if (wire::is_to_roce_port(frame)) name_queue_pair(frame, flow);
@@ -58,25 +60,30 @@ void FlowStage::refuse(Segment* frame, Judgement judgement) {
   flow.reason = judgement.reason;
   flow.packets[kOriginal] = wire_segments(frame);
   flow.bytes[kOriginal] = frame->l4_offset - frame->l3_offset + frame->l4_length;
-  denied_.add(flow, now_);
+  const bool is_new = denied_.add(flow, now_);
+  if (is_new && !duties.logs.empty()) log(duties.logs, flow);
   gateway_.reject(frame, judgement.reason);
 }
 
 /// A flow that is about to open. One that is met in mid-stream may as well run the other way: both ways must be
 /// allowed, or an answer from whom nobody may talk to would open what was cut.
-Judgement FlowStage::judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
-                                   const Segment* frame) const {
+FlowStage::Judged FlowStage::judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
+                                           const Segment* frame) const {
   const PolicyTable& policies = *snapshot_->policies;
   if (policies.empty()) return {};
-  const Judgement judgement = policies.judge(policy_key(opening.original, endpoint, port));
-  if (!judgement.passes() || opening.service != nullptr || !opens_in_mid_stream(frame)) return judgement;
-  return policies.judge(key_of(opening.original.reversed()));
+  const PolicyKey key = policy_key(opening.original, endpoint, port);
+  Judged judged{policies.judge(key), policies.duties(key)};
+  if (judged.judgement.passes() && opening.service == nullptr && opens_in_mid_stream(frame))
+    judged.judgement = policies.judge(key_of(opening.original.reversed()));
+  return judged;
 }
 
 /// A packet that makes no flow.
-Judgement FlowStage::judge_packet(const Segment* frame) const {
-  if (snapshot_->policies->empty()) return {};
-  return snapshot_->policies->judge({wire::source_of(frame), wire::destination_of(frame), frame->protocol, 0});
+FlowStage::Judged FlowStage::judge_packet(const Segment* frame) const {
+  const PolicyTable& policies = *snapshot_->policies;
+  if (policies.empty()) return {};
+  const PolicyKey key{wire::source_of(frame), wire::destination_of(frame), frame->protocol, 0};
+  return {policies.judge(key), policies.duties(key)};
 }
 
 /// Its sender may have moved: from where it is now, the flow's packets are taken without another look.
@@ -94,18 +101,51 @@ bool FlowStage::judge_again(FlowMatch match, Segment* frame) {
   find_home_again(match.id);
   const Judgement judgement = judge_flow(match.id);
   if (judgement.passes()) return true;
+  const PolicyDuties duties = snapshot_->policies->duties(key_of_flow(match.id));
   const bool translated = (conntrack_.table().hot(match.id).flags & kFlowTranslated) != 0;
   if (translated) translate_any(match, frame, true);
   conntrack_.close(match.id);
-  refuse(frame, judgement);
+  refuse(frame, judgement, duties);
   return false;
 }
 
-/// A flow that may be silent: nobody is told.
-bool FlowStage::close_if_denied(FlowId id) {
-  if (!conntrack_.table().in_use(id) || judge_flow(id).passes()) return false;
+/// A flow that may be silent, under policies that are new. True: it has ended, and nobody is told.
+bool FlowStage::look_again(FlowId id) {
+  if (!conntrack_.table().in_use(id)) return false;
+  if (judge_flow(id).passes()) {
+    log_again(id);
+    return false;
+  }
   conntrack_.close(id);
   return true;
+}
+
+/// Tells of a flow that passes, once under the same policies.
+void FlowStage::log_again(FlowId id) {
+  FlowCold& cold = conntrack_.table().cold(id);
+  if (cold.judged == policies_number_ || !snapshot_->policies->has_duties()) return;
+  cold.judged = policies_number_;
+  const PolicyPlaces logs = snapshot_->policies->duties(key_of_flow(id)).logs;
+  if (!logs.empty()) log(logs, record(id));
+}
+
+void FlowStage::log(const PolicyPlaces& logs, const FlowRecord& flow) {
+  log_.tell(snapshot_->policies->set(), logs, flow, Nanoseconds{now_} * 1'000'000);
+}
+
+/// Policies may speak of its listener's address, and of its endpoint.
+void FlowStage::relayed(const FlowRecord& connection) {
+  const PolicyTable& policies = *snapshot_->policies;
+  if (!policies.has_duties()) return;
+  const Tuple& original = connection.original;
+  PolicyPlaces logs = policies.duties(key_of(original)).logs;
+  if (connection.translated) {
+    const PolicyKey on{original.source, connection.nat_address, original.protocol, connection.nat_port};
+    for (const uint32_t place : policies.duties(on).logs) {
+      if (std::find(logs.begin(), logs.end(), place) == logs.end()) logs.push(place);
+    }
+  }
+  if (!logs.empty()) log(logs, connection);
 }
 
 /// A flow that runs, by the snapshot in force.

@@ -10,13 +10,13 @@ Opening FlowStage::opening_of(const Tuple& tuple, uint64_t hash) const {
 }
 
 FlowId FlowStage::open(const Opening& opening, Segment* frame) {
-  Judgement why{Reason::draining};
+  Judged why{{Reason::draining}, {}};
   FlowId id = kNoFlow;
   if (!shared_.refuse_new.load(std::memory_order_relaxed)) {
     id = opening.service != nullptr ? open_translated(opening, frame, why) : open_plain(opening, frame, why);
   }
   if (id == kNoFlow) {
-    refuse(frame, why);
+    refuse(frame, why.judgement, why.duties);
     return kNoFlow;
   }
   // Judged under this snapshot: see forward_anew().
@@ -25,47 +25,49 @@ FlowId FlowStage::open(const Opening& opening, Segment* frame) {
   flow.exit_epoch = gateway_.epoch();
   flow.exit[kOriginal] = flow.exit[kReply] = Gateway::kNoExit;
   report(FlowEventKind::opened, id);
+  conntrack_.table().cold(id).judged = policies_number_;
+  if (!why.duties.logs.empty()) log(why.duties.logs, record(id));
   return id;
 }
 
-FlowId FlowStage::open_plain(const Opening& opening, Segment* frame, Judgement& why) {
+FlowId FlowStage::open_plain(const Opening& opening, Segment* frame, Judged& why) {
   const Tuple& original = opening.original;
   why = judge_opening(opening, original.destination, original.destination_port, frame);
-  if (!why.passes()) return kNoFlow;
+  if (!why.judgement.passes()) return kNoFlow;
   Reason full;
   const FlowId id = conntrack_.open(original, opening.hash, frame, kOriginal, nullptr, now_, full);
-  if (id == kNoFlow) why = {full};
+  if (id == kNoFlow) why.judgement = {full};
   return id;
 }
 
-FlowId FlowStage::open_translated(const Opening& opening, Segment* frame, Judgement& why) {
+FlowId FlowStage::open_translated(const Opening& opening, Segment* frame, Judged& why) {
   const Service& service = *opening.service;
   uint32_t chosen = opening.endpoint;
   if (chosen == Picker::kNone)
     chosen = service.picker(frame->family).pick(balance_hash(service, opening.original), balance_);
   if (chosen == Picker::kNone) {
-    why = {Reason::no_endpoint};
+    why.judgement = {Reason::no_endpoint};
     return kNoFlow;
   }
   const Endpoint& endpoint = service.endpoints[chosen];
   why = judge_opening(opening, endpoint.address, endpoint.port, frame);
-  if (!why.passes()) return kNoFlow;
+  if (!why.judgement.passes()) return kNoFlow;
   Translation translation{endpoint.address, endpoint.port, opening.original.source_port};
   if (!find_source_port(opening, translation, [this](const Tuple& reply) { return reply_taken(reply); })) {
-    why = {Reason::source_ports_taken};
+    why.judgement = {Reason::source_ports_taken};
     return kNoFlow;
   }
   const uint64_t reply_hash = flow_hash(FlowTable::reply_to(opening.original, translation), shared_.key);
   // Before the first packet leaves: its answer may come to any lane.
   const bool several_lanes = shared_.lanes() > 1;
   if (several_lanes && !shared_.directory.insert(reply_hash, lane_)) {
-    why = {Reason::owner_directory_full};
+    why.judgement = {Reason::owner_directory_full};
     return kNoFlow;
   }
   Reason full;
   const FlowId id = conntrack_.open(opening.original, opening.hash, frame, opening.direction, &translation, now_, full);
   if (id == kNoFlow) {
-    why = {full};
+    why.judgement = {full};
     if (several_lanes) shared_.directory.remove(reply_hash, lane_);
     return kNoFlow;
   }

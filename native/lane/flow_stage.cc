@@ -45,6 +45,7 @@ FlowStage::FlowStage(unsigned lane, LaneShared& shared, LaneCounters& counters, 
       conntrack_(capacity, shared.key, *this),
       fragments_(shared.key),
       denied_(shared.key, *this),
+      log_(shared, counters, events_),
       next_in_turn_(kMaxServices),
       open_flows_(kMaxEndpoints),
       passed_over_until_(kMaxEndpoints),
@@ -53,7 +54,10 @@ FlowStage::FlowStage(unsigned lane, LaneShared& shared, LaneCounters& counters, 
 }
 
 void FlowStage::adopt(const Snapshot& snapshot) {
-  if (snapshot_ != nullptr && snapshot_->policies != snapshot.policies) sweep_.start_if(snapshot.policies->cuts());
+  if (snapshot_ != nullptr && snapshot_->policies != snapshot.policies) {
+    ++policies_number_;
+    sweep_.start_if(snapshot.policies->cuts() || snapshot.policies->has_duties());
+  }
   snapshot_ = &snapshot;
   conntrack_.configure(snapshot.flows);
   guarded_ = snapshot.sources->active();
@@ -121,11 +125,11 @@ void FlowStage::carry_aside(Segment* frame) {
 
 /// What makes no flow is judged by itself.
 void FlowStage::carry_untracked(Segment* frame) {
-  const Judgement judgement = judge_packet(frame);
+  const auto [judgement, duties] = judge_packet(frame);
   if (judgement.passes()) {
     gateway_.carry(frame, Reason::forwarded);
   } else {
-    refuse(frame, judgement);
+    refuse(frame, judgement, duties);
   }
 }
 
@@ -165,6 +169,7 @@ void FlowStage::forward_anew(FlowMatch match, Segment* frame, Reason reason) {
   FlowHot& flow = conntrack_.table().hot(match.id);
   if (flow.exit_epoch != gateway_.epoch()) {
     if (!judge_again(match, frame)) return;
+    log_again(match.id);
     flow.exit_epoch = gateway_.epoch();
     flow.exit[kOriginal] = flow.exit[kReply] = Gateway::kNoExit;
   }
@@ -322,7 +327,7 @@ void FlowStage::tick(Nanoseconds now) {
   constexpr unsigned kDeniedSetsPerTick = 2;
   conntrack_.expire(now_, kFlowsPerTick);
   denied_.expire(now_, kDeniedSetsPerTick);
-  if (sweep_.running()) sweep_.go_on(conntrack_.table().id_limit(), [this](FlowId id) { return close_if_denied(id); });
+  if (sweep_.running()) sweep_.go_on(conntrack_.table().id_limit(), [this](FlowId id) { return look_again(id); });
   counters_.flows.set(conntrack_.table().size());
   counters_.evicted_flows.set(conntrack_.evicted());
   if (static_cast<int32_t>(now_ - next_fragment_tick_) < 0) return;

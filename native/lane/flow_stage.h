@@ -10,6 +10,7 @@
 #include "lane/egress.h"
 #include "lane/event_ring.h"
 #include "lane/first_packet.h"
+#include "lane/flow_log.h"
 #include "lane/gateway.h"
 #include "lane/shared.h"
 #include "lane/sweep.h"
@@ -61,7 +62,9 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   /// Ends a frame whose source does not belong to the port that it came by.
   void drop_spoofed(Segment* frame);
   /// Ends a packet that may not pass, as it came, and notes which flow it is of.
-  void refuse(Segment* frame, Judgement judgement);
+  void refuse(Segment* frame, Judgement judgement, const PolicyDuties& duties = {});
+  /// A connection that ends here was opened: what policies want done then.
+  void relayed(const FlowRecord& connection);
 
   Conntrack& conntrack() { return conntrack_; }
   LaneBalance& balance() { return balance_; }
@@ -87,21 +90,28 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   void translate_packet(FlowMatch match, Segment* frame);
   void translate_any(FlowMatch match, Segment* frame, bool back);
 
+  /// What policies say of a packet, and want done with its flow.
+  struct Judged {
+    Judgement judgement;
+    PolicyDuties duties;
+  };
   bool comes_from_home(FlowMatch match, const Segment* frame) const;
-  Judgement judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
-                          const Segment* frame) const;
-  Judgement judge_packet(const Segment* frame) const;
+  Judged judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
+                       const Segment* frame) const;
+  Judged judge_packet(const Segment* frame) const;
   void find_home_again(FlowId id);
   Judgement judge_flow(FlowId id) const;
   bool judge_again(FlowMatch match, Segment* frame);
-  bool close_if_denied(FlowId id);
+  bool look_again(FlowId id);
+  void log_again(FlowId id);
+  void log(const PolicyPlaces& logs, const FlowRecord& flow);
   PolicyKey key_of_flow(FlowId id) const;
   uint32_t allowed_by(FlowId id) const;
 
   Opening opening_of(const Tuple& tuple, uint64_t hash) const;
   FlowId open(const Opening& opening, Segment* frame);
-  FlowId open_plain(const Opening& opening, Segment* frame, Judgement& why);
-  FlowId open_translated(const Opening& opening, Segment* frame, Judgement& why);
+  FlowId open_plain(const Opening& opening, Segment* frame, Judged& why);
+  FlowId open_translated(const Opening& opening, Segment* frame, Judged& why);
   bool reply_taken(const Tuple& reply) const;
 
   unsigned owner_of(uint64_t hash, uint64_t home_hash) const;
@@ -121,6 +131,7 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   FragmentTable fragments_;
   DeniedFlows denied_;
   EventRing events_;
+  FlowLog log_;
   Region<uint32_t> next_in_turn_;
   Region<uint32_t> open_flows_;
   Region<uint32_t> passed_over_until_;
@@ -132,8 +143,9 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   uint32_t denied_looked_at_ = 0;
   uint32_t denied_sets_left_ = DeniedFlows::kSets;  // of one look at all of them
   uint32_t translated_ = 0;
-  bool guarded_ = false;    // sources are bound to ports
-  bool stateless_ = false;  // nothing in the snapshot needs a flow
+  uint8_t policies_number_ = 0;  // of the policies in force, for FlowCold::judged
+  bool guarded_ = false;         // sources are bound to ports
+  bool stateless_ = false;       // nothing in the snapshot needs a flow
 };
 
 }  // namespace flatproxy

@@ -183,12 +183,17 @@ bool TcpStage::take_intercepted(Segment* frame, uint64_t hash) {
   return true;
 }
 
-/// What policies say of the connection that a frame to a listener would open.
-Judgement TcpStage::judge_syn(const Segment* frame) const {
-  if (snapshot_->policies->empty()) return {};
-  if ((read_tcp_header(frame).flags & (kTcpSyn | kTcpAck | kTcpRst)) != kTcpSyn) return {};
+/// What policies say of the connection that a frame to a listener would open. False: nothing for it, and it has ended.
+bool TcpStage::may_open(Segment* frame) {
+  const PolicyTable& policies = *snapshot_->policies;
+  if (policies.empty()) return true;
+  if ((read_tcp_header(frame).flags & (kTcpSyn | kTcpAck | kTcpRst)) != kTcpSyn) return true;
   const auto port = static_cast<uint16_t>(frame->l4_ports);
-  return snapshot_->policies->judge({wire::source_of(frame), wire::destination_of(frame), frame->protocol, port});
+  const PolicyKey key{wire::source_of(frame), wire::destination_of(frame), frame->protocol, port};
+  const Judgement judgement = policies.judge(key);
+  if (judgement.passes()) return true;
+  flows_.refuse(frame, judgement, policies.duties(key));
+  return false;
 }
 
 /// True: it has ended.
@@ -196,10 +201,7 @@ bool TcpStage::take_input(Segment* frame, const Listener* listener, uint64_t has
   const uint32_t packets = wire_segments(frame);
   const uint32_t bytes = frame->frame_length;
   const bool listens = listener != nullptr && !is_draining();
-  if (const Judgement judgement = listens ? judge_syn(frame) : Judgement{}; !judgement.passes()) {
-    flows_.refuse(frame, judgement);
-    return true;
-  }
+  if (listens && !may_open(frame)) return true;
   switch (stack_.input(frame, listens ? static_cast<uint16_t>(listener->id) : tcp::Stack::kNoListener, hash)) {
     case tcp::Fate::taken:
       counters_.reasons[static_cast<size_t>(Reason::tcp_terminated)].add(packets, bytes);
@@ -401,8 +403,12 @@ bool TcpStage::record(uint32_t index, FlowRecord& to) const {
 }
 
 void TcpStage::report(FlowEventKind kind, uint32_t index) {
+  const bool heard = shared_.want_events.load(std::memory_order_relaxed);
+  const bool has_duties = kind == FlowEventKind::opened && snapshot_->policies->has_duties();
   FlowRecord about;
-  if (shared_.want_events.load(std::memory_order_relaxed) && record(index, about)) flows_.events().push({kind, about});
+  if ((!heard && !has_duties) || !record(index, about)) return;
+  if (heard) flows_.events().push({kind, about});
+  if (has_duties) flows_.relayed(about);
 }
 
 void TcpStage::forgotten(tcp::Connection& c) {

@@ -84,7 +84,7 @@ class TcpStage : private tcp::Transmitter {
   Asked look_ahead(const Burst& burst) const;
   bool take_segment(Segment* frame, uint64_t hash);
   bool take_intercepted(Segment* frame, uint64_t hash);
-  Judgement judge_syn(const Segment* frame) const;
+  bool may_open(Segment* frame);
   bool take_input(Segment* frame, const Listener* listener, uint64_t hash);
   bool hand_over_intercepted(Segment* frame, const Tuple& tuple);
   bool is_draining() const { return shared_.refuse_new.load(std::memory_order_relaxed); }

@@ -108,6 +108,12 @@ class ReplayRun {
     const LaneCounters& counters = lane_.counters();
     result_.packets = received();
     for (size_t i = 0; i < kReasons; ++i) result_.reasons[i] = counters.reasons[i].packets.read();
+    const std::vector<Policy>& policies = snapshot_->policies->set().policies;
+    for (size_t i = 0; i < policies.size(); ++i) {
+      const PolicyCounters* counted =
+          goes_on(policies[i].action) ? counters.policies.find(policies[i].counter) : nullptr;
+      if (counted != nullptr) result_.policies[i].flows = counted->flows.read();
+    }
   }
 
   ReplayProgress& progress_;

@@ -53,7 +53,7 @@ struct ReplayResult {
   uint64_t packets = 0;
   uint64_t snapped = 0;  ///< packets that were filled
   std::array<uint64_t, kReasons> reasons{};
-  std::vector<ReplayCount> policies;  ///< of flows that one allows or refuses, by its place
+  std::vector<ReplayCount> policies;  ///< by place: flows that one allows or refuses; of one that logs those it matches
   std::shared_ptr<FlowSpool> flows;   ///< in the order in which they ended
   Nanoseconds first = 0;              ///< times of the first and the last packet
   Nanoseconds last = 0;

@@ -10,6 +10,7 @@
 #include "stats/exchange_counters.h"
 #include "stats/http_counters.h"
 #include "stats/packet_counter.h"
+#include "stats/policy_counters.h"
 #include "stats/relay_counters.h"
 #include "stats/roce_counters.h"
 
@@ -37,6 +38,7 @@ struct LaneCounters {
   Region<HttpCounters> http{kMaxListeners};        ///< likewise
   CounterTable<ExchangeCounters> routes{kMaxRoutes};
   CounterTable<ExchangeCounters> endpoints{kMaxEndpoints};
+  CounterTable<PolicyCounters> policies{kMaxPolicies};  ///< by Policy::counter
   RoceCounters roce;
   Counter flows;
   Counter flow_capacity;

@@ -36,6 +36,7 @@ export interface Policies {
     peer: number[] | null
     ports: { protocol: number; first: number; last: number }[] | null
     action: string
+    counter?: number
   }[]
 }
 export interface Plan {

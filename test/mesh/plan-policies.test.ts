@@ -98,6 +98,20 @@ describe('the policies of a plan', () => {
     })
   })
 
+  it('have counters, where they go on, which they keep while their names live', async () => {
+    const harness = new Harness()
+    const counters = async (...policies: object[]) =>
+      (await harness.apply({ ...mesh(), policies })).policies?.rules.map((rule) => rule.counter)
+    const [a, b, deny] = [
+      { name: 'a', action: 'log' },
+      { name: 'b', action: 'log' },
+      { name: 'c', action: 'deny' },
+    ]
+    assert.deepEqual(await counters(a, deny, b), [0, undefined, 1])
+    assert.deepEqual(await counters(b, { ...a, direction: 'egress' }), [1, 0])
+    assert.deepEqual(await counters(b, { name: 'd', action: 'log' }), [1, 2], 'numbers are not given anew at once')
+  })
+
   it('stand behind the routes of requests', async () => {
     const plan = await new Harness().apply(mesh())
     assert.deepEqual(Object.keys(plan).slice(-3), ['httpRoutes', 'policies', 'accessLog'])

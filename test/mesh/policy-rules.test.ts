@@ -112,12 +112,6 @@ describe('of policies it is not built yet', () => {
     assert.deepEqual(refused({ policies, policyDefault: 'deny', flows: { track: 'all' } }), [])
   })
 
-  it('that they log', () => {
-    assert.deepEqual(refused({ policies: [...policies, { name: 'q', action: 'log' }] }), [
-      ['policies.1.action', "'log' is not supported yet", "'allow', 'deny' or 'reject'"],
-    ])
-  })
-
   it('that they stand beside joined ports', () => {
     assert.deepEqual(refused({ policies, ports: joined }), [
       ['policies', 'policies beside joined ports are not supported yet', 'no joined ports, or no policies'],

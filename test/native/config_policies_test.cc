@@ -38,6 +38,25 @@ TEST_F(ConfigPolicies, WorkloadsBecomeTheirAddresses) {
   EXPECT_TRUE(snapshot->sources->admits(0, *wire::Address::parse("10.0.0.9"), *snapshot->routes));
 }
 
+TEST_F(ConfigPolicies, ThoseThatGoOnHaveCounters) {
+  PlanText plan;
+  plan.policies = some();
+  const auto with = [&](const std::string& action) {
+    std::string text = some();
+    return text.replace(text.find(R"("reject")"), 8, action);
+  };
+  plan.policies = with(R"("log","counter":65535)");
+  const Policy policy = build(plan)->policies->set().policies[0];
+  EXPECT_EQ(policy.action, PolicyAction::log);
+  EXPECT_EQ(policy.counter, 65535u);
+  plan.policies = with(R"("log")");
+  EXPECT_NE(refusal(plan.text()).find("counter"), std::string::npos);
+  plan.policies = with(R"("log","counter":65536)");
+  EXPECT_NE(refusal(plan.text()).find("policies.rules[0].counter"), std::string::npos);
+  plan.policies = with(R"("deny","counter":1)");
+  EXPECT_NE(refusal(plan.text()).find("policies.rules[0]"), std::string::npos);
+}
+
 TEST_F(ConfigPolicies, SharesWhatDoesNotChange) {
   PlanText plan;
   plan.policies = some();

@@ -137,16 +137,19 @@ class RandomMesh {
     endpoints_ = endpoint_id;
   }
 
+  std::string counted(const std::string& action, uint32_t counter) { return action + R"(,"counter":)" + text(counter); }
+
   void write_policies() {
     std::string rules;
-    for (uint32_t i = below(5); i > 0; --i) {
+    for (uint32_t i = below(7); i > 0; --i) {
       const std::string peer = below(3) == 0 ? "null" : "[" + text(below(5)) + "]";
       const std::string ports =
           below(2) == 0 ? "null" : R"([{"protocol":)" + text(one_of({6, 17, 1})) + R"(,"first":0,"last":8080}])";
       rules += std::string(rules.empty() ? "" : ",") + R"({"name":"p","direction":")" +
                one_of<std::string>({"ingress", "egress"}) + R"(","subject":[)" + text(below(5)) + R"(],"peer":)" +
-               peer + R"(,"ports":)" + ports + R"(,"action":")" +
-               one_of<std::string>({"allow", "allow", "deny", "reject"}) + R"("})";
+               peer + R"(,"ports":)" + ports + R"(,"action":)" +
+               one_of<std::string>({R"("allow")", R"("allow")", R"("deny")", R"("reject")", counted(R"("log")", i)}) +
+               "}";
     }
     options.policies = R"({"default":")" + one_of<std::string>({"allow", "allow", "deny"}) +
                        R"(","selectors":[{"workloads":"all"},{"cidrs":["10.0.0.0/15","fd00::/16"],"except":[]},)" +
@@ -247,6 +250,7 @@ class ExplainProperty : public testing::Test {
   std::map<std::string, unsigned> seen_;  // packets by reason
   unsigned compared_ = 0;
   unsigned moved_ = 0;
+  unsigned logged_ = 0;
 };
 
 void ExplainProperty::judge_plainly_too(const World& world, const FirstPacket& packet, const Explanation& said) {
@@ -267,6 +271,12 @@ void ExplainProperty::judge_plainly_too(const World& world, const FirstPacket& p
   if (!expected.passes()) {
     EXPECT_EQ(said.reason, expected.reason);
   }
+  PolicyPlaces logs;
+  for (const ExplainStep& step : said.steps) {
+    if (step.step == Step::log) logs.push(step.id);
+  }
+  EXPECT_EQ(logs, test::duties_plainly(world.snapshot().policies->set(), key).logs);
+  logged_ += !logs.empty();
 }
 
 void ExplainProperty::compare_one(World& world, RandomMesh& mesh) {
@@ -329,6 +339,7 @@ TEST_F(ExplainProperty, WhatIsSaidIsWhatHappens) {
   }
   EXPECT_GT(compared_, 20'000u);
   EXPECT_GT(moved_, 0u);
+  EXPECT_GT(logged_, 100u);
   for (const char* reason :
        {"forwarded", "passed_on", "service_forwarded", "echo_answered", "source_invalid", "destination_invalid",
         "multicast_ignored", "tcp_terminated", "no_route", "no_service", "no_endpoint", "draining", "port_unreachable",

@@ -62,6 +62,26 @@ TEST_F(ListenerPolicyTest, ADenialIsSilentAndARejectionIsTold) {
   EXPECT_EQ(counters().denied.read(), 0u) << "it has counted among packets";
 }
 
+TEST_F(ListenerPolicyTest, AConnectionIsToldOnceItHasItsEndpointByThoseOfEither) {
+  const auto log = [](const char* counter, const char* subject, const char* peer) {
+    std::string text = rule("log", "ingress", subject, peer);
+    return text.insert(text.size() - 1, std::string(R"(,"counter":)") + counter);
+  };
+  make({.policies = policies(log("0", "[1]", "[0]") + "," + log("1", "[2]", "[1]") + "," + log("2", "[2]", "[0]"))});
+  world->shared().want_events = true;
+  knock();
+  open();
+  std::vector<uint32_t> told;
+  FlowEvent event;
+  while (world->lane(0).flows().events().pop(event)) {
+    if (event.kind != FlowEventKind::logged) continue;
+    told.push_back(event.log);
+    EXPECT_EQ(event.flow.reason, Reason::tcp_terminated);
+    EXPECT_TRUE(event.flow.translated);
+  }
+  EXPECT_EQ(told, (std::vector<uint32_t>{0, 2})) << "a SYN alone opens nothing";
+}
+
 TEST_F(ListenerPolicyTest, WhatIsInterceptedIsJudgedByWhomItIsFor) {
   const std::string within = intercept_json("10.0.1.0/24", 8080);
   make({.listeners = within, .policies = policies(rule("deny", "ingress", "[2]", "[0]", tcp_port(8080)))});

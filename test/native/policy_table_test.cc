@@ -112,6 +112,31 @@ TEST(PolicyTable, BothSidesMustAgreeAndEitherSatisfiesADenyByDefault) {
   EXPECT_EQ(judge(PolicyTable(set), "10.0.0.1", "10.0.0.2", 80).policy, 1u) << "the receiver allows itself only";
 }
 
+TEST(PolicyTable, WhatGoesOnNeitherIsolatesNorDecides) {
+  PolicySet set;
+  set.selectors = {prefixes({"10.0.0.1"}), prefixes({"10.0.1.0/24"})};
+  set.policies = {policy(PolicyAction::log, {0}, {{1}}, {{kTcp, 80, 90}})};
+  EXPECT_EQ(judge(PolicyTable(set), "10.0.2.7", "10.0.0.1", 80).policy, Judgement::kNoPolicy);
+  EXPECT_TRUE(judge(PolicyTable(set), "10.0.2.7", "10.0.0.1", 80).passes());
+  set.deny_by_default = true;
+  EXPECT_FALSE(judge(PolicyTable(set), "10.0.1.7", "10.0.0.1", 80).passes());
+}
+
+TEST(PolicyTable, TheFirstOfThoseThatGoOnCountWhereverTheyStand) {
+  PolicySet set;
+  set.selectors = {prefixes({"10.0.0.1"}), prefixes({"10.0.1.0/24"})};
+  set.policies = {policy(PolicyAction::deny, {0}, std::nullopt)};
+  for (unsigned i = 0; i <= PolicyPlaces::kMost; ++i) {
+    const bool egress = i % 2 == 0;
+    set.policies.push_back(policy(PolicyAction::log, {egress ? 1u : 0u}, {{egress ? 0u : 1u}}, {},
+                                  egress ? PolicyDirection::egress : PolicyDirection::ingress));
+  }
+  const PolicyTable table(set);
+  const PolicyPlaces logs = table.duties({at("10.0.1.7"), at("10.0.0.1"), kTcp, 80}).logs;
+  EXPECT_EQ(std::vector<uint32_t>(logs.begin(), logs.end()), (std::vector<uint32_t>{1, 2, 3, 4}));
+  EXPECT_TRUE(table.duties({at("10.0.0.1"), at("10.0.1.7"), kTcp, 80}).empty()) << "the other way";
+}
+
 TEST(PolicyTable, ManyPortsOfManyPoliciesAreKeptApart) {
   PolicySet set;
   set.selectors = {prefixes({"10.0.0.0/16"}), prefixes({"0.0.0.0/0"})};
@@ -182,7 +207,8 @@ class RandomPolicies {
     set.policies.resize(count);
     for (Policy& each : set.policies) {
       each.direction = below(2) == 0 ? PolicyDirection::ingress : PolicyDirection::egress;
-      each.action = one_of({PolicyAction::allow, PolicyAction::allow, PolicyAction::deny, PolicyAction::reject});
+      each.action = one_of({PolicyAction::allow, PolicyAction::allow, PolicyAction::deny, PolicyAction::reject,
+                            PolicyAction::log, PolicyAction::log});
       for (uint32_t i = 1 + below(3); i > 0; --i) each.subject.push_back(below(selectors));
       if (below(4) != 0) each.peer.emplace();
       for (uint32_t i = each.peer ? below(3) : 0; i > 0; --i) each.peer->push_back(below(selectors));
@@ -225,6 +251,7 @@ class RandomPolicies {
 
 TEST(PolicyTable, AgreesWithTheReferenceOnRandomPoliciesAndFlows) {
   unsigned passed = 0;
+  unsigned busy = 0;
   for (uint32_t seed = 0; seed < 2500; ++seed) {
     RandomPolicies random(seed);
     const PolicySet set = random.set();
@@ -235,9 +262,13 @@ TEST(PolicyTable, AgreesWithTheReferenceOnRandomPoliciesAndFlows) {
       const Judgement found = table.judge(key);
       ASSERT_EQ(found.reason, expected.reason) << "seed " << seed << ", flow " << i;
       ASSERT_EQ(found.policy, expected.policy) << "seed " << seed << ", flow " << i;
+      const PolicyDuties duties = table.duties(key);
+      ASSERT_EQ(duties, test::duties_plainly(set, key)) << "seed " << seed << ", flow " << i;
       passed += found.passes();
+      busy += !duties.empty();
     }
   }
+  EXPECT_GT(busy, 100'000u);
   EXPECT_GT(passed, 200'000u);
   EXPECT_LT(passed, 1'000'000u);
 }
@@ -258,6 +289,7 @@ TEST(PolicyTable, AgreesWithTheReferenceAboutThousandsOfPolicies) {
       const Judgement expected = test::judge_plainly(set, key);
       ASSERT_EQ(table.judge(key).reason, expected.reason) << "seed " << seed << ", flow " << i;
       ASSERT_EQ(table.judge(key).policy, expected.policy) << "seed " << seed << ", flow " << i;
+      ASSERT_EQ(table.duties(key), test::duties_plainly(set, key)) << "seed " << seed << ", flow " << i;
     }
   }
 }

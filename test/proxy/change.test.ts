@@ -42,7 +42,7 @@ describe('a change', () => {
       [{ services: { dns: { port: 70_000 } } }, 'ERR_FLATPROXY_MESH'],
       [{ ports: { left: { type: 'memory', own: ['10.0.0.1/24'], mtu: 9000 } } }, 'ERR_FLATPROXY_UNSUPPORTED'],
       [{ flows: { capacity: 1024 } }, 'ERR_FLATPROXY_UNSUPPORTED'],
-      [{ policies: [{ name: 'p', action: 'log' }] }, 'ERR_FLATPROXY_UNSUPPORTED'],
+      [{ policyDefault: 'deny', flows: { track: 'services' } }, 'ERR_FLATPROXY_UNSUPPORTED'],
       [{ ports: { tap: { type: 'tap', netns: 'no-such-namespace' } } }, /^ERR_FLATPROXY_/],
     ] as const
     for (const [patch, code] of bad) {

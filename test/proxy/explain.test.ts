@@ -203,8 +203,8 @@ describe('explain(mesh)', () => {
         return typeof error['remedy'] === 'string' && error['remedy'] !== ''
       })
     await assert.rejects(explain({ ports: { a: { type: 'nope' } } } as never, tuple()), MeshError)
-    const log = { ...shop, policies: [{ name: 'p', action: 'log' }] } as unknown as Mesh
-    await assert.rejects(explain(log, tuple()), UnsupportedError)
+    const untracked = { ...shop, policyDefault: 'deny', flows: { track: 'services' } } as unknown as Mesh
+    await assert.rejects(explain(untracked, tuple()), UnsupportedError)
   })
 })
 

@@ -54,10 +54,10 @@ describe('start', () => {
   })
 
   it('refuses what is not built yet, with its path', async () => {
-    const asks = { ...mesh, policies: [{ name: 'p', action: 'log' }] }
+    const asks = { ...mesh, policyDefault: 'deny', flows: { track: 'services' } }
     await assert.rejects(FlatProxy.start({ mesh: asks as never }), (error: UnsupportedError) => {
       assert.ok(error instanceof UnsupportedError)
-      assert.deepEqual(error.problems[0]!.path, ['policies', 0, 'action'])
+      assert.deepEqual(error.problems[0]!.path, ['flows', 'track'])
       return true
     })
   })

@@ -33,6 +33,7 @@ const mesh = defineMesh({
     { name: 'no-ssh', to: { labels: { app: 'shop' } }, ports: [{ protocol: 'tcp', port: 22 }], action: 'reject' },
     { name: 'web', to: { labels: { app: 'shop' } }, ports: [{ protocol: 'tcp', port: 8080 }], action: 'allow' },
     { name: 'unused', from: { cidr: '198.51.100.0/24' }, action: 'deny' },
+    { name: 'watched', to: { labels: { app: 'shop' } }, action: 'log' },
   ],
 })
 
@@ -106,6 +107,7 @@ describe('replay', () => {
           'no-ssh': { packets: 2, flows: 1 },
           web: { packets: 2, flows: 1 },
           unused: { packets: 0, flows: 0 },
+          watched: { packets: 0, flows: 2 },
         },
         flowCount: 2,
       },

@@ -52,7 +52,8 @@ const policyFields = {
   action: word(['allow', 'deny', 'reject', 'log'], {
     description:
       "What is done with the flows that it selects. 'allow' also isolates its subject: what no policy allows there is " +
-      "denied. 'reject': denied, and the sender is told. 'log': not built yet.",
+      "denied. 'reject': denied, and the sender is told. 'log': the event flow:logged tells of them, and they go on to " +
+      'the other policies.',
   }),
 }
 export const policy = object(

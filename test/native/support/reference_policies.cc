@@ -22,6 +22,15 @@ bool has_port(const Policy& policy, const PolicyKey& key) {
   });
 }
 
+bool matches_subject(const PolicySet& set, const Policy& policy, const PolicyKey& key) {
+  return selected(set, policy.subject, policy.direction == PolicyDirection::ingress ? key.destination : key.source);
+}
+
+bool matches_peer_and_port(const PolicySet& set, const Policy& policy, const PolicyKey& key) {
+  const wire::Address& peer = policy.direction == PolicyDirection::ingress ? key.source : key.destination;
+  return (!policy.peer || selected(set, *policy.peer, peer)) && has_port(policy, key);
+}
+
 /// One direction: what stands against the flow, or who allows it.
 struct Side {
   Judgement judgement;
@@ -29,18 +38,14 @@ struct Side {
 };
 
 Side judge_side(const PolicySet& set, PolicyDirection direction, const PolicyKey& key) {
-  const bool ingress = direction == PolicyDirection::ingress;
-  const wire::Address& subject = ingress ? key.destination : key.source;
-  const wire::Address& peer = ingress ? key.source : key.destination;
-  const auto fits = [&](const Policy& policy) {
-    return (!policy.peer || selected(set, *policy.peer, peer)) && has_port(policy, key);
-  };
+  const auto fits = [&](const Policy& policy) { return matches_peer_and_port(set, policy, key); };
   const auto concerns = [&](const Policy& policy) {
-    return policy.direction == direction && selected(set, policy.subject, subject);
+    return policy.direction == direction && matches_subject(set, policy, key);
   };
   for (uint32_t i = 0; i < set.policies.size(); ++i) {
     const Policy& policy = set.policies[i];
-    if (policy.action == PolicyAction::allow || !concerns(policy) || !fits(policy)) continue;
+    const bool denies = policy.action == PolicyAction::deny || policy.action == PolicyAction::reject;
+    if (!denies || !concerns(policy) || !fits(policy)) continue;
     const bool rejects = policy.action == PolicyAction::reject;
     return {{rejects ? Reason::policy_rejected : Reason::policy_denied, i}};
   }
@@ -64,6 +69,16 @@ Judgement judge_plainly(const PolicySet& set, const PolicyKey& key) {
   if (!ingress.judgement.passes() || ingress.allowed) return ingress.judgement;
   if (egress.allowed) return egress.judgement;
   return {set.deny_by_default ? Reason::policy_default_deny : Reason::forwarded, Judgement::kNoPolicy};
+}
+
+PolicyDuties duties_plainly(const PolicySet& set, const PolicyKey& key) {
+  PolicyDuties duties;
+  for (uint32_t i = 0; i < set.policies.size(); ++i) {
+    const Policy& policy = set.policies[i];
+    if (!matches_subject(set, policy, key) || !matches_peer_and_port(set, policy, key)) continue;
+    if (policy.action == PolicyAction::log) duties.logs.push(i);
+  }
+  return duties;
 }
 
 }  // namespace flatproxy::test

@@ -1,0 +1,76 @@
+// Policies that neither allow nor deny: what a proxy makes of them.
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { explain, FlatProxy, type FlatProxyEvent, type Mesh } from '#lib/index.js'
+import { Host } from './host.js'
+
+const mesh = (policies: NonNullable<Mesh['policies']>): Mesh => ({
+  ports: { left: { type: 'memory', own: ['10.0.0.1/24'] }, right: { type: 'memory', own: ['10.0.1.1/24'] } },
+  workloads: {
+    client: { on: 'left', addresses: ['10.0.0.10'] },
+    dns: { on: 'right', addresses: ['10.0.1.5'], labels: { app: 'dns' } },
+  },
+  services: { dns: { address: '10.96.0.10', port: 53, protocol: 'udp', endpoints: [{ workload: 'dns', port: 5353 }] } },
+  policies,
+})
+
+async function clientOf(proxy: FlatProxy) {
+  const client = await new Host(proxy.port('left'), '02:00:00:00:00:0a', '10.0.0.10', '10.0.0.1').join()
+  await new Host(proxy.port('right'), '02:00:00:00:00:0b', '10.0.1.5', '10.0.1.1').join()
+  const ask = (port: number, to = '10.96.0.10:53') =>
+    client.send({ protocol: 'udp', from: `10.0.0.10:${port}`, to, payload: 'x' })
+  return { client, ask }
+}
+
+describe('a policy that logs', () => {
+  const watched = mesh([
+    { name: 'no-tftp', to: { workload: 'dns' }, ports: [{ protocol: 'udp', port: 69 }], action: 'deny' },
+    { name: 'watched', to: { labels: { app: 'dns' } }, action: 'log' },
+    { name: 'of-client', direction: 'egress', from: { workload: 'client' }, action: 'log' },
+  ])
+
+  it('tells each flow that it matches, with its end and its workloads, and counts it', async () => {
+    await using proxy = await FlatProxy.start({ mesh: watched })
+    const { ask } = await clientOf(proxy)
+    const told: FlatProxyEvent<'flow:logged'>[] = []
+    const events = proxy.events({ types: ['flow:logged'], signal: AbortSignal.timeout(20_000) })
+    for (const port of [5000, 5000]) ask(port)
+    ask(5001, '10.0.1.5:69')
+    for await (const batch of events) if (told.push(...batch.events) >= 4) break
+    const common = { sender: 'client', receiver: 'dns' }
+    assert.deepEqual(
+      told.map(({ flow: { from, verdict, reason, endpoint, policy }, at, type, ...event }) => {
+        assert.ok(type === 'flow:logged' && Date.now() - at < 20_000)
+        return [from, verdict, reason, endpoint, policy, event]
+      }),
+      [
+        ['10.0.0.10:5000', 'forward', 'service_forwarded', 'dns', undefined, { policy: 'watched', ...common }],
+        ['10.0.0.10:5000', 'forward', 'service_forwarded', 'dns', undefined, { policy: 'of-client', ...common }],
+        ['10.0.0.10:5001', 'drop', 'policy_denied', undefined, 'no-tftp', { policy: 'watched', ...common }],
+        ['10.0.0.10:5001', 'drop', 'policy_denied', undefined, 'no-tftp', { policy: 'of-client', ...common }],
+      ],
+    )
+    const { policies } = await proxy.stats()
+    assert.deepEqual(Object.keys(policies), ['watched', 'of-client'])
+    assert.deepEqual([policies['watched']?.flows, policies['watched']?.untold], [2, 0])
+  })
+
+  it('is a step of an explanation, before the mesh runs and while it does', async () => {
+    const asked = { on: 'left', protocol: 'udp', from: '10.0.0.10:5000', to: '10.96.0.10:53' } as const
+    await using proxy = await FlatProxy.start({ mesh: watched })
+    const { ask } = await clientOf(proxy)
+    const logs = async (from: { explain(input: typeof asked): ReturnType<typeof explain> }) =>
+      (await from.explain(asked)).steps
+        .filter(({ outcome }) => outcome === 'log')
+        .map((step) => [step.stage, step.object])
+    const expected = [
+      ['policy ingress', 'watched'],
+      ['policy egress', 'of-client'],
+    ]
+    assert.deepEqual(await logs({ explain: (input) => explain(watched, input) }), expected)
+    assert.deepEqual(await logs(proxy), expected)
+    ask(5000)
+    while ((await proxy.stats()).policies['watched']!.flows === 0);
+    assert.deepEqual(await logs(proxy), expected, 'of the flow that runs')
+  })
+})
