@@ -78,15 +78,19 @@ export type StartOptions<S extends string, H extends string, K extends string> =
 
 /**
  * The packet that {@link View.explain} is asked about, the first one of a flow: a TCP SYN, a UDP datagram, an ICMP echo
- * request. Addresses as `address:port` or `[v6]:port`; of ICMP the address alone, or with the echo's identifier as port.
+ * request, a packet of RoCEv2. Addresses as `address:port` or `[v6]:port`; of ICMP the address alone, or with the echo's
+ * identifier as port; of RoCEv2 the address alone.
  */
 export interface Tuple {
   /** The port of the mesh that it comes in by; `'host'`: it comes from the node's own stack. */
   on: string
-  /** `'roce'` is not built yet. */
   protocol: 'tcp' | 'udp' | 'icmp' | 'roce'
   from: string
   to: string
+  /** Of RoCEv2: the destination's queue pair. Default: 0. */
+  qp?: number
+  /** Of RoCEv2: the class of its opcode. Default: `'send'`. */
+  opcode?: RoceClass
   /** Its request. Only which listener takes the connection is said: routes of requests are not explained yet. */
   http?: { method?: string; host?: string; path?: string; headers?: Record<string, string> }
 }

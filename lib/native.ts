@@ -59,6 +59,9 @@ export interface FirstPacket {
   /** Of an echo both are its identifier. */
   readonly sourcePort: number
   readonly destinationPort: number
+  /** Of RoCEv2: the place of its opcode's class in `roceClasses`; -1: it is none. */
+  readonly opcode: number
+  readonly qp: number
 }
 
 /** A step of an explanation; native/lane/explain.h says what `id`, `at` and `via` are of which step. */

@@ -2,12 +2,13 @@ import type { Explanation, Tuple } from '../api.js'
 import { connectControl } from '../control/client.js'
 import { loadMesh } from '../mesh/yaml.js'
 import { explain as explainOffline } from '../proxy/offline.js'
+import { roceClasses } from '../roce.js'
 import { oneOf, paint, print, type Command, type Values } from './command.js'
 import { controlHelp, controlOption, controlPath } from './control-path.js'
 import { UsageError } from './exit.js'
 import { table } from './table.js'
 
-const protocols = ['tcp', 'udp', 'icmp'] as const
+const protocols = ['tcp', 'udp', 'icmp', 'roce'] as const
 
 export const explain: Command = {
   name: 'explain',
@@ -19,20 +20,25 @@ in the proxy that runs, as its flows and endpoints are now; nothing changes by i
 
 Options
   --on PORT        the port of the mesh that the packet comes in by; host: from the node itself
-  --protocol NAME  tcp, udp or icmp. Default: tcp
-  --from ADDR:PORT its source; an IPv6 address in brackets; of icmp the address alone
+  --protocol NAME  tcp, udp, icmp or roce. Default: tcp
+  --from ADDR:PORT its source; an IPv6 address in brackets; of icmp and roce the address alone
   --to ADDR:PORT   its destination, likewise
+  --qp N           of roce: the destination's queue pair. Default: 0
+  --opcode CLASS   of roce: ${roceClasses.join(', ')}. Default: send
 ${controlHelp}
   --json           as JSON
 
 Examples
   flatproxy explain mesh.yaml --on uplink --from 203.0.113.9:40000 --to 10.96.0.10:80
   flatproxy explain --on uplink --protocol icmp --from 203.0.113.9 --to 10.0.1.11
+  flatproxy explain --on gpu0 --protocol roce --from 10.1.0.2 --to 10.1.1.2 --qp 17 --opcode write
 
 Exit codes: 0 whatever becomes of the packet, 3 the mesh has problems, 5 no proxy answers at the control socket.`,
   options: {
     ...controlOption,
-    ...Object.fromEntries(['on', 'protocol', 'from', 'to'].map((name) => [name, { type: 'string' as const }])),
+    ...Object.fromEntries(
+      ['on', 'protocol', 'from', 'to', 'qp', 'opcode'].map((name) => [name, { type: 'string' as const }]),
+    ),
     json: { type: 'boolean' },
   },
   positionals: [0, 1],
@@ -51,7 +57,17 @@ function tupleOf(values: Values): Tuple {
     if (typeof value !== 'string') throw new UsageError(`--${name} is missing`, 'explain')
     return value
   })
-  return { on: on!, protocol: oneOf(values, 'protocol', protocols, 'explain') ?? 'tcp', from: from!, to: to! }
+  const protocol = oneOf(values, 'protocol', protocols, 'explain') ?? 'tcp'
+  const opcode = oneOf(values, 'opcode', roceClasses, 'explain')
+  const qp = values['qp']
+  return {
+    on: on!,
+    protocol,
+    from: from!,
+    to: to!,
+    ...(opcode !== undefined && { opcode }),
+    ...(typeof qp === 'string' && { qp: Number(qp) }),
+  }
 }
 
 async function explainFile(file: string, values: Values, input: Tuple): Promise<Explanation> {

@@ -1,6 +1,8 @@
+import { roceClasses, type RoceClass } from '../roce.js'
 import type { PlanText } from './plan-text.js'
 import { portedProtocols, protocolsOf } from './protocols.js'
 import type { WideMesh } from './schema/mesh.js'
+import { lastQueuePair } from './schema/policies.js'
 import { everyWorkload, SelectorTable } from './selectors.js'
 import type { Steps } from './steps.js'
 import { listOf } from './view.js'
@@ -21,6 +23,13 @@ type Ids = ReadonlyMap<string, number>
 /** The names of policies that have counters of their own: those that neither allow nor deny. */
 export function* countedPolicies(mesh: WideMesh): Generator<string> {
   for (const { name, action } of mesh.policies ?? []) if (action === 'log') yield name
+}
+
+/** RoCEv2 to queue pairs from `first` to `last`. */
+interface PlannedRoce {
+  readonly opcodes: readonly RoceClass[]
+  readonly first: number
+  readonly last: number
 }
 
 /**
@@ -58,10 +67,16 @@ function* planPolicy(policy: WidePolicy, selectors: SelectorTable): Steps<object
   return { name, direction, subject, peer, ports: ports?.flatMap(planPort) ?? null, action }
 }
 
-function planPort({ protocol, port, endPort }: WidePolicyPort): PlannedPolicyPort[] {
+function planPort(ports: WidePolicyPort): (PlannedPolicyPort | PlannedRoce)[] {
+  const { protocol, port, endPort } = ports
+  if (protocol === 'roce') return [planRoce(ports)]
   const protocols = protocol === undefined ? portedProtocols : protocolsOf(protocol)!
   const [first, last] = port === undefined ? [0, 65_535] : [port, endPort ?? port]
   return protocols.map((number) => ({ protocol: number, first, last }))
+}
+
+function planRoce({ qp, endQp, opcodes = roceClasses }: WidePolicyPort): PlannedRoce {
+  return { opcodes, first: qp ?? 0, last: endQp ?? qp ?? lastQueuePair }
 }
 
 /** Writes a list of what is JSON already. */

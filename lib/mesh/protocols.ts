@@ -1,4 +1,4 @@
-/** IP protocols by their words; numbers are those of IANA. 'icmp' is that of both IP versions. */
+/** IP protocols by their words; numbers are those of IANA. 'icmp' is that of both IP versions; RoCEv2 is UDP. */
 const words: Readonly<Record<string, readonly number[]>> = {
   tcp: [6],
   udp: [17],
@@ -7,6 +7,7 @@ const words: Readonly<Record<string, readonly number[]>> = {
   gre: [47],
   esp: [50],
   ah: [51],
+  roce: [17],
 }
 
 /** The words for IP protocols that a mesh may use. */

@@ -29,6 +29,9 @@ FirstPacket packet_of(const Napi::Value& value) {
   packet.tuple.source_port = static_cast<uint16_t>(number("sourcePort"));
   packet.tuple.destination_port = static_cast<uint16_t>(number("destinationPort"));
   packet.tuple.protocol = static_cast<uint8_t>(number("protocol"));
+  const int32_t opcode = object.Get("opcode").ToNumber().Int32Value();
+  if (opcode >= 0 && opcode < static_cast<int32_t>(wire::kRoceClasses))
+    packet.roce = RoceTarget{number("qp") & wire::kRoceNumberMask, static_cast<wire::RoceClass>(opcode)};
   packet.tuple.family = packet.tuple.source.is_v4() ? 4 : 6;
   return packet;
 }

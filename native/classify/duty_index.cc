@@ -50,7 +50,7 @@ void DutyIndex::index_classes(const PolicySet& set, const AddressClasses& classe
   }
 }
 
-PolicyPlaces DutyIndex::find(uint32_t source, uint32_t destination, uint8_t protocol, uint16_t port) const {
+PolicyPlaces DutyIndex::find(uint32_t source, uint32_t destination, const PolicyKey& key) const {
   PolicyPlaces found;
   if (places_.empty()) return found;
   const auto take = [&](uint32_t bit) {
@@ -58,7 +58,7 @@ PolicyPlaces DutyIndex::find(uint32_t source, uint32_t destination, uint8_t prot
     return !found.full();
   };
   BitRows::each(sources_, source_rows_[source], destinations_, destination_rows_[destination], ports_.rows(),
-                ports_.at(protocol, port), take);
+                ports_.of(key), take);
   return found;
 }
 

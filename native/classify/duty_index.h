@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -18,6 +19,12 @@ class PolicyPlaces {
 
   void push(uint32_t place) {
     if (size_ < kMost) places_[size_++] = place;
+  }
+  /// Adds those that are not there yet.
+  void unite(const PolicyPlaces& others) {
+    for (const uint32_t place : others) {
+      if (std::find(begin(), end(), place) == end()) push(place);
+    }
   }
   bool empty() const { return size_ == 0; }
   bool full() const { return size_ == kMost; }
@@ -40,8 +47,8 @@ class DutyIndex {
   DutyIndex& operator=(const DutyIndex&) = delete;
 
   bool empty() const { return places_.empty(); }
-  /// @param source,destination classes
-  PolicyPlaces find(uint32_t source, uint32_t destination, uint8_t protocol, uint16_t port) const;
+  /// @param source,destination the key's classes
+  PolicyPlaces find(uint32_t source, uint32_t destination, const PolicyKey& key) const;
 
  private:
   size_t bytes() const { return sources_.bytes() + destinations_.bytes() + ports_.rows().bytes(); }

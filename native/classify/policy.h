@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "wire/address.h"
+#include "wire/roce.h"
 
 namespace flatproxy {
 
@@ -34,16 +35,44 @@ struct PolicyPorts {
   bool operator==(const PolicyPorts&) const = default;
 };
 
+/// RoCEv2 to queue pairs, both ends included, of classes of opcodes.
+struct PolicyRoce {
+  uint32_t first = 0;
+  uint32_t last = wire::kRoceNumberMask;
+  uint8_t classes = kAllClasses;  ///< bit i: wire::RoceClass i
+  bool operator==(const PolicyRoce&) const = default;
+  static constexpr uint8_t kAllClasses = (1u << wire::kRoceClasses) - 1;
+};
+
 /// A policy, its selectors by their index. Ingress: the subject receives, a peer sends; egress: the other way.
 struct Policy {
   std::string name;
   PolicyDirection direction = PolicyDirection::ingress;
   std::vector<uint32_t> subject;              ///< whom it selects; any of these selectors
   std::optional<std::vector<uint32_t>> peer;  ///< nothing: anyone
-  std::vector<PolicyPorts> ports;             ///< empty: all protocols
+  std::vector<PolicyPorts> ports;             ///< any of these or of `roce`; both empty: all protocols
   PolicyAction action = PolicyAction::allow;
   uint32_t counter = 0;  ///< of one that goes on: the id of its counters, which it keeps from mesh to mesh
+  std::vector<PolicyRoce> roce{};
   bool operator==(const Policy&) const = default;
+  /// Whether it is about all protocols.
+  bool fits_all() const { return ports.empty() && roce.empty(); }
+};
+
+/// What a packet of RoCEv2 goes to.
+struct RoceTarget {
+  uint32_t qp = 0;
+  wire::RoceClass kind = wire::RoceClass::send;
+};
+
+/// A flow as policies see it: from whom to whom, after its service's translation.
+struct PolicyKey {
+  wire::Address source;
+  wire::Address destination;
+  uint8_t protocol = 0;
+  uint16_t port = 0;  ///< destination port, host order; 0 where the protocol has none
+  /// RoCEv2: one of its opcodes' classes; a flow of it has a judgement for each.
+  std::optional<RoceTarget> roce{};
 };
 
 /// All policies of a mesh, in its order.

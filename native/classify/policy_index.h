@@ -32,10 +32,10 @@ class PolicyIndex {
   PolicyIndex(const PolicyIndex&) = delete;
   PolicyIndex& operator=(const PolicyIndex&) = delete;
 
-  PolicyOpinion judge(uint32_t subject, uint32_t peer, uint8_t protocol, uint16_t port) const {
+  PolicyOpinion judge(uint32_t subject, uint32_t peer, const PolicyKey& key) const {
     if (order_.empty()) return {};
-    const uint32_t found = BitRows::first(subjects_, subject_rows_[subject], peers_, peer_rows_[peer], ports_.rows(),
-                                          ports_.at(protocol, port));
+    const uint32_t found =
+        BitRows::first(subjects_, subject_rows_[subject], peers_, peer_rows_[peer], ports_.rows(), ports_.of(key));
     if (found != BitRows::kNone) return order_[found];
     return isolated_[subject];
   }

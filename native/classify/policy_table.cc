@@ -1,5 +1,6 @@
 #include "classify/policy_table.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace flatproxy {
@@ -26,14 +27,16 @@ PolicyTable::PolicyTable(PolicySet set)
       classes_(set_.selectors),
       egress_(set_, PolicyDirection::egress, classes_),
       ingress_(set_, PolicyDirection::ingress, classes_),
-      logs_(set_, PolicyAction::log, classes_) {}
+      logs_(set_, PolicyAction::log, classes_),
+      speaks_of_roce_(std::any_of(set_.policies.begin(), set_.policies.end(),
+                                  [](const Policy& policy) { return !policy.roce.empty(); })) {}
 
 Judgement PolicyTable::judge(const PolicyKey& key) const {
   const uint32_t source = classes_.class_of(key.source);
   const uint32_t destination = classes_.class_of(key.destination);
-  const PolicyOpinion out = egress_.judge(source, destination, key.protocol, key.port);
+  const PolicyOpinion out = egress_.judge(source, destination, key);
   if (reason_of(out.kind) != Reason::forwarded) return {reason_of(out.kind), out.policy};
-  const PolicyOpinion in = ingress_.judge(destination, source, key.protocol, key.port);
+  const PolicyOpinion in = ingress_.judge(destination, source, key);
   if (in.kind != PolicyOpinion::none) return {reason_of(in.kind), in.policy};
   if (out.kind != PolicyOpinion::none) return {Reason::forwarded, out.policy};
   return {set_.deny_by_default ? Reason::policy_default_deny : Reason::forwarded, Judgement::kNoPolicy};
@@ -43,14 +46,14 @@ PolicyDuties PolicyTable::duties(const PolicyKey& key) const {
   if (!has_duties()) return {};
   const uint32_t source = classes_.class_of(key.source);
   const uint32_t destination = classes_.class_of(key.destination);
-  return {logs_.find(source, destination, key.protocol, key.port)};
+  return {logs_.find(source, destination, key)};
 }
 
 PolicyOpinion PolicyTable::opinion(const PolicyKey& key, PolicyDirection direction) const {
   const uint32_t source = classes_.class_of(key.source);
   const uint32_t destination = classes_.class_of(key.destination);
-  return direction == PolicyDirection::egress ? egress_.judge(source, destination, key.protocol, key.port)
-                                              : ingress_.judge(destination, source, key.protocol, key.port);
+  return direction == PolicyDirection::egress ? egress_.judge(source, destination, key)
+                                              : ingress_.judge(destination, source, key);
 }
 
 }  // namespace flatproxy

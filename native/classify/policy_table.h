@@ -11,14 +11,6 @@
 
 namespace flatproxy {
 
-/// A flow as policies see it: from whom to whom, after its service's translation.
-struct PolicyKey {
-  wire::Address source;
-  wire::Address destination;
-  uint8_t protocol = 0;
-  uint16_t port = 0;  ///< destination port, host order; 0 where the protocol has none
-};
-
 /// Whether a flow may pass, and which policy says so.
 struct Judgement {
   Reason reason = Reason::forwarded;  ///< `forwarded`: it may
@@ -49,6 +41,8 @@ class PolicyTable {
   bool cuts() const { return !empty() && !set_.keeps_running; }
   const PolicySet& set() const { return set_; }
   Judgement judge(const PolicyKey& key) const;
+  /// Whether a policy speaks of queue pairs or opcodes.
+  bool speaks_of_roce() const { return speaks_of_roce_; }
   /// Whether there are policies that log.
   bool has_duties() const { return !logs_.empty(); }
   /// What is to be done with a flow, whatever judge() says.
@@ -62,6 +56,7 @@ class PolicyTable {
   PolicyIndex egress_;
   PolicyIndex ingress_;
   DutyIndex logs_;
+  bool speaks_of_roce_;
 };
 
 }  // namespace flatproxy

@@ -2,72 +2,83 @@
 
 #include <algorithm>
 
+#include "wire/protocol.h"
+
 namespace flatproxy {
+namespace {
 
-/// Ports of one protocol that a policy fits.
-struct PortRows::Span {
-  uint32_t bit;
-  uint16_t first;
-  uint16_t last;
-};
+constexpr uint32_t kPorts = 65'536;
+constexpr uint32_t kQueuePairs = wire::kRoceNumberMask + 1;
 
-PortRows::PortRows(const PolicySet& set, const std::vector<uint32_t>& places,
-                   const std::function<void(size_t bytes)>& check)
+bool fits_roce_as_udp(const Policy& policy) {
+  return policy.fits_all() || std::any_of(policy.ports.begin(), policy.ports.end(), [](const PolicyPorts& ports) {
+           return ports.protocol == wire::protocol::kUdp && ports.first <= wire::kRocePort &&
+                  ports.last >= wire::kRocePort;
+         });
+}
+
+}  // namespace
+
+PortRows::PortRows(const PolicySet& set, const std::vector<uint32_t>& places, const Check& check)
     : rows_(static_cast<uint32_t>(places.size())) {
   BitRows::Row always = rows_.blank();
-  std::array<std::vector<Span>, 256> spans;
+  std::array<BitSpans, 256> spans;
   for (uint32_t bit = 0; bit < places.size(); ++bit) {
-    const std::vector<PolicyPorts>& ports = set.policies[places[bit]].ports;
-    if (ports.empty()) BitRows::set(always, bit);
-    for (const PolicyPorts& range : ports) spans[range.protocol].push_back({bit, range.first, range.last});
+    const Policy& policy = set.policies[places[bit]];
+    if (policy.fits_all()) BitRows::set(always, bit);
+    for (const PolicyPorts& range : policy.ports) spans[range.protocol].add(bit, range.first, range.last);
   }
   any_port_.fill(rows_.add(always));
   for (unsigned protocol = 0; protocol < spans.size(); ++protocol) {
     if (!spans[protocol].empty()) index_protocol(static_cast<uint8_t>(protocol), spans[protocol], always, check);
   }
+  index_roce(set, places, check);
   rows_.seal();
 }
 
-/// Goes through the ports from below: a policy's bit is set from where one of its spans begins to where all have ended.
-void PortRows::index_protocol(uint8_t protocol, const std::vector<Span>& spans, const BitRows::Row& always,
-                              const std::function<void(size_t bytes)>& check) {
-  const auto is_whole = [](const Span& span) { return span.first == 0 && span.last == 65535; };
-  BitRows::Row row = always;
-  if (std::all_of(spans.begin(), spans.end(), is_whole)) {
-    for (const Span& span : spans) BitRows::set(row, span.bit);
-    any_port_[protocol] = rows_.add(row);
+void PortRows::index_protocol(uint8_t protocol, BitSpans& spans, const BitRows::Row& always, const Check& check) {
+  if (spans.all_whole(kPorts)) {
+    spans.each_part(always, 1,
+                    [&](const BitRows::Row& row, uint32_t, uint32_t) { any_port_[protocol] = rows_.add(row); });
     return;
   }
-  struct Edge {
-    uint32_t port;
-    uint32_t bit;
-    int change;
-  };
-  std::vector<Edge> edges;
-  for (const Span& span : spans) {
-    edges.push_back({span.first, span.bit, 1});
-    edges.push_back({uint32_t{span.last} + 1, span.bit, -1});
-  }
-  std::sort(edges.begin(), edges.end(), [](const Edge& a, const Edge& b) { return a.port < b.port; });
   auto table = std::make_unique<PortTable>();
-  std::vector<int> open(64 * row.size());
-  size_t next = 0;
-  for (uint32_t port = 0; port < table->size();) {
-    for (; next < edges.size() && edges[next].port <= port; ++next) {
-      const auto [at, bit, change] = edges[next];
-      open[bit] += change;
-      if (open[bit] > 0) {
-        BitRows::set(row, bit);
-      } else {
-        row[bit / 64] &= ~(uint64_t{1} << bit % 64);
+  spans.each_part(always, kPorts, [&](const BitRows::Row& row, uint32_t first, uint32_t end) {
+    std::fill(table->begin() + first, table->begin() + end, rows_.add(row));
+    check(rows_.bytes());
+  });
+  by_port_[protocol] = std::move(table);
+}
+
+/// It is UDP as well.
+void PortRows::index_roce(const PolicySet& set, const std::vector<uint32_t>& places, const Check& check) {
+  BitRows::Row always = rows_.blank();
+  std::array<BitSpans, wire::kRoceClasses> spans;
+  for (uint32_t bit = 0; bit < places.size(); ++bit) {
+    const Policy& policy = set.policies[places[bit]];
+    if (fits_roce_as_udp(policy)) {
+      BitRows::set(always, bit);
+      continue;
+    }
+    for (const PolicyRoce& roce : policy.roce) {
+      for (size_t kind = 0; kind < spans.size(); ++kind) {
+        if ((roce.classes >> kind & 1) != 0) spans[kind].add(bit, roce.first, roce.last);
       }
     }
-    const uint32_t end = next < edges.size() ? std::min<uint32_t>(edges[next].port, 65536) : 65536;
-    std::fill(table->begin() + port, table->begin() + end, rows_.add(row));
-    check(rows_.bytes());
-    port = end;
   }
-  by_port_[protocol] = std::move(table);
+  for (size_t kind = 0; kind < spans.size(); ++kind) {
+    spans[kind].each_part(always, kQueuePairs, [&](const BitRows::Row& row, uint32_t first, uint32_t) {
+      by_queue_pair_[kind].push_back({first, rows_.add(row)});
+      check(rows_.bytes());
+    });
+  }
+}
+
+uint32_t PortRows::of_roce(const RoceTarget& target) const {
+  const std::vector<QueuePairs>& all = by_queue_pair_[static_cast<size_t>(target.kind)];
+  const auto behind = std::upper_bound(all.begin(), all.end(), target.qp,
+                                       [](uint32_t qp, const QueuePairs& part) { return qp < part.first; });
+  return (behind - 1)->row;
 }
 
 }  // namespace flatproxy

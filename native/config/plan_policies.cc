@@ -45,6 +45,29 @@ std::vector<uint32_t> read_places(const PlanValue& value, size_t selectors) {
   return places;
 }
 
+wire::RoceClass read_roce_class(const PlanValue& value) {
+  using enum wire::RoceClass;
+  return value.one_of<wire::RoceClass>({{"send", send},
+                                        {"write", write},
+                                        {"read", read},
+                                        {"atomic", atomic},
+                                        {"ack", ack},
+                                        {"cnp", cnp},
+                                        {"other", other}});
+}
+
+PolicyRoce read_roce(const PlanValue& value) {
+  PolicyRoce roce;
+  roce.classes = 0;
+  value.at("opcodes").each([&](const PlanValue& each) {
+    roce.classes |= static_cast<uint8_t>(1u << static_cast<unsigned>(read_roce_class(each)));
+  });
+  roce.first = value.at("first").number_as<uint32_t>(0, wire::kRoceNumberMask);
+  roce.last = value.at("last").number_as<uint32_t>(roce.first, wire::kRoceNumberMask);
+  value.members(3);
+  return roce;
+}
+
 PolicyPorts read_ports(const PlanValue& value) {
   PolicyPorts ports;
   ports.protocol = value.at("protocol").number_as<uint8_t>(0, 255);
@@ -63,7 +86,13 @@ Policy read_policy(const PlanValue& value, size_t selectors) {
   policy.subject = read_places(value.at("subject"), selectors);
   if (const PlanValue peer = value.at("peer"); !peer.null()) policy.peer = read_places(peer, selectors);
   if (const PlanValue ports = value.at("ports"); !ports.null()) {
-    ports.each([&](const PlanValue& each) { policy.ports.push_back(read_ports(each)); });
+    ports.each([&](const PlanValue& each) {
+      if (each.has("opcodes")) {
+        policy.roce.push_back(read_roce(each));
+      } else {
+        policy.ports.push_back(read_ports(each));
+      }
+    });
   }
   policy.action = value.at("action").one_of<PolicyAction>({{"allow", PolicyAction::allow},
                                                            {"deny", PolicyAction::deny},

@@ -39,6 +39,7 @@ struct alignas(64) RoceFlow {
   uint16_t ingress;  ///< port id that its first packet came from
   uint8_t allowed;   ///< by class: a bit is set where policies let it pass, as of exit_epoch
   uint8_t seen;      ///< which of next_request and next_response are known
+  uint8_t judged;    ///< as FlowCold's
   bool in_use;
 };
 static_assert(sizeof(RoceFlow) == 64 && wire::kRoceClasses <= 8);

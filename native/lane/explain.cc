@@ -61,6 +61,17 @@ std::string end_text(const wire::Address& address, uint16_t port) {
   return text.append(1, ':').append(std::to_string(port));
 }
 
+std::string flow_text(const FlowRecord& flow) {
+  const Tuple& original = flow.original;
+  if (flow.roce) {
+    std::string text = original.source.to_string();
+    return text.append(" > ").append(original.destination.to_string()).append(" qp ").append(std::to_string(flow.qp));
+  }
+  return end_text(original.source, original.source_port)
+      .append(" > ")
+      .append(end_text(original.destination, original.destination_port));
+}
+
 class Explainer {
  public:
   Explainer(const Snapshot& snapshot, const FirstPacket& packet)
@@ -134,9 +145,7 @@ Explanation Explainer::first(const LaneView& lane) {
 
 Explanation Explainer::along(const FlowRecord& flow, Direction direction) {
   const Tuple& original = flow.original;
-  tell(Step::flow, Explanation::kNone,
-       end_text(original.source, original.source_port) + " > " +
-           end_text(original.destination, original.destination_port));
+  tell(Step::flow, Explanation::kNone, flow_text(flow));
   if (!source()) return std::move(e_);
   const wire::Address& receiver = flow.translated ? flow.nat_address : original.destination;
   if (flow.translated) {
@@ -145,7 +154,8 @@ Explanation Explainer::along(const FlowRecord& flow, Direction direction) {
     tell(Step::service, flow.service);
     tell(Step::endpoint, flow.endpoint, end_text(receiver, flow.nat_port));
   }
-  const PolicyKey key = policy_key(original, receiver, flow.translated ? flow.nat_port : original.destination_port);
+  PolicyKey key = policy_key(original, receiver, flow.translated ? flow.nat_port : original.destination_port);
+  key.roce = packet_.roce;
   if (!s_.policies->cuts()) {
     duties(key);
   } else if (!judge(key)) {
@@ -238,7 +248,11 @@ bool Explainer::open(const Opening& opening, const LaneView& lane) {
     return true;
   }
   if (lane.draining) return end(Reason::draining, Step::draining);
-  if (service == nullptr) return judge(policy_key(tuple_, tuple_.destination, tuple_.destination_port));
+  if (service == nullptr) {
+    PolicyKey key = policy_key(tuple_, tuple_.destination, tuple_.destination_port);
+    key.roce = packet_.roce;
+    return judge(key);
+  }
   uint32_t chosen = opening.endpoint;
   if (chosen == Picker::kNone)
     chosen = service->picker(tuple_.family).peek(balance_hash(*service, opening.original), lane.balance);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,10 +15,12 @@
 
 namespace flatproxy {
 
-/// The first packet of a flow, well-formed and with hops left: a TCP SYN, a UDP datagram, an ICMP echo request.
+/// The first packet of a flow, well-formed and with hops left: a TCP SYN, a UDP datagram, an ICMP echo request, a
+/// packet of RoCEv2.
 struct FirstPacket {
   uint16_t port = 0;  ///< id of the port that it comes by; host sides: from the node's own stack
   Tuple tuple;
+  std::optional<RoceTarget> roce{};  ///< a packet of RoCEv2, which has no source port
 };
 
 /// Puts what comes from the node's own stack, `kNoPort` or its id among the ports, on a host side.

@@ -11,6 +11,7 @@ bool ExplainOnLane::step(Lane& lane, Nanoseconds) {
     explanation = explain_connection(snapshot_, packet_);
     return true;
   }
+  if (packet_.roce && snapshot_.peer(packet_.port) == kNoPort && explain_roce(lane.roce())) return true;
   FlowStage& flows = lane.flows();
   const FlowTable& table = flows.conntrack().table();
   const FlowMatch match = table.find(tuple, flow_hash(tuple, shared_.key));
@@ -27,6 +28,19 @@ bool ExplainOnLane::step(Lane& lane, Nanoseconds) {
   };
   const bool draining = shared_.refuse_new.load(std::memory_order_relaxed);
   explanation = explain(snapshot_, packet_, LaneView{flows.balance(), draining, taken});
+  return true;
+}
+
+/// Along the flow that it belongs to, if that runs and lets its class pass. False: there is none, and whether it would
+/// open one is to be seen.
+bool ExplainOnLane::explain_roce(const RoceStage& stage) {
+  const RoceTable& table = stage.table();
+  const Tuple& tuple = packet_.tuple;
+  const RoceKey key{tuple.source, tuple.destination, packet_.roce->qp, tuple.family};
+  const FlowId id = table.find(key, roce_hash(key, shared_.key), kNoFlow);
+  if (id == kNoFlow || (table.at(id).allowed >> static_cast<unsigned>(packet_.roce->kind) & 1) == 0) return false;
+  known = true;
+  explanation = explain(snapshot_, packet_, stage.record(id), kOriginal);
   return true;
 }
 

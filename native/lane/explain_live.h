@@ -18,6 +18,8 @@ class ExplainOnLane : public LaneTask {
   unsigned home = 0;   ///< the lane that would open it, if none knows it
 
  private:
+  bool explain_roce(const RoceStage& stage);
+
   const Snapshot& snapshot_;
   const LaneShared& shared_;
   const FirstPacket& packet_;

@@ -1,7 +1,5 @@
 // Who may talk to whom: sources are bound to their ports, and flows are judged when they open and when the snapshot
 // has changed.
-#include <algorithm>
-
 #include "conntrack/tcp_segment.h"
 #include "lane/flow_stage.h"
 #include "wire/protocol.h"
@@ -141,9 +139,7 @@ void FlowStage::relayed(const FlowRecord& connection) {
   PolicyPlaces logs = policies.duties(key_of(original)).logs;
   if (connection.translated) {
     const PolicyKey on{original.source, connection.nat_address, original.protocol, connection.nat_port};
-    for (const uint32_t place : policies.duties(on).logs) {
-      if (std::find(logs.begin(), logs.end(), place) == logs.end()) logs.push(place);
-    }
+    logs.unite(policies.duties(on).logs);
   }
   if (!logs.empty()) log(logs, connection);
 }

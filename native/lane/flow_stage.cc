@@ -7,6 +7,7 @@
 #include "wire/embedded.h"
 #include "wire/icmp.h"
 #include "wire/protocol.h"
+#include "wire/roce.h"
 #include "wire/tuple_of.h"
 
 namespace flatproxy {
@@ -316,9 +317,20 @@ void FlowStage::carry_fragment(Segment* frame) {
       break;
   }
   Burst placed;
-  placed.push(frame);
-  for (Segment* late : released_fragments_) placed.push(late);
+  keep_fragment(frame, placed);
+  for (Segment* late : released_fragments_) keep_fragment(late, placed);
   carry(placed, static_cast<Nanoseconds>(now_) * 1'000'000);
+}
+
+/// RoCEv2 has no fragments (annex A17.3.2: DF is set). Who sends some all the same may not pass by policies that ask
+/// for the queue pair, which these do not tell.
+void FlowStage::keep_fragment(Segment* fragment, Burst& kept) {
+  const bool roce = fragment->protocol == wire::protocol::kUdp && (fragment->l4_ports & 0xffff) == wire::kRocePort;
+  if (roce && snapshot_->policies->speaks_of_roce()) {
+    refuse(fragment, {Reason::roce_fragmented});
+  } else {
+    kept.push(fragment);
+  }
 }
 
 void FlowStage::tick(Nanoseconds now) {

@@ -59,10 +59,16 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   bool knows(const Segment* frame) const {
     return conntrack_.table().find(wire::tuple_of(frame), hash_of(frame)).id != kNoFlow;
   }
+  /// Whether a packet is an endpoint's answer, of whose flow nothing is known here.
+  bool answers_for_service(const Segment* frame) const {
+    return opening_for(*snapshot_, wire::tuple_of(frame), balance_).service != nullptr;
+  }
   /// Ends a frame whose source does not belong to the port that it came by.
   void drop_spoofed(Segment* frame);
   /// Ends a packet that may not pass, as it came, and notes which flow it is of.
   void refuse(Segment* frame, Judgement judgement, const PolicyDuties& duties = {});
+  /// Tells of a flow that these policies log.
+  void log(const PolicyPlaces& logs, const FlowRecord& flow);
   /// A connection that ends here was opened: what policies want done then.
   void relayed(const FlowRecord& connection);
 
@@ -81,6 +87,7 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   void carry_unknown(Segment* frame, uint64_t hash);
   void carry_icmp_error(Segment* frame);
   void carry_fragment(Segment* frame);
+  void keep_fragment(Segment* fragment, Burst& kept);
   uint64_t hash_of(const Segment* frame) const;
   void forward(FlowMatch match, Segment* frame, Reason reason);
   void forward_anew(FlowMatch match, Segment* frame, Reason reason);
@@ -104,7 +111,6 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   bool judge_again(FlowMatch match, Segment* frame);
   bool look_again(FlowId id);
   void log_again(FlowId id);
-  void log(const PolicyPlaces& logs, const FlowRecord& flow);
   PolicyKey key_of_flow(FlowId id) const;
   uint32_t allowed_by(FlowId id) const;
 

@@ -22,7 +22,10 @@ RoceStage::RoceStage(LaneShared& shared, LaneCounters& counters, Gateway& gatewa
       table_(std::min(capacity, RoceTable::kMaxFlows), shared.key) {}
 
 void RoceStage::adopt(const Snapshot& snapshot) {
-  if (snapshot_ != nullptr && snapshot_->policies != snapshot.policies) sweep_.start_if(snapshot.policies->cuts());
+  if (snapshot_ != nullptr && snapshot_->policies != snapshot.policies) {
+    ++policies_number_;
+    sweep_.start_if(snapshot.policies->cuts() || snapshot.policies->has_duties());
+  }
   snapshot_ = &snapshot;
   guarded_ = snapshot.sources->active();
 }
@@ -71,7 +74,8 @@ inline bool RoceStage::carry(const Carried& carried) {
   if (guarded_ && flow.ingress != frame->port && !snapshot_->admits_source(frame->port, carried.key.source)) {
     flows_.drop_spoofed(frame);
   } else if ((flow.allowed & bit_of(carried.packet.opcode.kind)) == 0) {
-    flows_.refuse(frame, judge(carried.key, carried.packet.opcode.kind));
+    const PolicyKey key = policy_key(carried.key, carried.packet.opcode.kind);
+    flows_.refuse(frame, snapshot_->policies->judge(key), snapshot_->policies->duties(key));
   } else {
     count(carried, id);
     forward(flow, frame);
@@ -81,14 +85,14 @@ inline bool RoceStage::carry(const Carried& carried) {
 
 bool RoceStage::carry_unknown(const Carried& carried) {
   Segment* frame = carried.frame;
-  if (gateway_.is_ours(carried.key.destination)) return false;
+  if (gateway_.is_ours(carried.key.destination) || flows_.answers_for_service(frame)) return false;
   if (guarded_ && !snapshot_->admits_source(frame->port, carried.key.source)) {
     flows_.drop_spoofed(frame);
     return true;
   }
   if (shared_.lanes() > 1 && (frame->flags & kHandedOver) == 0 && flows_.hand_over(frame, flows_.owner_of(frame)))
     return true;
-  // A client of any protocol may have this source port, and what looks like a header is an answer to it.
+  // A client of another protocol may have this port, and what looks like a header is an answer to it.
   if (flows_.knows(frame)) return false;
   const FlowId id = open(carried);
   if (id == kNoFlow) return true;
@@ -99,11 +103,15 @@ bool RoceStage::carry_unknown(const Carried& carried) {
 
 /// kNoFlow: the packet has ended.
 FlowId RoceStage::open(const Carried& carried) {
-  Judgement why = judge(carried.key, carried.packet.opcode.kind);
-  if (why.passes() && shared_.refuse_new.load(std::memory_order_relaxed)) why = {Reason::draining};
+  if (shared_.refuse_new.load(std::memory_order_relaxed)) {
+    flows_.refuse(carried.frame, {Reason::draining});
+    return kNoFlow;
+  }
+  const PolicyDuties duties = snapshot_->policies->duties(policy_key(carried.key, carried.packet.opcode.kind));
+  const Judgement why = judge(carried.key, carried.packet.opcode.kind);
   const FlowId id = why.passes() ? make_room(carried) : kNoFlow;
   if (id == kNoFlow) {
-    flows_.refuse(carried.frame, why.passes() ? Judgement{Reason::flow_table_full} : why);
+    flows_.refuse(carried.frame, why.passes() ? Judgement{Reason::flow_table_full} : why, duties);
     return kNoFlow;
   }
   RoceFlow& flow = table_.at(id);
@@ -111,7 +119,9 @@ FlowId RoceStage::open(const Carried& carried) {
   flow.exit_epoch = gateway_.epoch();
   flow.exit = Gateway::kNoExit;
   flow.allowed = allowed_classes(carried.key);
+  flow.judged = policies_number_;
   report(FlowEventKind::opened, id);
+  if (!duties.logs.empty()) flows_.log(duties.logs, record(id));
   return id;
 }
 
@@ -148,9 +158,12 @@ inline void RoceStage::count(const Carried& carried, FlowId id) {
     counters.retransmitted.add(1);
 }
 
-Judgement RoceStage::judge(const RoceKey& key, wire::RoceClass) const {
-  if (snapshot_->policies->empty()) return {};
-  return snapshot_->policies->judge({key.source, key.destination, wire::protocol::kUdp, wire::kRocePort});
+PolicyKey RoceStage::policy_key(const RoceKey& key, wire::RoceClass kind) {
+  return {key.source, key.destination, wire::protocol::kUdp, wire::kRocePort, RoceTarget{key.qp, kind}};
+}
+
+Judgement RoceStage::judge(const RoceKey& key, wire::RoceClass kind) const {
+  return snapshot_->policies->empty() ? Judgement{} : snapshot_->policies->judge(policy_key(key, kind));
 }
 
 uint8_t RoceStage::allowed_classes(const RoceKey& key) const {
@@ -169,26 +182,43 @@ bool RoceStage::judge_again(FlowId id) {
     close(id);
     return false;
   }
-  if (close_if_denied(id)) return false;
+  if (look_again(id)) return false;
   flow.exit_epoch = gateway_.epoch();
   flow.exit = Gateway::kNoExit;
   return true;
 }
 
-bool RoceStage::close_if_denied(FlowId id) {
-  if (!table_.in_use(id) || !(snapshot_->policies->cuts() || snapshot_->policies->empty())) return false;
+/// A flow that may be silent, under policies that may be new. True: none of its classes passes, and it has ended.
+bool RoceStage::look_again(FlowId id) {
+  if (!table_.in_use(id)) return false;
   RoceFlow& flow = table_.at(id);
-  flow.allowed = allowed_classes(flow.key);
-  if (flow.allowed != 0) return false;
-  close(id);
-  return true;
+  if (snapshot_->policies->cuts() || snapshot_->policies->empty()) flow.allowed = allowed_classes(flow.key);
+  if (flow.allowed == 0) {
+    close(id);
+    return true;
+  }
+  log_again(id);
+  return false;
+}
+
+/// Tells of a flow by the classes that pass, once under the same policies.
+void RoceStage::log_again(FlowId id) {
+  RoceFlow& flow = table_.at(id);
+  if (flow.judged == policies_number_ || !snapshot_->policies->has_duties()) return;
+  flow.judged = policies_number_;
+  PolicyPlaces logs;
+  for (size_t i = 0; i < wire::kRoceClasses; ++i) {
+    const auto kind = static_cast<wire::RoceClass>(i);
+    if ((flow.allowed & bit_of(kind)) != 0) logs.unite(snapshot_->policies->duties(policy_key(flow.key, kind)).logs);
+  }
+  if (!logs.empty()) flows_.log(logs, record(id));
 }
 
 void RoceStage::tick(Nanoseconds now) {
   now_ = FlowStage::milliseconds(now);
   uint32_t budget = 128;
   for (FlowId id; (id = table_.take_idle(now_, budget)) != kNoFlow;) close(id);
-  if (sweep_.running()) sweep_.go_on(table_.id_limit(), [this](FlowId id) { return close_if_denied(id); });
+  if (sweep_.running()) sweep_.go_on(table_.id_limit(), [this](FlowId id) { return look_again(id); });
   counters_.roce.flows.set(table_.size());
 }
 
@@ -228,6 +258,10 @@ FlowRecord RoceStage::record(FlowId id) const {
   for (const RoceCounts::Class& part : r.roce_counts.classes) {
     r.packets[kOriginal] += part.packets;
     r.bytes[kOriginal] += part.bytes;
+  }
+  for (size_t i = 0; i < wire::kRoceClasses && r.policy == FlowRecord::kNone; ++i) {
+    const Judgement judgement = judge(flow.key, static_cast<wire::RoceClass>(i));
+    if (judgement.passes()) r.policy = judgement.policy;
   }
   r.generation = static_cast<uint32_t>(snapshot_->generation);
   r.ingress = flow.ingress;

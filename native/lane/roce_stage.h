@@ -53,17 +53,18 @@ class RoceStage {
   bool read(Segment* frame, Carried& to) const;
   bool carry(const Carried& carried);
   bool carry_unknown(const Carried& carried);
-  bool belongs_to_others(const Segment* frame) const;
   FlowId open(const Carried& carried);
   FlowId make_room(const Carried& carried);
   void forward(RoceFlow& flow, Segment* frame);
   void forward_anew(RoceFlow& flow, Segment* frame);
   void count(const Carried& carried, FlowId id);
 
+  static PolicyKey policy_key(const RoceKey& key, wire::RoceClass kind);
   Judgement judge(const RoceKey& key, wire::RoceClass kind) const;
   uint8_t allowed_classes(const RoceKey& key) const;
   bool judge_again(FlowId id);
-  bool close_if_denied(FlowId id);
+  bool look_again(FlowId id);
+  void log_again(FlowId id);
   void close(FlowId id);
   void report(FlowEventKind kind, FlowId id);
 
@@ -76,8 +77,9 @@ class RoceStage {
   Sweep sweep_{2};
   uint32_t now_ = 0;
   uint32_t looked_at_ = 0;
-  uint32_t places_left_ = 0;  // of one look at all of them
-  bool guarded_ = false;      // sources are bound to ports
+  uint32_t places_left_ = 0;     // of one look at all of them
+  uint8_t policies_number_ = 0;  // of the policies in force, for RoceFlow::judged
+  bool guarded_ = false;         // sources are bound to ports
 };
 
 }  // namespace flatproxy

@@ -71,6 +71,7 @@ constexpr std::array<ReasonInfo, kReasons> kTable{{
     {"policy_rejected", Verdict::reject},
     {"policy_default_deny", Verdict::drop},
     {"spoofed_source", Verdict::drop},
+    {"roce_fragmented", Verdict::drop},
     {"buffers_exhausted", Verdict::drop},
     {"port_queue_full", Verdict::drop},
     {"port_down", Verdict::drop},

@@ -26,7 +26,7 @@ enum class Reason : uint8_t {
   tcp_out_of_window, tcp_state_invalid, tcp_no_flow, flow_table_full, owner_directory_full, source_ports_taken, claim_table_full, handover_full,
   ttl_exceeded, no_route, packet_too_big, neighbor_unresolved, neighbor_table_full, neighbor_queue_full,
   no_service, no_endpoint, draining, port_unreachable, multicast_ignored,
-  policy_denied, policy_rejected, policy_default_deny, spoofed_source,
+  policy_denied, policy_rejected, policy_default_deny, spoofed_source, roce_fragmented,
   buffers_exhausted, port_queue_full, port_down, port_rejected,
   count
   // clang-format on

@@ -37,7 +37,8 @@ describe('policies', () => {
   it('name IP protocols by words, or numbers as text', () => {
     const protocols = (...list: unknown[]) => told(meshOf({ ports: list.map((protocol) => ({ protocol })) }))
     assert.deepEqual(protocols('tcp', 'udp', 'icmp', 'sctp', 'gre', 'esp', 'ah', '0', '47', '255'), [])
-    const expected = "tcp, udp, icmp, sctp, gre, esp, ah, or the number of an IP protocol from 0 to 255, such as '47'"
+    const expected =
+      "tcp, udp, icmp, sctp, gre, esp, ah, roce, or the number of an IP protocol from 0 to 255, such as '47'"
     assert.deepEqual(protocols('TCP', 'icmpv6', 'quic', '256', '047', 6), [
       "policies.0.ports.0.protocol: 'TCP' is not an IP protocol | did you mean 'tcp'?",
       "policies.0.ports.1.protocol: 'icmpv6' is not an IP protocol | did you mean 'icmp'?",
@@ -54,6 +55,40 @@ describe('policies', () => {
     assert.deepEqual(at80('tcp', 'udp', 'sctp', '6', '17', '132'), [])
     for (const protocol of ['icmp', 'gre', 'esp', 'ah', '0', '33', '255'])
       assert.deepEqual(at80(protocol), [`policies.0.ports.0.port: protocol '${protocol}' has no ports`])
+  })
+
+  it('have queue pairs and opcodes of roce alone', () => {
+    const of = (...list: object[]) => told(meshOf({ ports: list }))
+    assert.deepEqual(
+      of(
+        { protocol: 'roce' },
+        { protocol: 'roce', qp: 17 },
+        { protocol: 'roce', qp: 0, endQp: 0xffffff, opcodes: ['write', 'cnp'] },
+      ),
+      [],
+    )
+    assert.deepEqual(
+      of(
+        { protocol: 'roce', port: 80 },
+        { protocol: 'udp', qp: 5 },
+        { opcodes: ['send'], port: 1 },
+        { protocol: 'roce', endQp: 5 },
+        { protocol: 'roce', qp: 6, endQp: 5 },
+        { protocol: 'roce', qp: 0x1000000 },
+        { protocol: 'roce', opcodes: ['nak'] },
+        { protocol: 'roce', opcodes: [] },
+      ),
+      [
+        'policies.0.ports.5.qp: 16777216 is out of range',
+        "policies.0.ports.6.opcodes.0: unknown value 'nak'",
+        "policies.0.ports.7.opcodes: the list is empty | leave 'opcodes' out for all",
+        'policies.0.ports.0.port: roce has queue pairs, and no ports',
+        "policies.0.ports.1.qp: 'qp' is of roce alone",
+        "policies.0.ports.2.opcodes: 'opcodes' is of roce alone",
+        "policies.0.ports.3.endQp: 'endQp' without 'qp'",
+        "policies.0.ports.4.endQp: 5 is below 'qp', 6",
+      ],
+    )
   })
 
   it('do not say nobody by an empty list', () => {

@@ -10,6 +10,7 @@
 #include "packet/error.h"
 #include "support/plan_text.h"
 #include "support/reference_policies.h"
+#include "support/roce.h"
 #include "support/world.h"
 #include "wire/protocol.h"
 
@@ -35,12 +36,12 @@ Explanation ask(World& world, unsigned lanes, const FirstPacket& packet) {
 /// Small meshes out of few addresses, so that packets meet much of them.
 class RandomMesh {
  public:
-  explicit RandomMesh(uint32_t seed) : random_(seed) {
+  explicit RandomMesh(uint32_t seed, bool always_policies = false) : random_(seed) {
     options.ports = 4;
     options.lanes = 1 + below(2);
     options.joined = below(5) == 0;
     options.node = !options.joined && below(3) == 0;
-    const bool policies = below(2) == 0;
+    const bool policies = below(2) == 0 || always_policies;
     const bool track = policies || below(3) != 0;
     options.flows = std::string(track ? R"("track":"all",)" : R"("track":"services",)") +
                     (below(2) == 0 ? R"("midstream":"adopt",)" : R"("midstream":"reject",)");
@@ -58,6 +59,7 @@ class RandomMesh {
     if (below(3) == 0 && last_.tuple.family == 4 && last_.tuple.protocol != wire::protocol::kIcmp) {
       last_.tuple.destination = *wire::Address::parse("10.9.0." + text(below(services)));
       last_.tuple.destination_port = 80;
+      last_.roce.reset();
       return last_;
     }
     return last_ = new_packet();
@@ -79,6 +81,10 @@ class RandomMesh {
     tuple.source_port = one_of<uint16_t>({8080, 8080, 40000, 40001, 40002, static_cast<uint16_t>(below(65536))});
     tuple.destination_port = one_of<uint16_t>({80, 80, 80, 8080, 22, 443});
     if (tuple.protocol == icmp) tuple.destination_port = tuple.source_port;
+    if (tuple.protocol == kUdp && below(3) == 0) {
+      tuple.destination_port = wire::kRocePort;
+      packet.roce = RoceTarget{1 + below(4), static_cast<wire::RoceClass>(below(wire::kRoceClasses))};
+    }
     return packet;
   }
   template <typename T>
@@ -143,8 +149,9 @@ class RandomMesh {
     std::string rules;
     for (uint32_t i = below(7); i > 0; --i) {
       const std::string peer = below(3) == 0 ? "null" : "[" + text(below(5)) + "]";
-      const std::string ports =
-          below(2) == 0 ? "null" : R"([{"protocol":)" + text(one_of({6, 17, 1})) + R"(,"first":0,"last":8080}])";
+      const std::string ports = one_of<std::string>(
+          {"null", "null", R"([{"protocol":)" + text(one_of({6, 17, 1})) + R"(,"first":0,"last":8080}])",
+           R"([{"opcodes":["send","ack","cnp"],"first":)" + text(below(3)) + R"(,"last":3}])"});
       rules += std::string(rules.empty() ? "" : ",") + R"({"name":"p","direction":")" +
                one_of<std::string>({"ingress", "egress"}) + R"(","subject":[)" + text(below(5)) + R"(],"peer":)" +
                peer + R"(,"ports":)" + ports + R"(,"action":)" +
@@ -198,7 +205,15 @@ class RandomMesh {
   uint32_t endpoints_ = 0;
 };
 
-Frame frame_of(const Tuple& tuple) {
+/// An opcode of each class, in their order.
+constexpr uint8_t kOpcodes[wire::kRoceClasses] = {0x04, 0x0a, 0x0c, 0x13, 0x11, 0x81, 0xff};
+
+Frame frame_of(const FirstPacket& packet) {
+  const Tuple& tuple = packet.tuple;
+  if (packet.roce)
+    return test::roce_frame(tuple.source.to_string(), tuple.destination.to_string(),
+                            test::roce_payload(kOpcodes[static_cast<size_t>(packet.roce->kind)], packet.roce->qp, 1),
+                            tuple.source_port);
   Frame frame;
   frame.from(tuple.source.to_string(), tuple.source_port).to(tuple.destination.to_string(), tuple.destination_port);
   if (tuple.protocol == kTcp) return frame.tcp("S", 100);
@@ -250,6 +265,8 @@ class ExplainProperty : public testing::Test {
   std::map<std::string, unsigned> seen_;  // packets by reason
   unsigned compared_ = 0;
   unsigned moved_ = 0;
+  unsigned judged_ = 0;
+  unsigned roce_ = 0;  // packets of it that policies judged
   unsigned logged_ = 0;
 };
 
@@ -259,6 +276,7 @@ void ExplainProperty::judge_plainly_too(const World& world, const FirstPacket& p
                       step_of(said, Step::egress_isolated);
   if (!judged || step_of(said, Step::reply) || step_of(said, Step::flow)) return;
   PolicyKey key = policy_key(packet.tuple, packet.tuple.destination, packet.tuple.destination_port);
+  key.roce = packet.roce;
   if (said.endpoint != Explanation::kNone) {
     for (const Endpoint& endpoint : world.snapshot().services[said.service]->endpoints) {
       if (endpoint.id != said.endpoint) continue;
@@ -266,6 +284,7 @@ void ExplainProperty::judge_plainly_too(const World& world, const FirstPacket& p
       key.port = endpoint.port;
     }
   }
+  ++judged_;
   const Judgement expected = test::judge_plainly(world.snapshot().policies->set(), key);
   EXPECT_EQ(said.policy, expected.policy);
   if (!expected.passes()) {
@@ -289,7 +308,7 @@ void ExplainProperty::compare_one(World& world, RandomMesh& mesh) {
   std::map<Reason, uint64_t> before;
   for (size_t i = 0; i < kReasons; ++i) before[static_cast<Reason>(i)] = world.count(static_cast<Reason>(i));
   const auto outside = [](uint16_t port) { return port == host_side(0) ? 4u : port; };
-  world.send(outside(packet.port), frame_of(packet.tuple), mesh.below(mesh.options.lanes));
+  world.send(outside(packet.port), frame_of(packet), mesh.below(mesh.options.lanes));
   std::string got;
   for (const auto& [reason, count] : before) {
     if (!is_of_us(reason) && world.count(reason) != count) got += std::string(info(reason).name) + " ";
@@ -299,7 +318,7 @@ void ExplainProperty::compare_one(World& world, RandomMesh& mesh) {
   // The answer of a connection that ends here may have no way.
   if (said.reason == Reason::tcp_terminated) got.resize(std::min(got.size(), got.find(' ') + 1));
   ASSERT_EQ(got, std::string(info(said.reason).name) + " ")
-      << frame_of(packet.tuple).bytes().size() << " by " << packet.port << ": " << steps
+      << frame_of(packet).bytes().size() << " by " << packet.port << ": " << steps
       << expected_text(world.snapshot(), packet, said);
   const Verdict verdict = info(said.reason).verdict;
   const bool leaves = verdict == Verdict::forward;
@@ -319,6 +338,7 @@ void ExplainProperty::compare_one(World& world, RandomMesh& mesh) {
   judge_plainly_too(world, packet, said);
   ++seen_[got];
   ++compared_;
+  roce_ += packet.roce && step_of(said, Step::egress_none);
   moved_ += step_of(said, Step::source_port) != nullptr;
 }
 
@@ -339,12 +359,28 @@ TEST_F(ExplainProperty, WhatIsSaidIsWhatHappens) {
   }
   EXPECT_GT(compared_, 20'000u);
   EXPECT_GT(moved_, 0u);
+  EXPECT_GT(roce_, 100u);
   EXPECT_GT(logged_, 100u);
   for (const char* reason :
        {"forwarded", "passed_on", "service_forwarded", "echo_answered", "source_invalid", "destination_invalid",
         "multicast_ignored", "tcp_terminated", "no_route", "no_service", "no_endpoint", "draining", "port_unreachable",
         "policy_denied", "policy_rejected", "policy_default_deny", "spoofed_source"})
     EXPECT_GT(seen_[std::string(reason) + " "], 20u) << reason;
+}
+
+/// Asked alone, nothing carried: a million pairs of meshes and packets, of which so many come to be judged.
+TEST_F(ExplainProperty, WhatIsSaidIsWhatPoliciesPlainlySay) {
+  constexpr unsigned kSeeds = 1000, kPackets = 1050;
+  for (uint32_t seed = 0; seed < kSeeds && !HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    RandomMesh mesh(seed, true);
+    World world(mesh.options);
+    for (unsigned i = 0; i < kPackets && !HasFailure(); ++i) {
+      const FirstPacket packet = mesh.packet();
+      judge_plainly_too(world, packet, explain(world.snapshot(), packet, LaneView{world.lane(0).flows().balance()}));
+    }
+  }
+  EXPECT_GT(judged_, 100'000u);
 }
 
 FirstPacket tcp(uint16_t port, const char* from, const char* to, uint16_t to_port) {
@@ -357,7 +393,7 @@ TEST(ExplainLive, AConnectionThatEndsHereIsKnownAsOne) {
   World world(options);
   const FirstPacket packet = tcp(0, "10.0.0.9", "10.0.1.9", 80);
   EXPECT_TRUE(step_of(ask(world, 1, packet), Step::listener));
-  world.send(0, frame_of(packet.tuple));
+  world.send(0, frame_of(packet));
   world.apply("[]");
   const Explanation said = ask(world, 1, packet);
   EXPECT_EQ(said.reason, Reason::tcp_terminated);
@@ -371,7 +407,7 @@ TEST(ExplainLive, WhatSpeaksForAConnectionInAnothersNameIsSpoofed) {
   options.workloads = R"([{"id":0,"name":"w","port":0,"addresses":["10.0.0.9"]}])";
   World world(options);
   const FirstPacket packet = tcp(0, "10.0.0.9", "10.8.8.8", 80);
-  world.send(0, frame_of(packet.tuple));
+  world.send(0, frame_of(packet));
   EXPECT_EQ(ask(world, 1, packet).reason, Reason::tcp_terminated);
   EXPECT_TRUE(step_of(ask(world, 1, packet), Step::connection));
   EXPECT_EQ(ask(world, 1, {2, packet.tuple}).reason, Reason::spoofed_source);
@@ -380,7 +416,7 @@ TEST(ExplainLive, WhatSpeaksForAConnectionInAnothersNameIsSpoofed) {
 TEST(ExplainLive, AFlowThatRunsIsJudgedByThePoliciesInForce) {
   World world({});
   const FirstPacket packet = tcp(0, "10.0.0.9", "10.0.1.9", 80);
-  world.send(0, frame_of(packet.tuple));
+  world.send(0, frame_of(packet));
   EXPECT_EQ(ask(world, 1, packet).exit, 1u);
   EXPECT_EQ(ask(world, 1, {1, packet.tuple.reversed()}).exit, 0u) << "and its answers";
   world.apply_policies(
@@ -392,14 +428,14 @@ TEST(ExplainLive, AFlowThatRunsIsJudgedByThePoliciesInForce) {
     EXPECT_EQ(said.reason, Reason::policy_denied);
     EXPECT_EQ(said.policy, 0u);
   }
-  world.send(0, frame_of(packet.tuple));
+  world.send(0, frame_of(packet));
   EXPECT_EQ(world.count(Reason::policy_denied), 1u);
 }
 
 TEST(ExplainLive, OrNotAtAllWhereWhatRunsIsKept) {
   World world({});
   const FirstPacket packet = tcp(0, "10.0.0.9", "10.0.1.9", 80);
-  world.send(0, frame_of(packet.tuple));
+  world.send(0, frame_of(packet));
   world.apply_policies(R"({"default":"deny","onDeny":"keep","selectors":[],"rules":[]})");
   EXPECT_EQ(ask(world, 1, packet).reason, Reason::forwarded);
   EXPECT_EQ(ask(world, 1, tcp(0, "10.0.0.9", "10.0.1.9", 81)).reason, Reason::policy_default_deny);

@@ -153,6 +153,30 @@ TEST(PolicyTable, ManyPortsOfManyPoliciesAreKeptApart) {
   }
 }
 
+TEST(PolicyTable, RoceIsMetByItsQueuePairsItsOpcodesAndAsUdp) {
+  using enum wire::RoceClass;
+  PolicySet set;
+  set.selectors = {prefixes({"10.0.0.1"}), prefixes({"10.0.1.0/24"})};
+  const auto bit = [](wire::RoceClass kind) { return static_cast<uint8_t>(1u << static_cast<unsigned>(kind)); };
+  set.policies = {policy(PolicyAction::allow, {0}, {{1}}), policy(PolicyAction::deny, {0}, {{1}}),
+                  policy(PolicyAction::reject, {0}, {{1}}, {{kUdp, 53, 53}})};
+  set.policies[1].roce = {{17, 20, static_cast<uint8_t>(bit(write) | bit(atomic))}};
+  const PolicyTable table(set);
+  const auto reason = [&](uint32_t qp, wire::RoceClass kind) {
+    return table.judge({at("10.0.1.7"), at("10.0.0.1"), kUdp, wire::kRocePort, RoceTarget{qp, kind}}).reason;
+  };
+  for (const uint32_t qp : {17u, 20u}) {
+    EXPECT_EQ(reason(qp, write), Reason::policy_denied) << qp;
+    EXPECT_EQ(reason(qp, send), Reason::forwarded) << qp;
+  }
+  for (const uint32_t qp : {0u, 16u, 21u, 0xffffffu}) EXPECT_EQ(reason(qp, atomic), Reason::forwarded) << qp;
+  EXPECT_TRUE(judge(table, "10.0.1.7", "10.0.0.1", wire::kRocePort, kUdp).passes()) << "it is no packet of RoCE";
+  EXPECT_TRUE(table.speaks_of_roce());
+  set.policies[2].ports = {{kUdp, 4000, 5000}};
+  EXPECT_EQ(PolicyTable(set).judge({at("10.0.1.7"), at("10.0.0.1"), kUdp, wire::kRocePort, RoceTarget{5, send}}).reason,
+            Reason::policy_rejected);
+}
+
 TEST(PolicyTable, ManyGroupsOfFewTakeLittleRoom) {
   PolicySet set;
   constexpr uint32_t kMany = 30'000;
@@ -213,11 +237,18 @@ class RandomPolicies {
       if (below(4) != 0) each.peer.emplace();
       for (uint32_t i = each.peer ? below(3) : 0; i > 0; --i) each.peer->push_back(below(selectors));
       for (uint32_t i = below(3); i > 0; --i) each.ports.push_back(ports());
+      if (below(3) == 0) each.roce.push_back(queue_pairs());
+      if (below(9) == 0) each.roce.push_back(queue_pairs());
     }
     return set;
   }
 
   PolicyKey key() {
+    if (below(4) == 0) {
+      const auto qp = one_of<uint32_t>({0, 1, 16, 17, 18, 1000, 0xfffffe, 0xffffff});
+      return {address(), address(), kUdp, wire::kRocePort,
+              RoceTarget{qp, static_cast<wire::RoceClass>(below(wire::kRoceClasses))}};
+    }
     const uint8_t protocol = one_of<uint8_t>({kTcp, kTcp, kTcp, kUdp, 1, 47});
     return {address(), address(), protocol, one_of<uint16_t>({0, 1, 79, 80, 81, 89, 90, 91, 8080, 65535})};
   }
@@ -241,7 +272,13 @@ class RandomPolicies {
                                   : one_of<uint8_t>({0, 8, 64, 126, 127, 128, 128});
     return {a, length};  // bits behind the length are not zero
   }
+  PolicyRoce queue_pairs() {
+    const auto first = one_of<uint32_t>({0, 1, 16, 17, 1000, 0xffffff});
+    const auto last = one_of<uint32_t>({first, std::max(first, 17u), 0xffffff});
+    return {first, last, below(2) == 0 ? PolicyRoce::kAllClasses : static_cast<uint8_t>(1 + below(127))};
+  }
   PolicyPorts ports() {
+    if (below(6) == 0) return {kUdp, wire::kRocePort, one_of<uint16_t>({wire::kRocePort, 65535})};
     const uint8_t protocol = one_of<uint8_t>({kTcp, kTcp, kUdp, 1});
     const auto first = one_of<uint16_t>({0, 1, 80, 80, 81, 90});
     return {protocol, first, one_of<uint16_t>({first, 90, 90, 65535})};

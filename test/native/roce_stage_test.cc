@@ -32,6 +32,9 @@ World::Options with_policies(const std::string& rules) {
 const char* const kDenyRoce = R"({"name":"p","direction":"ingress","subject":[1],"peer":[0],)"
                               R"("ports":[{"protocol":17,"first":4791,"last":4791}],"action":"deny"})";
 
+const char* const kDenyTcp = R"({"name":"p","direction":"ingress","subject":[1],"peer":[0],)"
+                             R"("ports":[{"protocol":6,"first":1,"last":1}],"action":"deny"})";
+
 uint64_t packets(World& world, wire::RoceClass kind) {
   return world.lane(0).counters().roce.classes[static_cast<size_t>(kind)].packets.read();
 }
@@ -159,6 +162,69 @@ TEST(RoceStageTest, NewPoliciesEndFlowsThatAreSilent) {
   world.apply_policies(with_policies(kDenyRoce).policies);
   world.run(100'000'000);
   EXPECT_EQ(world.lane(0).roce().table().size(), 0u);
+}
+
+std::string roce_rule(const std::string& action, const std::string& opcodes, unsigned first, unsigned last) {
+  return R"({"name":"p","direction":"ingress","subject":[1],"peer":[0],"ports":[{"opcodes":[)" + opcodes +
+         R"(],"first":)" + std::to_string(first) + R"(,"last":)" + std::to_string(last) + R"(}],"action":)" + action +
+         "}";
+}
+
+TEST(RoceStageTest, PoliciesKnowQueuePairsAndOpcodes) {
+  World world(with_policies(roce_rule(R"("deny")", R"("write","atomic")", 5, 6)));
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 1)));
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kWriteOnly, 5, 2)));
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kWriteOnly, 6, 1)));
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kWriteOnly, 7, 1)));
+  EXPECT_EQ(world.take(1).size(), 2u);
+  EXPECT_EQ(world.count(Reason::policy_denied), 2u);
+  EXPECT_EQ(packets(world, wire::RoceClass::write), 1u) << "what is denied is not counted with its flow";
+  world.apply_policies(with_policies(roce_rule(R"("deny")", R"("send")", 0, 0xffffff)).policies);
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 3)));
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kWriteOnly, 5, 4)));
+  EXPECT_EQ(world.take(1).size(), 1u) << "flows that run are judged anew, class by class";
+  EXPECT_EQ(world.lane(0).roce().table().size(), 2u);
+}
+
+TEST(RoceStageTest, WhatRunsIsKeptWhereTheMeshSaysSo) {
+  World world(with_policies(""));
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 1)));
+  std::string keeps = with_policies(roce_rule(R"("deny")", R"("send")", 0, 0xffffff)).policies;
+  keeps.insert(1, R"("onDeny":"keep",)");
+  world.apply_policies(keeps);
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 2)));
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 6, 1)));
+  EXPECT_EQ(world.take(1).size(), 2u);
+  EXPECT_EQ(world.count(Reason::policy_denied), 1u);
+}
+
+TEST(RoceStageTest, FragmentsDoNotPassByPoliciesThatAskForTheQueuePair) {
+  const auto fragments = [](World& world) {
+    const Frame whole = roce_frame(kLeft, kRight, roce_payload(opcode::kWriteOnly, 5, 1) + std::string(100, 'x'));
+    world.send(0, Frame(whole).fragment(7, 0, 64));
+    world.send(0, Frame(whole).fragment(7, 64, 60));
+  };
+  World open(with_policies(kDenyTcp));
+  fragments(open);
+  EXPECT_EQ(open.take(1).size(), 2u) << "ordinary UDP, where no policy asks";
+  World world(with_policies(roce_rule(R"("deny")", R"("write")", 5, 5)));
+  fragments(world);
+  EXPECT_TRUE(world.take(1).empty());
+  EXPECT_EQ(world.count(Reason::roce_fragmented), 2u);
+}
+
+TEST(RoceStageTest, PoliciesLogIt) {
+  World world(with_policies(roce_rule(R"("log","counter":3)", R"("write")", 5, 5)));
+  world.shared().want_events.store(true);
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 1)));
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kWriteOnly, 6, 1)));
+  FlowEvent event;
+  while (world.lane(0).flows().events().pop(event)) EXPECT_NE(event.kind, FlowEventKind::logged);
+  world.apply_policies(with_policies(roce_rule(R"("log","counter":3)", R"("send")", 5, 5)).policies);
+  world.run(100'000'000);
+  unsigned logged = 0;
+  while (world.lane(0).flows().events().pop(event)) logged += event.kind == FlowEventKind::logged;
+  EXPECT_EQ(logged, 1u) << "new policies tell of what runs";
 }
 
 TEST(RoceStageTest, ForgedSourcesDoNotPass) {

@@ -188,7 +188,7 @@ describe('explain(mesh)', () => {
       [{ on: 'x' }, 'ARGUMENT', /^on: the mesh has no port 'x'/],
       [{ on: 'host' }, 'ARGUMENT', /no such port/],
       [{ protocol: 'sctp' }, 'ARGUMENT', /^protocol: 'sctp'/],
-      [{ protocol: 'roce' }, 'UNSUPPORTED', /^protocol: roce/],
+      [{ protocol: 'roce' }, 'ARGUMENT', /^from: /],
       [{ from: '10.0.0.10' }, 'ARGUMENT', /^from: /],
       [{ from: 'fd00::1:80' }, 'ARGUMENT', /^from: /],
       [{ from: '10.0.0.10:65536' }, 'ARGUMENT', /^from: /],

@@ -4,6 +4,7 @@ import { quote } from '../names.js'
 import type { Path, Problems } from '../problem.js'
 import { portedProtocols, protocolsOf } from '../protocols.js'
 import type { WideMesh } from '../schema/mesh.js'
+import { lastQueuePair } from '../schema/policies.js'
 import { everyWorkload, selectorKey, type WidePeer } from '../selectors.js'
 import type { Steps } from '../steps.js'
 import { listOf, type MeshView } from '../view.js'
@@ -44,7 +45,9 @@ function* checkPeers(view: MeshView, problems: Problems, path: Path, peers: Wide
   }
 }
 
-function checkPolicyPort(problems: Problems, path: Path, { protocol, port, endPort }: WidePolicyPort): void {
+function checkPolicyPort(problems: Problems, path: Path, ports: WidePolicyPort): void {
+  const { protocol, port, endPort } = ports
+  checkRoce(problems, path, ports)
   if (protocol === undefined && port === undefined && endPort === undefined)
     problems.add(
       path,
@@ -52,12 +55,29 @@ function checkPolicyPort(problems: Problems, path: Path, { protocol, port, endPo
       "'protocol', 'port', or both",
       "leave 'ports' out for all protocols and ports",
     )
+  if (protocol === 'roce') return
   if (port !== undefined && protocol !== undefined && !portedProtocols.includes(protocolsOf(protocol)![0]!))
     problems.add([...path, 'port'], `protocol ${quote(protocol)} has no ports`, "'port' with tcp, udp or sctp")
   if (endPort === undefined) return
   const at = [...path, 'endPort']
   if (port === undefined) problems.add(at, "'endPort' without 'port'", "'port', the first of the range")
   else if (endPort < port) problems.add(at, `${endPort} is below 'port', ${port}`, `from ${port} to 65535`)
+}
+
+/** Queue pairs and opcodes, which RoCEv2 has in place of ports. */
+function checkRoce(problems: Problems, path: Path, { protocol, port, endPort, qp, endQp, opcodes }: WidePolicyPort) {
+  const given = protocol === 'roce' ? { port, endPort } : { qp, endQp, opcodes }
+  for (const [key, value] of Object.entries(given))
+    if (value !== undefined)
+      problems.add(
+        [...path, key],
+        protocol === 'roce' ? 'roce has queue pairs, and no ports' : `'${key}' is of roce alone`,
+        protocol === 'roce' ? "'qp' in place of it" : "'protocol' roce with it",
+      )
+  if (protocol !== 'roce' || endQp === undefined) return
+  const at = [...path, 'endQp']
+  if (qp === undefined) problems.add(at, "'endQp' without 'qp'", "'qp', the first of the range")
+  else if (endQp < qp) problems.add(at, `${endQp} is below 'qp', ${qp}`, `from ${qp} to ${lastQueuePair}`)
 }
 
 /** Distinct selectors are told apart only where there may be too many. */

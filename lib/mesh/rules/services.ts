@@ -2,6 +2,7 @@ import { limits } from '../limits.js'
 import { listNames, meant, quote } from '../names.js'
 import type { Path, Problems } from '../problem.js'
 import { familyOf, type Resolved, type Resolver, type Target, type WideService } from '../resolve.js'
+import { rocePort } from '../../roce.js'
 import { healthCheck as healthCheckSchema } from '../schema/services.js'
 import { settle } from '../settle.js'
 import type { Steps } from '../steps.js'
@@ -57,6 +58,7 @@ class ServiceCheck {
     }
     this.health()
     this.requests()
+    this.roce()
     yield* this.twins(resolved.targets, fresh)
     if (!doubtful && (fresh.length > 0 || resolved.targets.length !== old?.targets.length)) this.families(resolved)
   }
@@ -98,6 +100,22 @@ class ServiceCheck {
         `${timeout} ms is longer than the interval of ${interval} ms`,
         'at most the interval',
       )
+  }
+
+  /** RoCEv2's ICRC covers the addresses: what a service translates would be dropped by its receiver. */
+  private roce(): void {
+    const { protocol, port, endpoints } = this.service
+    if (protocol !== 'udp') return
+    const refuse = (path: Path) =>
+      this.problems.add(
+        [...this.path, ...path],
+        `RoCEv2 (UDP ${rocePort}) cannot be translated: its ICRC covers the addresses`,
+        'another port',
+        'let clients talk to the endpoints themselves: flatproxy routes RoCEv2 as it is',
+      )
+    if (port === rocePort) refuse(['port'])
+    for (const [index, endpoint] of endpoints.entries())
+      if (this.view.sound(endpoint) && endpoint.port === rocePort) refuse(['endpoints', index, 'port'])
   }
 
   /** What is about requests. */

@@ -1,4 +1,8 @@
 import { ifEmpty, list, either, object, oneOrMany, optional, text, texts, whole, word, type Static } from '../kit.js'
+import { roceClasses } from '../../roce.js'
+
+/** Queue pairs have 24 bits. */
+export const lastQueuePair = 0xffffff
 
 const peer = either(
   ['workload', 'labels', 'identity', 'cidr'],
@@ -17,8 +21,8 @@ const policyPort = object({
   protocol: optional(
     text('ipProtocol', {
       description:
-        "'tcp', 'udp', 'icmp' (of both IP versions), 'sctp', 'gre', 'esp', 'ah', or an IP protocol's number as text, " +
-        "'0' to '255'. Default: tcp, udp and sctp.",
+        "'tcp', 'udp', 'icmp' (of both IP versions), 'sctp', 'gre', 'esp', 'ah', 'roce' (RoCEv2, which is UDP to port " +
+        "4791), or an IP protocol's number as text, '0' to '255'. Default: tcp, udp and sctp.",
     }),
   ),
   port: optional(
@@ -30,6 +34,27 @@ const policyPort = object({
   ),
   endPort: optional(
     whole({ minimum: 1, maximum: 65_535, description: 'The last port of a range. Default: `port` alone.' }),
+  ),
+  qp: optional(
+    whole({
+      minimum: 0,
+      maximum: lastQueuePair,
+      description: "The destination's queue pair of roce, or the first of a range. Default: all.",
+    }),
+  ),
+  endQp: optional(
+    whole({
+      minimum: 0,
+      maximum: lastQueuePair,
+      description: 'The last queue pair of a range. Default: `qp` alone.',
+    }),
+  ),
+  opcodes: optional(
+    list(word(roceClasses, { description: 'Opcodes of RoCEv2: what they are part of. NAKs are acknowledges.' }), {
+      minItems: 1,
+      [ifEmpty]: "leave 'opcodes' out for all",
+      description: 'Classes of opcodes of roce, any of these. Default: all.',
+    }),
   ),
 })
 const policyFields = {

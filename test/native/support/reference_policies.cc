@@ -16,7 +16,11 @@ bool selected(const PolicySet& set, const std::vector<uint32_t>& selectors, cons
 }
 
 bool has_port(const Policy& policy, const PolicyKey& key) {
-  if (policy.ports.empty()) return true;
+  if (policy.ports.empty() && policy.roce.empty()) return true;
+  for (const PolicyRoce& roce : policy.roce) {
+    if (!key.roce || key.roce->qp < roce.first || key.roce->qp > roce.last) continue;
+    if ((roce.classes >> static_cast<unsigned>(key.roce->kind) & 1) != 0) return true;
+  }
   return std::any_of(policy.ports.begin(), policy.ports.end(), [&](const PolicyPorts& p) {
     return p.protocol == key.protocol && p.first <= key.port && key.port <= p.last;
   });
