@@ -1,11 +1,9 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <cstring>
 
-#include "conntrack/region.h"
 #include "exchange/exchange_record.h"
+#include "port/record_ring.h"
 #include "stats/counter.h"
 
 namespace flatproxy {
@@ -24,10 +22,9 @@ class ExchangeRing {
   template <typename Take>
   bool pop(Take&& take) {
     ExchangeRecord record;
-    const uint32_t size = read(record);
-    if (size == 0) return false;
+    if (!read(record)) return false;
     take(const_cast<const ExchangeRecord&>(record));
-    head_.store(head_.load(std::memory_order_relaxed) + size, std::memory_order_release);
+    ring_.pop();
     return true;
   }
   /// Those that were for the access log.
@@ -35,23 +32,16 @@ class ExchangeRing {
   uint64_t lost() const { return lost_.read(); }
 
  private:
-  /// What stands in front of each record.
+  /// What stands in front of a record's texts.
   struct Entry {
-    uint32_t size;  // of all of it; the bytes up to the end of the ring, if it holds nothing
-    uint32_t holds;
     ExchangeFacts facts;
     uint16_t lengths[kExchangeTexts];
   };
+  bool read(ExchangeRecord& record);
 
-  std::byte* at(uint64_t place) { return bytes_.data() + place % kSize; }
-  bool find_room(uint32_t size, uint64_t& tail);
-  uint32_t read(ExchangeRecord& record);
-
-  Region<std::byte> bytes_{kSize};
-  alignas(64) std::atomic<uint64_t> tail_{0};
+  RecordRing ring_{kSize};
   Counter lost_;
   Counter lost_logged_;
-  alignas(64) std::atomic<uint64_t> head_{0};
 };
 
 }  // namespace flatproxy

@@ -8,6 +8,7 @@
 
 #include "packet/error.h"
 #include "packet/frame.h"
+#include "port/pcapng.h"
 
 namespace flatproxy {
 namespace {
@@ -55,55 +56,24 @@ void CaptureWriter::put_pcap_header() {
 }
 
 void CaptureWriter::put_pcapng_header() {
-  put32(0x0a0d0d0a);  // section header
-  put32(28);
-  put32(0x1a2b3c4d);
-  put16(1);
-  put16(0);
-  put32(0xffffffff);  // the section's length is not known
-  put32(0xffffffff);
-  put32(28);
-
-  put32(1);  // interface
-  put32(32);
-  put16(kEthernet);
-  put16(0);
-  put32(kSnapLength);
-  put16(9);  // if_tsresol: 10^-9
-  put16(1);
-  put32(9);
-  put32(0);  // end of options
-  put32(32);
-}
-
-void CaptureWriter::put_frame(const Segment* frame) {
-  for (const Segment* s = frame; s != nullptr; s = s->next) {
-    buffer_.insert(buffer_.end(), s->data, s->data + s->length);
-  }
+  PcapngBlocks blocks(buffer_);
+  blocks.section();
+  blocks.interface(kSnapLength);
 }
 
 bool CaptureWriter::write(const Segment* frame, Nanoseconds time) {
   if (!failure_.empty()) return false;
   const uint32_t length = frame->frame_length;
   if (pcapng_) {
-    const uint32_t padding = (4 - length % 4) % 4;
-    const uint32_t block = 32 + length + padding;
-    put32(6);
-    put32(block);
-    put32(0);
-    put32(static_cast<uint32_t>(time >> 32));
-    put32(static_cast<uint32_t>(time));
-    put32(length);
-    put32(length);
-    put_frame(frame);
-    buffer_.insert(buffer_.end(), padding, 0);
-    put32(block);
+    uint8_t* bytes = PcapngBlocks(buffer_).packet({.time = time, .captured = length, .original = length});
+    copy_out(frame, 0, bytes, length);
   } else {
     put32(static_cast<uint32_t>(time / kSecond));
     put32(static_cast<uint32_t>(time % kSecond));
     put32(length);
     put32(length);
-    put_frame(frame);
+    for (const Segment* s = frame; s != nullptr; s = s->next)
+      buffer_.insert(buffer_.end(), s->data, s->data + s->length);
   }
   return buffer_.size() < kFlushAt || flush();
 }

@@ -25,7 +25,6 @@ class CaptureWriter {
  private:
   void put16(uint16_t value);
   void put32(uint32_t value);
-  void put_frame(const Segment* frame);
   void put_pcap_header();
   void put_pcapng_header();
 
