@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include "addon/capture_api.h"
 #include "addon/eal.h"
 #include "addon/engine_api.h"
 #include "addon/explain_api.h"
@@ -8,6 +9,7 @@
 #include "addon/unblock.h"
 
 static Napi::Object init_addon(Napi::Env env, Napi::Object exports) {
+  flatproxy::export_capture(env, exports);
   flatproxy::export_eal(env, exports);
   flatproxy::export_engine(env, exports);
   flatproxy::export_explain(env, exports);

@@ -156,13 +156,12 @@ Napi::Value js_ref(const Napi::CallbackInfo& info) {
 Napi::Value js_close(const Napi::CallbackInfo& info) { return EngineHandle::unwrap(info[0]).close(info.Env()); }
 
 Napi::Array reasons(Napi::Env env) {
-  static constexpr const char* kVerdicts[] = {"forward", "answer", "terminate", "drop", "reject"};
   Napi::Array list = Napi::Array::New(env, kReasons);
   for (uint32_t i = 0; i < kReasons; ++i) {
     const ReasonInfo& reason = flatproxy::info(static_cast<Reason>(i));
     Napi::Object entry = Napi::Object::New(env);
     entry.Set("name", std::string(reason.name));
-    entry.Set("verdict", kVerdicts[static_cast<size_t>(reason.verdict)]);
+    entry.Set("verdict", std::string(kVerdictNames[static_cast<size_t>(reason.verdict)]));
     list.Set(i, entry);
   }
   return list;

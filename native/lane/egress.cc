@@ -69,6 +69,8 @@ void Egress::count(const Segment* frame, Reason reason) {
 
 void Egress::drop(Segment* frame, Reason reason) {
   count(frame, reason);
+  if (is_captured(frame)) [[unlikely]]
+    end_copy(detach_copy(frame), reason);
   release(frame);
 }
 
@@ -92,15 +94,21 @@ void Egress::flush(uint16_t port) {
   // The port releases what it sends, so all is summed up before, and what it refuses is taken off again.
   SentSums sums(out.burst);
   QueueContext context{buffers_, now_};
+  const bool captured = captures_.watching();
+  if (captured) [[unlikely]]
+    captures_.sending(out.burst, port, now_);
   out.queue->send(context, out.burst);
   if (out.burst.count != 0) [[unlikely]] {
     const Reason refusal = out.queue->up() ? Reason::port_queue_full : Reason::port_down;
     for (Segment* frame : out.burst) {
       sums.take_off(frame);
+      if (captured) captures_.refused(frame, refusal);
       drop(frame, refusal);
     }
     out.burst.count = 0;
   }
+  if (captured) [[unlikely]]
+    captures_.sent(port);
   sums.count_into(counters_, port);
 }
 

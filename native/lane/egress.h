@@ -3,7 +3,9 @@
 #include <array>
 #include <vector>
 
+#include "capture/captured_frame.h"
 #include "config/snapshot.h"
+#include "lane/lane_captures.h"
 #include "packet/burst.h"
 #include "packet/reason.h"
 #include "port/port.h"
@@ -14,8 +16,8 @@ namespace flatproxy {
 /// The end of every packet's way through a lane: it leaves by a port or it is dropped, and here it is counted, once.
 class Egress {
  public:
-  Egress(unsigned lane, Buffers& buffers, LaneCounters& counters)
-      : lane_(lane), buffers_(buffers), counters_(counters) {}
+  Egress(unsigned lane, Buffers& buffers, LaneCounters& counters, LaneCaptures& captures)
+      : lane_(lane), buffers_(buffers), counters_(counters), captures_(captures) {}
 
   /// Takes over the snapshot's ports. Nothing may be waiting to be sent.
   void configure(const Snapshot& snapshot);
@@ -35,6 +37,8 @@ class Egress {
   void drop(Segment* frame, Reason reason);
   /// Counts a frame that ends here but stays somebody's (answered in place by another one).
   void count(const Segment* frame, Reason reason);
+  /// The copy for captures of a frame that is gone, and counted.
+  void end_copy(Segment* copy, Reason reason) { captures_.finish(copy, reason); }
 
   /// Hands every port what waits for it.
   void flush();
@@ -52,6 +56,7 @@ class Egress {
   unsigned lane_;
   Buffers& buffers_;
   LaneCounters& counters_;
+  LaneCaptures& captures_;
   Nanoseconds now_ = 0;
   std::array<Outbound, kPortIds> outbound_{};
   std::vector<uint16_t> waiting_;  // ports with a burst that may not be empty

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "lane/explain_live.h"
+#include "packet/error.h"
 
 namespace flatproxy {
 namespace {
@@ -127,6 +128,30 @@ class AskIdle : public LaneTask {
   FlowId next_ = 0;
 };
 
+class BeginCapture : public LaneTask {
+ public:
+  explicit BeginCapture(std::shared_ptr<LiveCapture> capture) : capture_(std::move(capture)) {}
+  bool step(Lane& lane, Nanoseconds) override {
+    lane.captures().begin(std::move(capture_));
+    return true;
+  }
+
+ private:
+  std::shared_ptr<LiveCapture> capture_;
+};
+
+class EndCapture : public LaneTask {
+ public:
+  explicit EndCapture(const LiveCapture& capture) : capture_(capture) {}
+  bool step(Lane& lane, Nanoseconds) override {
+    lane.captures().end(capture_);
+    return true;
+  }
+
+ private:
+  const LiveCapture& capture_;
+};
+
 /// Who is connected to a listener hears of the end, and so do the endpoints.
 class ResetConnections : public LaneTask {
  public:
@@ -203,6 +228,27 @@ Explanation Engine::explain(FirstPacket packet) {
     if (said(i).known) lane = i;
   }
   return std::move(said(lane).explanation);
+}
+
+void Engine::begin_capture(const std::shared_ptr<LiveCapture>& capture) {
+  const std::lock_guard lock(control_);
+  if (captures_.size() == kMaxCaptures) {
+    throw Error("ERR_FLATPROXY_RESOURCE", std::to_string(kMaxCaptures) + " captures of this proxy run already",
+                "end one of them first");
+  }
+  capture->number = ++last_capture_;
+  captures_.push_back(capture.get());
+  std::vector<std::unique_ptr<LaneTask>> tasks;
+  for (unsigned i = 0; i < lanes(); ++i) tasks.push_back(std::make_unique<BeginCapture>(capture));
+  run_everywhere(tasks);
+}
+
+void Engine::end_capture(const LiveCapture& capture) {
+  const std::lock_guard lock(control_);
+  if (std::erase(captures_, &capture) == 0 || stopped_) return;
+  std::vector<std::unique_ptr<LaneTask>> tasks;
+  for (unsigned i = 0; i < lanes(); ++i) tasks.push_back(std::make_unique<EndCapture>(capture));
+  run_everywhere(tasks);
 }
 
 uint64_t Engine::flow_count() const {

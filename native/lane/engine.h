@@ -4,6 +4,7 @@
 #include <mutex>
 #include <vector>
 
+#include "capture/live_capture.h"
 #include "config/snapshot.h"
 #include "conntrack/flow_record.h"
 #include "lane/explain.h"
@@ -49,6 +50,11 @@ class Engine {
   /// Refuses new flows from now on, or takes them again; flows that run go on.
   void refuse_new(bool refuse) { shared_.refuse_new.store(refuse); }
   void want_events(bool want) { shared_.want_events.store(want); }
+  /// From now on the capture has packets of all lanes.
+  /// @throws Error ERR_FLATPROXY_RESOURCE while kMaxCaptures run
+  void begin_capture(const std::shared_ptr<LiveCapture>& capture);
+  /// From now on no lane knows the capture.
+  void end_capture(const LiveCapture& capture);
   /// Whether no flow through a service and no relayed connection runs.
   bool drained();
 
@@ -65,7 +71,9 @@ class Engine {
 
   LaneShared shared_;
   std::shared_ptr<const Snapshot> snapshot_;
-  std::mutex control_;  // one control operation at a time
+  std::mutex control_;                        // one control operation at a time
+  std::vector<const LiveCapture*> captures_;  // that run
+  uint32_t last_capture_ = 0;
   std::vector<std::unique_ptr<LaneThread>> threads_;
   bool stopped_ = false;
 };

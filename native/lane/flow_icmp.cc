@@ -32,6 +32,7 @@ void FlowStage::carry_icmp_error(Segment* frame) {
   }
   // The flow may be one that a new snapshot denies, and no packet of it has come since.
   if (const Judgement judgement = judge_flow(match.id); !judgement.passes()) {
+    note_policy(frame, judgement.policy);
     egress_.drop(frame, judgement.reason);
     return;
   }

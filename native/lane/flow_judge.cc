@@ -60,6 +60,7 @@ void FlowStage::refuse(Segment* frame, Judgement judgement, const PolicyDuties& 
   flow.bytes[kOriginal] = frame->l4_offset - frame->l3_offset + frame->l4_length;
   const bool is_new = denied_.add(flow, now_);
   if (is_new && !duties.logs.empty()) log(duties.logs, flow);
+  note_policy(frame, judgement.policy);
   gateway_.reject(frame, judgement.reason);
 }
 

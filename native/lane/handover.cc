@@ -1,5 +1,6 @@
 #include "lane/handover.h"
 
+#include "capture/captured_frame.h"
 #include "packet/frame.h"
 
 namespace flatproxy {
@@ -13,6 +14,8 @@ Handover::~Handover() {
 
 bool Handover::give(unsigned from, unsigned to, Segment* frame) {
   mark_away(frame);
+  if (is_captured(frame)) [[unlikely]]
+    mark_away(frame->captured);
   return ring(from, to)->push(frame);
 }
 

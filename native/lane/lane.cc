@@ -21,7 +21,8 @@ Lane::Lane(unsigned id, LaneShared& shared, const Capacity& capacity)
     : id_(id),
       shared_(shared),
       buffers_(*shared.buffers[id]),
-      egress_(id, buffers_, counters_),
+      captures_(id, shared),
+      egress_(id, buffers_, counters_, captures_),
       gateway_(id, shared, buffers_, egress_),
       flows_(id, shared, counters_, egress_, gateway_, capacity.flows),
       roce_(shared, counters_, gateway_, flows_, capacity.flows),
@@ -33,6 +34,7 @@ Lane::Lane(unsigned id, LaneShared& shared, const Capacity& capacity)
 }
 
 void Lane::adopt(const Snapshot& snapshot, Nanoseconds now) {
+  captures_.adopt(snapshot);
   egress_.configure(snapshot);
   gateway_.adopt(snapshot);
   flows_.adopt(snapshot);
@@ -60,6 +62,8 @@ bool Lane::iterate(Nanoseconds now) {
     inbound.queue->receive(context, burst_);
     if (burst_.count == 0) continue;
     worked_ = true;
+    if (captures_.running()) [[unlikely]]
+      captures_.take_in(burst_, inbound.id, now);
     if (inbound.peer != kNoPort) {
       bridge(inbound);
     } else if (flows_.stateless() && tcp_.idle()) {
@@ -192,6 +196,7 @@ void Lane::tick(Nanoseconds now) {
   flows_.tick(now);
   roce_.tick(now);
   if (tcp_.sweeping()) tcp_.sweep();
+  if (captures_.lingering()) captures_.tick();
   gateway_.tick();
   if (health_ != nullptr) health_->tick(now);
   counters_.connections.set(tcp_.stack().connections());

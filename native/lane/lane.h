@@ -10,6 +10,7 @@
 #include "lane/gateway.h"
 #include "lane/handover.h"
 #include "lane/health_stage.h"
+#include "lane/lane_captures.h"
 #include "lane/roce_stage.h"
 #include "lane/shared.h"
 #include "lane/tcp_stage.h"
@@ -79,6 +80,7 @@ class Lane {
   const Snapshot& snapshot() const { return *snapshot_; }
   Buffers& buffers() { return buffers_; }
   Handover& handover() { return shared_.handover; }
+  LaneCaptures& captures() { return captures_; }
 
  private:
   struct Inbound {
@@ -102,6 +104,7 @@ class Lane {
   Buffers& buffers_;
   LaneCounters counters_;
   const Snapshot* snapshot_ = nullptr;
+  LaneCaptures captures_;
   Egress egress_;
   Gateway gateway_;
   FlowStage flows_;

@@ -46,6 +46,7 @@ struct LaneShared {
   std::atomic<bool> refuse_new{false};      ///< draining: flows that run go on, new ones are refused
   std::atomic<bool> want_events{false};     ///< somebody listens to flow events
   std::atomic<bool> want_exchanges{false};  ///< somebody listens to exchanges
+  std::atomic<uint32_t> capturing{0};       ///< lanes whose frames may bring along a copy for captures
   SleepSignal exchanges_told;               ///< to whoever takes what lanes tell of exchanges
 
   unsigned lanes() const { return handover.lanes(); }

@@ -202,7 +202,12 @@ bool TcpStage::take_input(Segment* frame, const Listener* listener, uint64_t has
   const uint32_t bytes = frame->frame_length;
   const bool listens = listener != nullptr && !is_draining();
   if (listens && !may_open(frame)) return true;
-  switch (stack_.input(frame, listens ? static_cast<uint16_t>(listener->id) : tcp::Stack::kNoListener, hash)) {
+  Segment* const copy = is_captured(frame) ? detach_copy(frame) : nullptr;
+  const tcp::Fate fate =
+      stack_.input(frame, listens ? static_cast<uint16_t>(listener->id) : tcp::Stack::kNoListener, hash);
+  if (copy != nullptr && fate == tcp::Fate::taken) egress_.end_copy(copy, Reason::tcp_terminated);
+  if (copy != nullptr && fate != tcp::Fate::taken) attach_copy(frame, copy);
+  switch (fate) {
     case tcp::Fate::taken:
       counters_.reasons[static_cast<size_t>(Reason::tcp_terminated)].add(packets, bytes);
       return true;

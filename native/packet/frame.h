@@ -44,9 +44,10 @@ inline bool pull_up(Segment* head, uint32_t n) { return n <= head->length || pul
 /// has got and is the caller's to release).
 bool append(Segment* head, const uint8_t* bytes, uint32_t n, Buffers& buffers);
 
-/// Copies what is known about a frame (everything of a head but its buffer, lengths and links).
+/// Copies what is known about a frame (everything of a head but its buffer, lengths and links). A copy's end is not
+/// what captures wait for.
 inline void copy_knowledge(Segment* to, const Segment* from) {
-  to->flags = from->flags;
+  to->flags = static_cast<uint16_t>(from->flags & ~kCaptured);
   to->gso_size = from->gso_size;
   to->checksum_start = from->checksum_start;
   to->checksum_offset = from->checksum_offset;

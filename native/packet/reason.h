@@ -9,6 +9,8 @@ namespace flatproxy {
 
 /// How a packet ended. `terminate`: in a connection that ends at this node.
 enum class Verdict : uint8_t { forward, answer, terminate, drop, reject };
+/// What users call them.
+constexpr std::string_view kVerdictNames[] = {"forward", "answer", "terminate", "drop", "reject"};
 
 /// Why a packet ended as it did. Every packet ends in exactly one reason, and the reason has exactly one verdict.
 enum class Reason : uint8_t {

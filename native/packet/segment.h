@@ -22,6 +22,7 @@ enum FrameFlag : uint16_t {
   kFirstFragment = 1 << 6,   ///< IP fragment with offset 0 and more to come
   kLaterFragment = 1 << 7,   ///< IP fragment with offset > 0: has no L4 header
   kFragmentPlaced = 1 << 8,  ///< a fragment that its fragment table has seen: l4_ports are known
+  kCaptured = 1 << 9,        ///< captures want it: `captured` is a copy of the frame as it came
 };
 
 /// One piece of a frame: a reference-counted buffer with room in front. A frame is a chain of segments, and its first
@@ -59,6 +60,7 @@ struct alignas(64) Segment {
   uint32_t l4_length;        ///< bytes from l4_offset to the end of the IP packet (padding excluded)
   uint32_t fragment_end;     ///< later fragments of a TCP segment: the sequence number after their data
   Reason reason;             ///< what the frame will end in if its port takes it
+  Segment* captured;         ///< kCaptured: the frame's copy, which ends with it (capture/captured_frame.h)
 
   uint32_t headroom() const { return static_cast<uint32_t>(data - buffer); }
   uint32_t tailroom() const { return capacity - length - headroom(); }

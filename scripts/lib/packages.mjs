@@ -27,6 +27,7 @@ const needs = [
   ['nlohmann-json3-dev', file('/usr/include/nlohmann/json.hpp')],
   ['libssl-dev',         file('/usr/include/openssl/ssl.h')],
   ['libxdp1',            file(`${lib}/libxdp.so.1`)],
+  ['libpcap0.8',         file(`${lib}/libpcap.so.0.8`)],
   ['iproute2',           program('ip')],
   ['iputils-ping',       program('ping')],
   ['ethtool',            program('ethtool')],
