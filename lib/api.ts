@@ -372,6 +372,38 @@ export type FlatProxyEvent<T extends keyof EventMap = keyof EventMap> = {
   [K in T]: { type: K; at: number } & EventMap[K]
 }[T]
 
+/** Which packets of a running proxy are captured. */
+export interface CaptureOptions {
+  /**
+   * In tcpdump's language (pcap-filter(7)), over packets as they come in. libpcap compiles it, which is loaded then and
+   * must be installed. Default: all
+   */
+  filter?: string
+  /** Those that end so: one of `forward`, `answer`, `terminate`, `drop`, `reject`. Default: all */
+  verdict?: string
+  /** Names of ports that packets come by. Default: all */
+  ports?: readonly string[]
+  /** Bytes of each packet, from 1 to 262,144, at most. Default: 262,144, which is whole packets */
+  snapLength?: number
+  /** Ends after so long. Default: never */
+  duration?: Duration
+  /** Ends after so many packets. Default: never */
+  limit?: number
+  /** Ends it: the iterator rejects with the signal's reason. */
+  signal?: AbortSignal
+}
+
+/**
+ * Packets as pcapng: an interface for each port, and with each packet how it ended, in its comment. The first part comes
+ * as soon as packets are captured.
+ */
+export interface PacketCapture extends AsyncIterableIterator<Uint8Array> {
+  /** Packets that were given out so far. */
+  readonly packets: number
+  /** Packets that were wanted and are missing so far, for want of room: whoever takes them is too slow. */
+  readonly lost: number
+}
+
 /** A running proxy as it is seen: by the process that started it, or by a client of its control socket. */
 export interface View extends AsyncDisposable {
   /** The counters, summed over lanes and tiers. */
@@ -385,14 +417,11 @@ export interface View extends AsyncDisposable {
   }): AsyncIterableIterator<{ events: FlatProxyEvent<T>[]; lost: number }>
   /** What would happen to a packet now; nothing changes by it. One that belongs to a flow that runs goes its way. */
   explain(input: Tuple | { on: string; frame: Uint8Array }): Promise<Explanation>
-  /** Packets as pcapng, until `duration` is over. */
-  capture(options: {
-    filter?: string
-    verdict?: string
-    snapLength?: number
-    duration?: Duration
-    signal?: AbortSignal
-  }): AsyncIterableIterator<Uint8Array>
+  /**
+   * Packets from now on, as pcapng, each with its verdict. A proxy has at most four captures at once. Who is too slow loses
+   * packets; the proxy never waits.
+   */
+  capture(options?: CaptureOptions): PacketCapture
   /** Closes; with `drain`, running flows may go on for at most that long. */
   close(options?: { drain?: Duration }): Promise<void>
 }

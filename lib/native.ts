@@ -84,6 +84,25 @@ export interface NativeExplanation {
   readonly steps: readonly NativeStep[]
 }
 
+/** A compiled filter, and a capture of a running engine, known to the addon alone. */
+export interface NativeFilter {
+  readonly native: unique symbol
+}
+export interface NativeCapture {
+  readonly native: unique symbol
+}
+
+/** What is captured. */
+export interface NativeCaptureOptions {
+  readonly filter: NativeFilter | undefined
+  /** Bit n: packets that end in verdict n of {@link Addon.verdicts}. */
+  readonly verdicts: number
+  readonly snapLength: number
+  readonly limit: number
+  /** Names; none: all. */
+  readonly ports: readonly string[]
+}
+
 /** The flows of a replay, known to the addon alone. */
 export interface NativeFlows {
   readonly native: unique symbol
@@ -137,6 +156,8 @@ export interface Addon {
   checkRegex(text: string): string | null
   /** Every way that a packet may end, in the order of the counters of {@link Addon.stats}. */
   readonly reasons: readonly { readonly name: string; readonly verdict: string }[]
+  /** How packets end, in words. */
+  readonly verdicts: readonly string[]
   /** The cursor from which on flows that were refused of late are listed, instead of those that run. */
   readonly deniedFlows: number
   /** The states of flows, in the order of the records' numbers. */
@@ -185,6 +206,18 @@ export interface Addon {
   replayedFlows(flows: NativeFlows, first: number, count: number): ArrayBuffer
   /** A pipe's two ends, which are the caller's: one to read from, one to write to. */
   pipe(): [readable: number, writable: number]
+  /** Compiles a filter in tcpdump's language, by libpcap. */
+  compileFilter(text: string): Promise<NativeFilter>
+  /** Every lane captures when it resolves. */
+  beginCapture(engine: NativeEngine, options: NativeCaptureOptions): Promise<NativeCapture>
+  /** What has come, as pcapng, up to about so many bytes. */
+  readCapture(capture: NativeCapture, limit: number): Uint8Array
+  /** What was read so far, what was lost, and whether there are as many as are wanted. */
+  captured(capture: NativeCapture): { packets: number; lost: number; full: boolean }
+  /** No lane captures for it any more when it resolves. To be read to its end, it needs no engine. */
+  endCapture(engine: NativeEngine, capture: NativeCapture): Promise<void>
+  /** The end of what was read, after {@link Addon.endCapture}; nothing else may be asked of it afterwards. */
+  finishCapture(capture: NativeCapture): Uint8Array
   /** Whether flow events come by signals. */
   wantEvents(engine: NativeEngine, want: boolean): void
   /** Whether exchanges come by signals. */

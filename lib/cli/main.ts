@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { version } from '../version.js'
 import { benchCommand } from './bench.js'
+import { capture } from './capture.js'
 import { check } from './check.js'
 import { paint, parse, print, type Command } from './command.js'
 import { demo } from './demo.js'
@@ -25,6 +26,7 @@ const commands: readonly Command[] = [
   stats,
   flows,
   explain,
+  capture,
   replay,
   unblock,
   benchCommand,

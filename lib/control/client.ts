@@ -1,10 +1,21 @@
 import { lstat } from 'node:fs/promises'
 import { connect as open, type Socket } from 'node:net'
 import { resolve } from 'node:path'
-import type { EventMap, Explanation, FlatProxyEvent, Flow, FlowFilter, Stats, Tuple, View } from '../api.js'
+import type {
+  CaptureOptions,
+  EventMap,
+  Explanation,
+  FlatProxyEvent,
+  Flow,
+  FlowFilter,
+  PacketCapture,
+  Stats,
+  Tuple,
+  View,
+} from '../api.js'
 import { FlatProxyError } from '../errors.js'
-import type { Duration } from '../mesh/duration.js'
 import type { Tree } from '../mesh/tree.js'
+import { ControlCapture } from './capture.js'
 import { receiveMessages, sendMessage } from './messages.js'
 import { controlError, controlLimits, protocolVersion, receivedError, type Method, type SentError } from './protocol.js'
 
@@ -76,15 +87,8 @@ class ControlView implements View {
     throw controlError(`no explanation came from ${this.path}`)
   }
 
-  async *capture(options: {
-    filter?: string
-    verdict?: string
-    snapLength?: number
-    duration?: Duration
-    signal?: AbortSignal
-  }): AsyncIterableIterator<Uint8Array> {
-    const { signal, ...params } = options
-    for await (const item of this.ask('capture', params, signal)) yield Buffer.from(item as string, 'base64')
+  capture({ signal, ...params }: CaptureOptions = {}): PacketCapture {
+    return new ControlCapture((ended) => this.ask('capture', params, ended), signal)
   }
 
   /** Ends what runs over this view. The proxy itself goes on. */

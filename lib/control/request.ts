@@ -1,4 +1,4 @@
-import type { EventMap, FlowFilter, Tuple } from '../api.js'
+import type { CaptureOptions, EventMap, FlowFilter, Tuple } from '../api.js'
 import { FlatProxyError } from '../errors.js'
 import { parseDuration, type Duration } from '../mesh/duration.js'
 import { isPlainObject, type Tree } from '../mesh/tree.js'
@@ -62,19 +62,18 @@ export function eventTypesOf(params: Tree): readonly (keyof EventMap)[] {
 }
 
 /** The options of `capture`. */
-export function captureOf(params: Tree): {
-  filter?: string
-  verdict?: string
-  snapLength?: number
-  duration?: Duration
-} {
-  only(params, ['filter', 'verdict', 'snapLength', 'duration'])
-  const { duration } = params
+export function captureOf(params: Tree): CaptureOptions {
+  only(params, ['filter', 'verdict', 'ports', 'snapLength', 'duration', 'limit'])
+  const { duration, ports } = params
   if (duration !== undefined && parseDuration(duration) === undefined) refuse('duration is not a duration')
+  if (ports !== undefined && !(Array.isArray(ports) && ports.every((port) => typeof port === 'string')))
+    refuse('ports is not a list of texts')
   return {
     ...optionalText(params, 'filter'),
     ...optionalText(params, 'verdict'),
+    ...(ports !== undefined && { ports: ports }),
     ...optionalCount(params, 'snapLength'),
+    ...optionalCount(params, 'limit'),
     ...(duration !== undefined && { duration: duration as Duration }),
   }
 }

@@ -99,9 +99,14 @@ const answers: Record<Method, Answer> = {
     yield [{ explanation, text: explanation.toString() }]
   },
   async *capture(view, params, signal) {
-    for await (const bytes of view.capture({ ...captureOf(params), signal }))
-      for (let from = 0; from < bytes.length; from += controlLimits.captureBytes)
-        yield [Buffer.from(bytes.subarray(from, from + controlLimits.captureBytes)).toString('base64')]
+    const capture = view.capture({ ...captureOf(params), signal })
+    for await (const bytes of capture) {
+      const { packets, lost } = capture
+      for (let from = 0; from < bytes.length; from += controlLimits.captureBytes) {
+        const part = Buffer.from(bytes.subarray(from, from + controlLimits.captureBytes)).toString('base64')
+        yield [{ bytes: part, packets, lost }]
+      }
+    }
   },
 }
 

@@ -1,4 +1,5 @@
 import type {
+  CaptureOptions,
   EventMap,
   ExchangeRecord,
   Explanation,
@@ -12,6 +13,7 @@ import type {
 import { FlatProxyError } from '../errors.js'
 import type { Planned, Planner } from '../mesh/plan.js'
 import { loadAddon, nativeError, type Addon, type EngineOptions, type NativeEngine, type Signal } from '../native.js'
+import { EngineCapture } from './capture.js'
 import { EventHub } from './event-hub.js'
 import { explanationOf } from './explain.js'
 import { FlowReader, recordFilter } from './flow-record.js'
@@ -29,6 +31,7 @@ export class Engine {
   private readonly statsReader: StatsReader
   private readonly hub: EventHub
   private readonly memoryPorts = new Map<number, EnginePort>()
+  private readonly captures = new Set<EngineCapture>()
   private lostEvents = 0
   private lostExchanges = 0
   private closed = false
@@ -130,6 +133,22 @@ export class Engine {
     return this.hub.listen(types, signal)
   }
 
+  capture(options: CaptureOptions): EngineCapture {
+    const { addon, native, planner } = this
+    const capture: EngineCapture = new EngineCapture(options, {
+      addon,
+      ports: planner.portIds,
+      begin: (wanted) => {
+        this.assertOpen()
+        return addon.beginCapture(native, wanted)
+      },
+      end: (begun) => addon.endCapture(native, begun),
+      over: () => this.captures.delete(capture),
+    })
+    this.captures.add(capture)
+    return capture
+  }
+
   async explain(input: Tuple): Promise<Explanation> {
     this.assertOpen()
     const { addon, planner, names } = this
@@ -182,6 +201,7 @@ export class Engine {
 
   async close(): Promise<void> {
     this.closed = true
+    await Promise.all(Array.from(this.captures, (capture) => capture.finish()))
     await this.addon.close(this.native)
     this.hub.close()
     for (const port of this.memoryPorts.values()) port.end()

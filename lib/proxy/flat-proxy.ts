@@ -2,12 +2,14 @@ import { channel } from 'node:diagnostics_channel'
 import type {
   Applied,
   ApplyOptions,
+  CaptureOptions,
   EventMap,
   Explanation,
   FlatProxyEvent,
   Flow,
   FlowFilter,
   MemoryPort,
+  PacketCapture,
   Patch,
   StartOptions,
   Stats,
@@ -155,16 +157,17 @@ export class FlatProxy implements View {
     return this.engine.explain(input as Tuple)
   }
 
-  /** Not built yet: rejects with `ERR_FLATPROXY_UNSUPPORTED`. */
-  // eslint-disable-next-line require-yield
-  async *capture(_options: {
-    filter?: string
-    verdict?: string
-    snapLength?: number
-    duration?: Duration
-    signal?: AbortSignal
-  }): AsyncGenerator<Uint8Array> {
-    throw notBuilt('capture')
+  /**
+   * Packets from now on, as pcapng, each with its verdict, until `duration` is over, `limit` is reached or the proxy is
+   * closed. Without one of them: until `signal` aborts (then it rejects) or the caller takes no more. Who is too slow loses
+   * packets, which `lost` and the capture's own statistics count; each lane keeps at most 16 MiB for each capture.
+   *
+   * It rejects with `ERR_FLATPROXY_ARGUMENT` for options that are wrong, a filter included, in libpcap's words;
+   * `ERR_FLATPROXY_NOT_FOUND` for a filter where libpcap is not installed; `ERR_FLATPROXY_RESOURCE` while four captures
+   * run already.
+   */
+  capture(options: CaptureOptions = {}): PacketCapture {
+    return this.engine.capture(options)
   }
 
   /** Not built yet: rejects with `ERR_FLATPROXY_UNSUPPORTED`. */
