@@ -117,9 +117,7 @@ Napi::Value to_js(Napi::Env env, const std::vector<uint8_t>& bytes) {
 
 Napi::Value js_read_capture(const Napi::CallbackInfo& info) {
   std::vector<uint8_t> bytes;
-  const size_t limit = info[1].ToNumber().Uint32Value();
-  bytes.reserve(limit);
-  stream_of(info[0]).read(bytes, limit, read_clock(CLOCK_REALTIME));
+  stream_of(info[0]).read(bytes, info[1].ToNumber().Uint32Value(), read_clock(CLOCK_REALTIME));
   return to_js(info.Env(), bytes);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 namespace flatproxy {
@@ -48,29 +49,35 @@ CaptureStream::CaptureStream(std::shared_ptr<LiveCapture> capture, std::vector<P
 void CaptureStream::read(std::vector<uint8_t>& to, size_t limit, Nanoseconds now) {
   PcapngBlocks blocks(to);
   if (!std::exchange(headed_, true)) write_head(blocks);
-  while (to.size() < limit && !full()) {
-    CaptureFeed* feed = oldest();
-    if (feed == nullptr) break;
-    write(feed->ring.front().data(), blocks);
-    feed->ring.pop();
-    ++packets_;
-  }
+  constexpr size_t kAboutBlock = 128;  // a block without its packet's bytes
+  const size_t bytes = gather(limit);
+  to.reserve(to.size() + bytes + kAboutBlock * gathered_.size());
+  for (const std::byte* record : gathered_) write(record, blocks);
+  for (const auto& feed : capture_->feeds) feed->ring.release();
+  packets_ += gathered_.size();
   tell_losses(blocks, now);
 }
 
-/// The feed that has the oldest packet; nullptr: none has any.
-CaptureFeed* CaptureStream::oldest() const {
-  CaptureFeed* found = nullptr;
-  Nanoseconds time = kNever;
+/// Reads records, and sorts them: a lane gives packets in the order in which they end. Returns their bytes.
+size_t CaptureStream::gather(size_t limit) {
+  gathered_.clear();
+  size_t bytes = 0;
+  const size_t share = limit / capture_->feeds.size();
   for (const auto& feed : capture_->feeds) {
-    const auto front = feed->ring.front();
-    if (front.empty()) continue;
-    const Nanoseconds of_front = record_at(front.data()).time;
-    if (found != nullptr && of_front >= time) continue;
-    found = feed.get();
-    time = of_front;
+    for (size_t size = 0; size < share && packets_ + gathered_.size() < limit_;) {
+      const auto record = feed->ring.read();
+      if (record.empty()) break;
+      gathered_.push_back(record.data());
+      size += record.size();
+      bytes += record.size();
+    }
   }
-  return found;
+  std::sort(gathered_.begin(), gathered_.end(), [](const std::byte* a, const std::byte* b) {
+    const CaptureRecord left = record_at(a);
+    const CaptureRecord right = record_at(b);
+    return std::tie(left.time, left.sequence) < std::tie(right.time, right.sequence);
+  });
+  return bytes;
 }
 
 void CaptureStream::write(const std::byte* bytes, PcapngBlocks& blocks) {

@@ -23,9 +23,9 @@ class CaptureStream {
   /// @param ports those that are there, which become the first interfaces
   CaptureStream(std::shared_ptr<LiveCapture> capture, std::vector<PortName> ports, Nanoseconds now);
 
-  /// Appends what has come, up to about `limit` bytes: packets of all lanes in the order of their times, as far as they
-  /// are there. First of all the section and its interfaces; between packets, at most once in a second, statistics of
-  /// interfaces that have lost some. @param now since 1970
+  /// Appends what has come, up to about `limit` bytes: packets of all lanes in the order in which they came, as far as
+  /// their ends are known. First of all the section and its interfaces; between packets, at most once in a second,
+  /// statistics of interfaces that have lost some. @param now since 1970
   void read(std::vector<uint8_t>& to, size_t limit, Nanoseconds now);
   /// No more packets are wanted: CaptureOptions::limit is reached.
   bool full() const { return packets_ >= limit_; }
@@ -40,7 +40,7 @@ class CaptureStream {
   uint64_t lost() const { return lost_; }
 
  private:
-  CaptureFeed* oldest() const;
+  size_t gather(size_t limit);
   void write(const std::byte* record, PcapngBlocks& blocks);
   void write_head(PcapngBlocks& blocks);
   uint32_t interface_of(uint16_t port, std::string_view name, PcapngBlocks& blocks);
@@ -61,6 +61,7 @@ class CaptureStream {
   std::vector<Interface> interfaces_;
   std::map<std::string, uint32_t, std::less<>> by_name_;
   std::array<uint32_t, kPortIds> by_port_;
+  std::vector<const std::byte*> gathered_;
   std::string comment_;
   uint64_t packets_ = 0;
   uint64_t lost_ = 0;

@@ -17,6 +17,7 @@ constexpr size_t kMaxCaptures = 4;
 struct CaptureNote {
   std::array<uint32_t, kMaxCaptures> captures;  ///< their numbers; 0: none
   Nanoseconds time;                             ///< the lane's
+  uint64_t sequence;                            ///< in which its lane got it
   uint32_t original;                            ///< bytes of the whole frame
   uint32_t policy;                              ///< that refused it, by its place; kNoPolicy: none did
   uint16_t port;                                ///< that it came by, or that one of our own leaves by

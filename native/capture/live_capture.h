@@ -59,6 +59,7 @@ struct CaptureFeed {
 /// How a packet lies in a feed's ring: this, then the texts, then its bytes.
 struct CaptureRecord {
   Nanoseconds time;   ///< since 1970
+  uint64_t sequence;  ///< the lane's
   uint32_t captured;  ///< bytes that follow the texts
   uint32_t original;  ///< bytes of the whole frame
   uint16_t port;      ///< id

@@ -29,12 +29,12 @@ void ExchangeRing::push(const ExchangeRecord& record) {
 
 /// False: there is none.
 bool ExchangeRing::read(ExchangeRecord& record) {
-  const std::span<const std::byte> front = ring_.front();
-  if (front.empty()) return false;
+  const std::span<const std::byte> bytes = ring_.read();
+  if (bytes.empty()) return false;
   Entry entry;
-  std::memcpy(&entry, front.data(), sizeof(entry));
+  std::memcpy(&entry, bytes.data(), sizeof(entry));
   static_cast<ExchangeFacts&>(record) = entry.facts;
-  const char* text = reinterpret_cast<const char*>(front.data()) + sizeof(entry);
+  const char* text = reinterpret_cast<const char*>(bytes.data()) + sizeof(entry);
   for (uint32_t i = 0; i < kExchangeTexts; ++i) {
     record.texts[i] = {text, entry.lengths[i]};
     text += entry.lengths[i];

@@ -24,7 +24,7 @@ class ExchangeRing {
     ExchangeRecord record;
     if (!read(record)) return false;
     take(const_cast<const ExchangeRecord&>(record));
-    ring_.pop();
+    ring_.release();
     return true;
   }
   /// Those that were for the access log.

@@ -90,6 +90,7 @@ void LaneCaptures::take_in(const Burst& burst, uint16_t port, Nanoseconds now) {
 Segment* LaneCaptures::copy_if_wanted(const Segment* frame, uint16_t port, Nanoseconds now, bool outbound) {
   CaptureNote note{.captures = {},
                    .time = now,
+                   .sequence = sequence_++,
                    .original = frame->frame_length,
                    .policy = CaptureNote::kNoPolicy,
                    .port = port,
@@ -175,6 +176,7 @@ void LaneCaptures::give(const Running& to, Segment* copy, Reason reason, uint16_
   const std::string_view policy =
       note.policy < policies.size() ? up_to(UINT16_MAX, policies[note.policy].name) : std::string_view();
   const CaptureRecord record{.time = note.time + (virtual_time_ ? 0 : to.capture->clock_offset),
+                             .sequence = note.sequence,
                              .captured = std::min(copy->frame_length, to.capture->options.snap_length),
                              .original = note.original,
                              .port = note.port,

@@ -74,6 +74,7 @@ class LaneCaptures {
   std::unique_ptr<Buffers> copies_;  // from the first capture on, until no frame has a copy any more
   std::vector<uint8_t> flat_;
   std::vector<Sending> sending_;
+  uint64_t sequence_ = 0;
   bool running_ = false;
   bool virtual_time_ = false;
 };

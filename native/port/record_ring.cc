@@ -26,21 +26,16 @@ std::byte* RecordRing::reserve(uint32_t size) {
   return at(tail) + sizeof(Head);
 }
 
-std::span<const std::byte> RecordRing::front() {
-  uint64_t place = head_.load(std::memory_order_relaxed);
-  if (place == tail_.load(std::memory_order_acquire)) return {};
-  Head head = head_at(place);
+std::span<const std::byte> RecordRing::read() {
+  if (read_ == tail_.load(std::memory_order_acquire)) return {};
+  Head head = head_at(read_);
   if (head.length == 0) {
-    place += head.whole;
-    head_.store(place, std::memory_order_release);
-    head = head_at(place);
+    read_ += head.whole;
+    head = head_at(read_);
   }
-  return {at(place) + sizeof(Head), head.length};
-}
-
-void RecordRing::pop() {
-  const uint64_t place = head_.load(std::memory_order_relaxed);
-  head_.store(place + head_at(place).whole, std::memory_order_release);
+  const std::byte* record = at(read_) + sizeof(Head);
+  read_ += head.whole;
+  return {record, head.length};
 }
 
 }  // namespace flatproxy

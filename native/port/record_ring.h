@@ -22,10 +22,10 @@ class RecordRing {
   /// Producer. The record that reserve() made room for is whole.
   void commit() { tail_.store(reserved_, std::memory_order_release); }
 
-  /// Consumer. The oldest record, until pop(); empty: there is none.
-  std::span<const std::byte> front();
-  /// Consumer. Lets go of what front() has shown.
-  void pop();
+  /// Consumer. The next record; empty: there is none. It stays until release().
+  std::span<const std::byte> read();
+  /// Consumer. Gives the room of all records that were read back.
+  void release() { head_.store(read_, std::memory_order_release); }
 
  private:
   /// What stands in front of each record.
@@ -45,6 +45,7 @@ class RecordRing {
   alignas(64) std::atomic<uint64_t> tail_{0};
   uint64_t reserved_ = 0;  // the producer's
   alignas(64) std::atomic<uint64_t> head_{0};
+  uint64_t read_ = 0;  // the consumer's
 };
 
 }  // namespace flatproxy

@@ -118,6 +118,23 @@ TEST(Capture, TellsEveryEndByItsReason) {
                    "answered: echo_answered, exit a", "dropped: multicast_ignored"}));
 }
 
+TEST(Capture, HasPacketsOfABurstInTheirOrder) {
+  World world({});
+  world.send(0, datagram());
+  Capturing capturing(world, filtered("udp"));
+  for (uint16_t i = 0; i < 30; ++i) {
+    const char* to = i % 3 == 0 ? "99.9.9.9" : kServer;
+    world.inject(0, datagram(i, to).macs(peer_mac(0), own_mac(0)).build(world.buffers()));
+  }
+  world.run();
+  uint8_t next = 0;
+  for (const PcapngBlock& packet : capturing.packets()) {
+    EXPECT_EQ(packet.comment, next % 3 == 0 ? "rejected: no_route" : "forwarded, exit b");
+    EXPECT_EQ(packet.bytes.at(37), next++);
+  }
+  EXPECT_EQ(next, 30);
+}
+
 TEST(Capture, HasOurOwnPacketsAsTheyLeave) {
   World world({});
   Capturing capturing(world, filtered("icmp"));

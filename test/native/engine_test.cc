@@ -3,15 +3,19 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <map>
 #include <thread>
 
+#include "capture/capture_stream.h"
 #include "config/plan.h"
+#include "packet/error.h"
 #include "packet/frame.h"
 #include "port/memory.h"
 #include "support/frames.h"
+#include "support/pcapng.h"
 #include "support/plans.h"
 
 namespace flatproxy {
@@ -191,6 +195,47 @@ TEST_P(EngineLanes, SnapshotsChangeUnderTraffic) {
     const std::string out = running.receive(1);
     ASSERT_TRUE(out.find("10.0.1.11") != std::string::npos || out.find(last) != std::string::npos) << out;
   }
+}
+
+TEST_P(EngineLanes, CapturesBeginAndEndUnderTraffic) {
+  const unsigned n = GetParam();
+  Running running(n);
+  for (uint16_t round = 0; round < 4; ++round) {
+    const auto capture = std::make_shared<LiveCapture>(CaptureOptions{}, n, 0);
+    running.engine().begin_capture(capture);
+    CaptureStream stream(capture, {}, 0);
+    std::vector<uint8_t> bytes;
+    std::atomic<bool> done{false};
+    std::thread reader([&] {
+      while (!done.load()) stream.read(bytes, 1 << 20, 0);
+    });
+    for (uint16_t i = 0; i < 100; ++i) {
+      const auto port = static_cast<uint16_t>(2000 + 100 * round + i);
+      running.send(0, i % n, Frame().from("10.0.0.2", port).to("10.9.9.9", 80).udp());
+      ASSERT_NE(running.receive(1), "");
+    }
+    done.store(true);
+    reader.join();
+    running.engine().end_capture(*capture);
+    running.engine().end_capture(*capture);
+    stream.read(bytes, 1 << 20, 0);
+    const auto blocks = test::read_pcapng(bytes);
+    EXPECT_EQ(std::count_if(blocks.begin(), blocks.end(),
+                            [](const auto& b) { return b.comment == "forwarded: service_forwarded, exit b"; }),
+              100);
+    EXPECT_EQ(stream.lost(), 0u);
+  }
+}
+
+TEST(EngineCaptures, AreSoManyAtOnce) {
+  Running running(2);
+  const auto make = [] { return std::make_shared<LiveCapture>(CaptureOptions{}, 2, 0); };
+  std::vector<std::shared_ptr<LiveCapture>> captures;
+  for (size_t i = 0; i < kMaxCaptures; ++i) running.engine().begin_capture(captures.emplace_back(make()));
+  EXPECT_THROW(running.engine().begin_capture(make()), Error);
+  running.engine().end_capture(*captures[1]);
+  running.engine().begin_capture(captures[1] = make());
+  EXPECT_THROW(running.engine().begin_capture(make()), Error);
 }
 
 TEST_P(EngineLanes, EventsTellOfFlowsAndLoseNoneInTime) {
