@@ -21,7 +21,7 @@ const table = {
                 'Start the proxy with the PCI port first, or give it a process of its own.'],
   PERMISSION:  ['A capability, or permission on a file, is missing.',
                 'Run as root, give the process CAP_NET_ADMIN and CAP_BPF, or use tap ports inside `unshare -Urn`.'],
-  NOT_FOUND:   ['An interface, device, network namespace or kernel module is not there.',
+  NOT_FOUND:   ['An interface, device, network namespace, kernel module or library is not there.',
                 'Check the name, and that it exists in the network namespace of the process.'],
   IN_USE:      ['Another process, or another port, has it already.',
                 'Stop that process, or choose another name.'],

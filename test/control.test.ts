@@ -11,7 +11,16 @@ import { connectControl } from '#lib/control/client.js'
 import { controlLimits } from '#lib/control/protocol.js'
 import { openControl, type ControlServer, type Shown } from '#lib/control/server.js'
 import { FlatProxyError } from '#lib/errors.js'
-import type { ExchangeStats, Explanation, Flow, ListenerStats, Stats, TcpStats } from '#lib/api.js'
+import type {
+  CaptureOptions,
+  ExchangeStats,
+  Explanation,
+  Flow,
+  ListenerStats,
+  PacketCapture,
+  Stats,
+  TcpStats,
+} from '#lib/api.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'flatproxy-control-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -106,9 +115,14 @@ class Fake implements Shown {
     const explanation = { verdict: 'drop', reason: 'no_route', tier: 'lane', steps: [] } as unknown as Explanation
     return Object.defineProperty(explanation, 'toString', { value: () => 'dropped: no route' })
   }
-  // eslint-disable-next-line require-yield
-  async *capture(): AsyncIterableIterator<Uint8Array> {
-    throw new FlatProxyError('ERR_FLATPROXY_UNSUPPORTED', 'no captures', { remedy: 'wait' })
+  capture(options: CaptureOptions = {}): PacketCapture {
+    this.asked = options
+    return Object.assign(this.parts(options.filter), { packets: 7, lost: 3 })
+  }
+  private async *parts(filter?: string): AsyncGenerator<Uint8Array, undefined> {
+    if (filter === 'none') throw new FlatProxyError('ERR_FLATPROXY_UNSUPPORTED', 'no captures', { remedy: 'wait' })
+    yield Uint8Array.of(1, 2, 255)
+    yield new Uint8Array(controlLimits.captureBytes + 1).fill(9)
   }
 }
 
@@ -194,9 +208,30 @@ describe('a view by the control socket', () => {
     assert.deepEqual(fake.asked, { on: 'uplink', frame: Buffer.of(1, 2, 255) })
   })
 
+  it('brings captures in parts, with what was counted', async () => {
+    const fake = new Fake()
+    await using view = await connectControl((await serve(fake)).path)
+    const options = {
+      filter: 'tcp',
+      verdict: 'drop',
+      ports: ['uplink'],
+      snapLength: 96,
+      limit: 9,
+      duration: '5s',
+    } as const
+    const captured = view.capture(options)
+    assert.deepEqual((await captured.next()).value, Buffer.of(1, 2, 255))
+    assert.deepEqual([captured.packets, captured.lost], [7, 3])
+    const lengths: number[] = []
+    for await (const { length } of captured) lengths.push(length)
+    assert.deepEqual(lengths, [controlLimits.captureBytes, 1])
+    assert.deepEqual({ ...(fake.asked as object), signal: undefined }, { ...options, signal: undefined })
+    await assert.rejects(view.capture({ ports: 'uplink' } as never).next(), refused('ARGUMENT', /ports/))
+  })
+
   it('brings errors with code and remedy', async () => {
     await using view = await connectControl((await serve()).path)
-    await assert.rejects(view.capture({}).next(), {
+    await assert.rejects(view.capture({ filter: 'none' }).next(), {
       code: 'ERR_FLATPROXY_UNSUPPORTED',
       message: 'no captures',
       remedy: 'wait',
