@@ -52,6 +52,7 @@ describe('flatproxy', () => {
     const names = [...stdout.matchAll(/^ {2}flatproxy ([a-z]+) /gm)].map(([, name]) => name!)
     assert.deepEqual([...new Set(names)].sort(), [
       'bench',
+      'capture',
       'check',
       'demo',
       'diff',
@@ -61,6 +62,7 @@ describe('flatproxy', () => {
       'replay',
       'run',
       'stats',
+      'top',
       'unblock',
     ])
     for (const name of new Set(names)) {
@@ -107,6 +109,10 @@ describe('flatproxy', () => {
       ['stats', '--nope'],
       ['flows', '--limit', 'x'],
       ['flows', '--tier', 'x'],
+      ['capture', '--verdict', 'x'],
+      ['capture', '--snap-length', '0'],
+      ['top', '--interval', 'often'],
+      ['top', '--interval', '10ms'],
       ['run', 'mesh.yaml', '--lanes', 'many'],
       ['run', 'mesh.yaml', '--poll', 'lazy'],
       ['run', 'mesh.yaml', '--drain', 'soon'],

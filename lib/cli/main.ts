@@ -15,6 +15,7 @@ import { explainError } from './problems.js'
 import { replay } from './replay.js'
 import { run } from './run.js'
 import { stats } from './stats.js'
+import { top } from './top.js'
 import { unblock } from './unblock.js'
 
 const commands: readonly Command[] = [
@@ -25,6 +26,7 @@ const commands: readonly Command[] = [
   run,
   stats,
   flows,
+  top,
   explain,
   capture,
   replay,

@@ -52,14 +52,20 @@ export const sysctl = (place: Name, ...settings: string[]) =>
 
 const running = new Set<ChildProcess>()
 
-/** Starts a program; resolves when it prints its first line. */
-export async function start(place: Name, ...command: string[]): Promise<ChildProcess> {
+/** Starts a program. */
+export function begin(place: Name, ...command: string[]) {
   const child = spawn('nsenter', inside(place, command), { stdio: ['ignore', 'pipe', 'pipe'] })
   running.add(child)
+  child.once('close', () => running.delete(child))
+  return child
+}
+
+/** Starts a program; resolves when it prints its first line. */
+export async function start(place: Name, ...command: string[]): Promise<ChildProcess> {
+  const child = begin(place, ...command)
   let said = ''
   child.stderr.on('data', (data: Buffer) => (said += data.toString()))
   const ended = once(child, 'close').then(([code, signal]) => {
-    running.delete(child)
     throw new Error(`${command.join(' ')}: ${String(signal ?? code)}\n${said}`)
   })
   ended.catch(() => {})
