@@ -278,12 +278,18 @@ export interface ExchangeRecord {
   traceparent: string | null
 }
 
-/** Counters of a policy that logs. */
+/** Counters of a policy that logs, limits or mirrors. */
 export interface PolicyStats {
   /** Flows that it matches, passed or refused: when they open, and when other policies come while they run. */
   flows: number
   /** Of them, those that were not told though somebody listens: a lane tells 1,000 in a second. */
   untold: number
+  /** That it has dropped: packets on the wire, and bytes of frames. */
+  limitedPackets: number
+  limitedBytes: number
+  /** Packets of copies that were sent, and of those that were not made for want of room. */
+  mirroredPackets: number
+  mirrorLost: number
 }
 
 /** Counters of flatproxy's own TCP: connections that end at this node, on either side. */
@@ -338,7 +344,7 @@ export interface Stats {
   routes: Record<string, ExchangeStats>
   /** By service and, as `address:port`, endpoint: those that had a request. */
   endpoints: Record<string, Record<string, ExchangeStats>>
-  /** Of policies that log. */
+  /** Of policies that log, limit or mirror. */
   policies: Record<string, PolicyStats>
   /** Lines of the access log, and those that it should have had, but for want of room. */
   accessLog: { written: number; lost: number }
@@ -362,6 +368,11 @@ export interface EventMap {
    * its ends, of a service the endpoint's.
    */
   'flow:logged': { flow: Flow; policy: string; sender?: string; receiver?: string }
+  /**
+   * A flow of RoCEv2 had as many NAKs, or congestion notifications, within a second as `flows.roce` of the mesh says. Once
+   * in each second. Both go against the data: what `flow.to` sends is lost, or meets congestion.
+   */
+  'flow:alarm': { flow: Flow; kind: 'nak' | 'cnp' }
   'exchange:end': { exchange: ExchangeRecord }
   'port:up': { port: string }
   'port:down': { port: string; reason: string }
@@ -459,7 +470,10 @@ export interface Replayed {
   snapped: number
   /** How packets ended, those included that flatproxy would send itself (`originated`). */
   reasons: Record<Reason, number>
-  /** All policies, with the packets and flows that one allows or refuses; of one that logs, the flows that it matches. */
+  /**
+   * All policies, with the packets and flows that one allows or refuses; of one that logs, limits or mirrors,
+   * the flows that it matches, and the packets that it drops, or copies.
+   */
   policies: Record<string, { packets: number; flows: number }>
   /**
    * Flows that were carried or refused. One that was quiet for longer than its timeout counts anew, and so may one that

@@ -68,6 +68,27 @@ function ofPolicies({ policies }: Stats): Family[] {
       'Of the flows that a policy logs, those of which nobody was told.',
       each(({ untold }) => untold),
     ),
+    counter(
+      'flatproxy_policy_limited_packets',
+      'Wire segments that a policy has dropped which limits.',
+      each(({ limitedPackets }) => limitedPackets),
+    ),
+    counter(
+      'flatproxy_policy_limited_bytes',
+      'Bytes of the frames that a policy has dropped which limits.',
+      each(({ limitedBytes }) => limitedBytes),
+      'bytes',
+    ),
+    counter(
+      'flatproxy_policy_mirrored_packets',
+      'Wire segments of the copies that a policy has sent which mirrors.',
+      each(({ mirroredPackets }) => mirroredPackets),
+    ),
+    counter(
+      'flatproxy_policy_mirror_lost_packets',
+      'Wire segments of the copies that it has not made.',
+      each(({ mirrorLost }) => mirrorLost),
+    ),
   ]
 }
 

@@ -69,7 +69,9 @@ const stats: Stats = {
       ),
     ]),
   ),
-  policies: { watched: { flows: 3, untold: 1 } },
+  policies: {
+    watched: { flows: 3, untold: 1, limitedPackets: 2, limitedBytes: 90, mirroredPackets: 4, mirrorLost: 1 },
+  },
   accessLog: { written: 1, lost: 2 },
   tcp: { connections: 3 } as TcpStats,
   roce: { flows: 1 } as Stats['roce'],

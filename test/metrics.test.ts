@@ -57,7 +57,9 @@ const stats: Stats = {
   },
   routes: { shop: exchanges },
   endpoints: { shop: { '10.0.0.1:80': exchanges } },
-  policies: { watched: { flows: 3, untold: 1 } },
+  policies: {
+    watched: { flows: 3, untold: 1, limitedPackets: 2, limitedBytes: 90, mirroredPackets: 4, mirrorLost: 1 },
+  },
   accessLog: { written: 7, lost: 3 },
   tcp: { connections: 14, opened: 15, ended: 1, retransmitted: 2 } as TcpStats,
   roce: {

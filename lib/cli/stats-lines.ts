@@ -145,6 +145,9 @@ function policies(now: Stats, before: Stats | undefined): string[] {
     { head: 'POLICY', cell: ([name]) => name },
     ...counter<Policy>('FLOWS', ({ flows }) => flows, elapsed(now, before)),
     { head: 'UNTOLD', right: true, cell: ([, { untold }]) => count(untold) },
+    ...counter<Policy>('LIMITED', ({ limitedPackets }) => limitedPackets, elapsed(now, before)),
+    ...counter<Policy>('MIRRORED', ({ mirroredPackets }) => mirroredPackets, elapsed(now, before)),
+    { head: 'LOST', right: true, cell: ([, { mirrorLost }]) => count(mirrorLost) },
   ])
 }
 

@@ -11,6 +11,7 @@ const types: Record<keyof EventMap, true> = {
   'flow:close': true,
   'flow:denied': true,
   'flow:logged': true,
+  'flow:alarm': true,
   'exchange:end': true,
   'port:up': true,
   'port:down': true,

@@ -20,9 +20,11 @@ interface PlannedPolicyPort {
 
 type Ids = ReadonlyMap<string, number>
 
+const goingOn: ReadonlySet<string> = new Set(['log', 'limit', 'mirror'])
+
 /** The names of policies that have counters of their own: those that neither allow nor deny. */
 export function* countedPolicies(mesh: WideMesh): Generator<string> {
-  for (const { name, action } of mesh.policies ?? []) if (action === 'log') yield name
+  for (const { name, action } of mesh.policies ?? []) if (goingOn.has(action)) yield name
 }
 
 /** RoCEv2 to queue pairs from `first` to `last`. */
@@ -34,21 +36,24 @@ interface PlannedRoce {
 
 /**
  * Writes the policies, in the order of the mesh: `{ default, onDeny?, selectors, rules: [{ name, direction, subject, peer, ports,
- * action, counter? }] }`. `subject` and `peer` are indices of selectors (SelectorTable says what these are); `peer` null:
- * anyone; `ports` null: all; `counter`: the id of its counters, if it has any.
+ * action, counter?, limit?, mirror? }] }`. `subject` and `peer` are indices of selectors (SelectorTable says what these are); `peer` null:
+ * anyone; `ports` null: all; `counter`: the id of its counters, if it has any; `limit`: `{ of, rate,
+ * interval, burst }` of one that limits, with defaults filled in; `mirror`: `{ port, snapLength }` of one that mirrors.
  *
- * @param ids of all workloads, and of the counters of policies, by name
+ * @param ids of all workloads and ports, and of the counters of policies, by name
  */
 export function* writePolicies(
   mesh: WideMesh,
-  ids: { readonly workloads: Ids; readonly policies: Ids },
+  ids: { readonly ports: Ids; readonly workloads: Ids; readonly policies: Ids },
   text: PlanText,
 ): Steps<void> {
   const selectors = new SelectorTable(new WorkloadIndex(mesh.workloads ?? {}, ids.workloads))
   const rules: string[] = []
   for (const policy of mesh.policies ?? []) {
     const counter = ids.policies.get(policy.name)
-    rules.push(JSON.stringify({ ...(yield* planPolicy(policy, selectors)), counter }))
+    const { port, snapLength = null } = policy.mirror ?? {}
+    const mirror = port === undefined ? undefined : { port: ids.ports.get(port)!, snapLength }
+    rules.push(JSON.stringify({ ...(yield* planPolicy(policy, selectors)), counter, mirror }))
     yield
   }
   const { policyDefault = 'allow', onDeny } = mesh
@@ -64,7 +69,14 @@ function* planPolicy(policy: WidePolicy, selectors: SelectorTable): Steps<object
   const [about, others] = direction === 'ingress' ? [to, from] : [from, to]
   const subject = yield* selectors.indicesOf(listOf(about ?? everyWorkload))
   const peer = others === undefined ? null : yield* selectors.indicesOf(listOf(others))
-  return { name, direction, subject, peer, ports: ports?.flatMap(planPort) ?? null, action }
+  const limit = action === 'limit' ? planLimit(policy.limit!) : undefined
+  return { name, direction, subject, peer, ports: ports?.flatMap(planPort) ?? null, action, limit }
+}
+
+const intervals = { second: 1_000, minute: 60_000, hour: 3_600_000 } as const
+
+function planLimit({ of, rate, per = 'second', burst = rate }: NonNullable<WidePolicy['limit']>): object {
+  return { of, rate, interval: intervals[per], burst }
 }
 
 function planPort(ports: WidePolicyPort): (PlannedPolicyPort | PlannedRoce)[] {

@@ -199,7 +199,7 @@ export class Planner {
     else {
       const policies = this.namedPolicies.assign(countedPolicies(mesh))
       if (!policies) throw idsExhausted('policies')
-      yield* writePolicies(mesh, { workloads, policies }, text)
+      yield* writePolicies(mesh, { ports, workloads, policies }, text)
     }
     text.add(`,"accessLog":${JSON.stringify(mesh.accessLog ? settle(accessLogSchema, mesh.accessLog) : null)}}`)
     this.pending = { generation, mesh: narrow, host, services }

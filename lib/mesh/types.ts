@@ -74,7 +74,11 @@ export type Route<
 > = RouteFields & { listeners?: readonly L[]; rules: readonly Rule<S, H, K>[] }
 
 /** Which flows may pass. */
-export type Policy<W extends string = string> = PolicyFields & { to?: List<Peer<W>>; from?: List<Peer<W>> }
+export type Policy<W extends string = string, P extends string = string> = PolicyFields & {
+  to?: List<Peer<W>>
+  from?: List<Peer<W>>
+  mirror?: { port: P }
+}
 
 /**
  * What a mesh looks like, over its names: of ports, workloads, services, listeners, handlers and hooks. The rest comes
@@ -101,7 +105,7 @@ export interface Shape<
   /** Requests by host name, path, method, headers and query. */
   readonly routes?: readonly Route<NoInfer<S>, NoInfer<L>, H, K>[]
   /** Which flows may pass. */
-  readonly policies?: readonly Policy<NoInfer<W>>[]
+  readonly policies?: readonly Policy<NoInfer<W>, NoInfer<P>>[]
   /** What becomes of flows that no policy allows or denies. Default: 'allow'. */
   readonly policyDefault?: 'allow' | 'deny'
   /**

@@ -20,6 +20,14 @@ export interface Told {
 const policyName = ({ mesh }: Told, id: number | null) => (id === null ? '' : (mesh.policies?.[id]?.name ?? ''))
 const portName = ({ names }: Told, id: number | null) => names.port(id ?? -1)
 
+/** The stage of a policy that goes on. */
+const goingOn = ({ mesh }: Told, id: number | null) => `policy ${mesh.policies?.[id ?? -1]?.direction ?? 'ingress'}`
+
+function limitText({ mesh }: Told, id: number | null): string {
+  const { rate, of, per = 'second', burst = rate } = mesh.policies![id!]!.limit!
+  return `${rate} ${of} per ${per}, ${burst} at once`
+}
+
 /** What policies of one direction say; `who` is the side that they judge for. */
 const policies = (direction: 'egress' | 'ingress', who: 'sender' | 'receiver') => {
   const stage = `policy ${direction}`
@@ -130,10 +138,22 @@ export const words: Readonly<Record<string, (told: Told, step: NativeStep) => Wo
   default_allow: () => ['policy default', 'policyDefault', 'allow', 'no policy allows or denies the flow'],
   default_deny: () => ['policy default', 'policyDefault', 'deny', 'no policy allows or denies the flow'],
   log: (told, { id }) => [
-    `policy ${told.mesh.policies?.[id!]?.direction ?? 'ingress'}`,
+    goingOn(told, id),
     policyName(told, id),
     'log',
-    'it matches the flow, which is told by flow:logged',
+    'it matches, and flow:logged tells of the flow',
+  ],
+  limit: (told, { id }) => [
+    goingOn(told, id),
+    policyName(told, id),
+    'limit',
+    `it matches: at most ${limitText(told, id)}`,
+  ],
+  mirror: (told, { id }) => [
+    goingOn(told, id),
+    policyName(told, id),
+    'mirror',
+    `it matches: copies of the flow's packets go to ${told.mesh.policies![id!]!.mirror!.port}`,
   ],
   route: (told, { id, at, via }) => [
     'route',

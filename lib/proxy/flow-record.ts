@@ -20,7 +20,16 @@ const at = {
 } as const
 const none = 0xffffffff
 /** Of the addon's kinds of events; the end of a flow that was refused is nobody's. */
-const eventTypes = ['flow:open', 'flow:close', 'flow:denied', undefined, 'flow:logged'] as const
+const eventTypes = [
+  'flow:open',
+  'flow:close',
+  'flow:denied',
+  undefined,
+  'flow:logged',
+  'flow:alarm',
+  'flow:alarm',
+] as const
+const cnpAlarm = 6
 type FlowEventType = NonNullable<(typeof eventTypes)[number]>
 type FlowEvent = { [T in FlowEventType]: { type: T } & EventMap[T] }[FlowEventType]
 const protocols: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmp' }
@@ -58,7 +67,10 @@ export class FlowReader {
       const type = eventTypes[view.getUint8(offset + at.kind)]
       if (!type) continue
       const flow = this.flow(view, offset, time)
-      yield type === 'flow:logged' ? { type, flow, ...this.logged(view, offset) } : { type, flow }
+      if (type === 'flow:logged') yield { type, flow, ...this.logged(view, offset) }
+      else if (type === 'flow:alarm')
+        yield { type, flow, kind: view.getUint8(offset + at.kind) === cnpAlarm ? 'cnp' : 'nak' }
+      else yield { type, flow }
     }
   }
 

@@ -47,7 +47,16 @@ export function checkDrain(options: { drain?: unknown } | undefined): number {
 
 /** Which events are listened to. */
 export function checkEventTypes(types: unknown): void {
-  const known = ['flow:open', 'flow:close', 'flow:denied', 'flow:logged', 'exchange:end', 'port:up', 'port:down']
+  const known = [
+    'flow:open',
+    'flow:close',
+    'flow:denied',
+    'flow:logged',
+    'flow:alarm',
+    'exchange:end',
+    'port:up',
+    'port:down',
+  ]
   if (!Array.isArray(types) || types.length === 0 || !types.every((type) => known.includes(type as string)))
     refuse(`types must be a list of ${known.join(', ')}`)
 }

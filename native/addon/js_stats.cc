@@ -79,6 +79,10 @@ constexpr Named<RelayCounters> kListenerCounters[] = {
 constexpr Named<PolicyCounters> kPolicyCounters[] = {
     {"flows", &PolicyCounters::flows},
     {"untold", &PolicyCounters::untold},
+    {"limitedPackets", &PolicyCounters::limited_packets},
+    {"limitedBytes", &PolicyCounters::limited_bytes},
+    {"mirroredPackets", &PolicyCounters::mirrored_packets},
+    {"mirrorLost", &PolicyCounters::mirror_lost},
 };
 
 /// Behind the number of connections.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "packet/segment.h"
 #include "wire/address.h"
 #include "wire/roce.h"
 
@@ -14,7 +15,7 @@ constexpr uint32_t kMaxPolicies = 65536;
 
 /// Which side of a flow a policy judges for: the one that receives its first packet, or the one that sends it.
 enum class PolicyDirection : uint8_t { ingress, egress };
-enum class PolicyAction : uint8_t { allow, deny, reject, log };
+enum class PolicyAction : uint8_t { allow, deny, reject, log, limit, mirror };
 
 constexpr bool denies(PolicyAction action) { return action == PolicyAction::deny || action == PolicyAction::reject; }
 /// Whether a policy neither allows nor denies: what it matches goes on to the others.
@@ -44,6 +45,27 @@ struct PolicyRoce {
   static constexpr uint8_t kAllClasses = (1u << wire::kRoceClasses) - 1;
 };
 
+/// What a policy that limits counts.
+enum class LimitOf : uint8_t { packets, bytes, flows };
+
+/// A token bucket: `rate` in each interval, `burst` at once.
+struct PolicyLimit {
+  LimitOf of = LimitOf::packets;
+  uint64_t rate = 1;         ///< up to kMostTokens
+  Nanoseconds interval = 1;  ///< up to an hour
+  uint64_t burst = 1;        ///< up to kMostTokens
+  static constexpr uint64_t kMostTokens = 1'000'000'000'000;
+  static constexpr Nanoseconds kLongestInterval = 3'600'000'000'000;
+  bool operator==(const PolicyLimit&) const = default;
+};
+
+/// Where a policy that mirrors sends copies of packets, and how much of them.
+struct PolicyMirror {
+  uint16_t port = 0;           ///< id
+  uint32_t snap_length = ~0u;  ///< bytes of a frame, at most
+  bool operator==(const PolicyMirror&) const = default;
+};
+
 /// A policy, its selectors by their index. Ingress: the subject receives, a peer sends; egress: the other way.
 struct Policy {
   std::string name;
@@ -52,7 +74,9 @@ struct Policy {
   std::optional<std::vector<uint32_t>> peer;  ///< nothing: anyone
   std::vector<PolicyPorts> ports;             ///< any of these or of `roce`; both empty: all protocols
   PolicyAction action = PolicyAction::allow;
-  uint32_t counter = 0;  ///< of one that goes on: the id of its counters, which it keeps from mesh to mesh
+  uint32_t counter = 0;   ///< of one that goes on: the id of its counters, which it keeps from mesh to mesh
+  PolicyLimit limit{};    ///< of one that limits
+  PolicyMirror mirror{};  ///< of one that mirrors
   std::vector<PolicyRoce> roce{};
   bool operator==(const Policy&) const = default;
   /// Whether it is about all protocols.

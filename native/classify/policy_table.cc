@@ -28,8 +28,15 @@ PolicyTable::PolicyTable(PolicySet set)
       egress_(set_, PolicyDirection::egress, classes_),
       ingress_(set_, PolicyDirection::ingress, classes_),
       logs_(set_, PolicyAction::log, classes_),
-      speaks_of_roce_(std::any_of(set_.policies.begin(), set_.policies.end(),
-                                  [](const Policy& policy) { return !policy.roce.empty(); })) {}
+      limits_(set_, PolicyAction::limit, classes_),
+      mirrors_(set_, PolicyAction::mirror, classes_) {
+  for (const Policy& policy : set_.policies) {
+    speaks_of_roce_ |= !policy.roce.empty();
+    if (policy.action != PolicyAction::mirror) continue;
+    mirror_ports_.resize(std::max<size_t>(mirror_ports_.size(), policy.mirror.port + size_t{1}));
+    mirror_ports_[policy.mirror.port] = true;
+  }
+}
 
 Judgement PolicyTable::judge(const PolicyKey& key) const {
   const uint32_t source = classes_.class_of(key.source);
@@ -46,7 +53,8 @@ PolicyDuties PolicyTable::duties(const PolicyKey& key) const {
   if (!has_duties()) return {};
   const uint32_t source = classes_.class_of(key.source);
   const uint32_t destination = classes_.class_of(key.destination);
-  return {logs_.find(source, destination, key)};
+  return {logs_.find(source, destination, key), limits_.find(source, destination, key),
+          mirrors_.find(source, destination, key)};
 }
 
 PolicyOpinion PolicyTable::opinion(const PolicyKey& key, PolicyDirection direction) const {

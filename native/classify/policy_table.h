@@ -22,7 +22,14 @@ struct Judgement {
 /// What policies want done with a flow, beside letting it pass or not.
 struct PolicyDuties {
   PolicyPlaces logs;
-  bool empty() const { return logs.empty(); }
+  PolicyPlaces limits;
+  PolicyPlaces mirrors;
+  bool empty() const { return logs.empty() && limits.empty() && mirrors.empty(); }
+  void unite(const PolicyDuties& others) {
+    logs.unite(others.logs);
+    limits.unite(others.limits);
+    mirrors.unite(others.mirrors);
+  }
   bool operator==(const PolicyDuties&) const = default;
 };
 
@@ -43,8 +50,10 @@ class PolicyTable {
   Judgement judge(const PolicyKey& key) const;
   /// Whether a policy speaks of queue pairs or opcodes.
   bool speaks_of_roce() const { return speaks_of_roce_; }
-  /// Whether there are policies that log.
-  bool has_duties() const { return !logs_.empty(); }
+  /// Whether there are policies that go on.
+  bool has_duties() const { return !logs_.empty() || !limits_.empty() || !mirrors_.empty(); }
+  /// Whether a policy sends copies to a port, by its id.
+  bool mirrors_to(uint16_t port) const { return port < mirror_ports_.size() && mirror_ports_[port]; }
   /// What is to be done with a flow, whatever judge() says.
   PolicyDuties duties(const PolicyKey& key) const;
   /// What the policies of one direction say; judge() is what comes of both.
@@ -56,7 +65,10 @@ class PolicyTable {
   PolicyIndex egress_;
   PolicyIndex ingress_;
   DutyIndex logs_;
-  bool speaks_of_roce_;
+  DutyIndex limits_;
+  DutyIndex mirrors_;
+  std::vector<bool> mirror_ports_;  // by id
+  bool speaks_of_roce_ = false;
 };
 
 }  // namespace flatproxy

@@ -92,6 +92,10 @@ void check_uses(const Snapshot& next, const Plan& plan) {
     }
   }
   for (const HttpRoute& route : next.http_routes->routes()) check_http_route(route, next);
+  for (const Policy& policy : next.policies->set().policies) {
+    if (policy.action == PolicyAction::mirror && !known[policy.mirror.port])
+      contradiction("policy '" + policy.name + "' mirrors to no port");
+  }
 }
 
 void open_ports(Plan& plan, const Snapshot* base, Snapshot& next, const OpenPort& open) {

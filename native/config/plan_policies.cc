@@ -77,6 +77,26 @@ PolicyPorts read_ports(const PlanValue& value) {
   return ports;
 }
 
+PolicyLimit read_limit(const PlanValue& value) {
+  PolicyLimit limit;
+  limit.of = value.at("of").one_of<LimitOf>(
+      {{"packets", LimitOf::packets}, {"bytes", LimitOf::bytes}, {"flows", LimitOf::flows}});
+  limit.rate = value.at("rate").number(1, PolicyLimit::kMostTokens);
+  limit.interval = value.at("interval").number(1, PolicyLimit::kLongestInterval / 1'000'000) * 1'000'000;
+  limit.burst = value.at("burst").number(1, PolicyLimit::kMostTokens);
+  value.members(4);
+  return limit;
+}
+
+PolicyMirror read_mirror(const PlanValue& value) {
+  PolicyMirror mirror;
+  mirror.port = value.at("port").number_as<uint16_t>(0, kMaxPorts - 1);
+  if (const PlanValue snap = value.at("snapLength"); !snap.null())
+    mirror.snap_length = snap.number_as<uint32_t>(1, kHighest32);
+  value.members(2);
+  return mirror;
+}
+
 Policy read_policy(const PlanValue& value, size_t selectors) {
   Policy policy;
   policy.name = value.at("name").text();
@@ -97,9 +117,15 @@ Policy read_policy(const PlanValue& value, size_t selectors) {
   policy.action = value.at("action").one_of<PolicyAction>({{"allow", PolicyAction::allow},
                                                            {"deny", PolicyAction::deny},
                                                            {"reject", PolicyAction::reject},
-                                                           {"log", PolicyAction::log}});
+                                                           {"log", PolicyAction::log},
+                                                           {"limit", PolicyAction::limit},
+                                                           {"mirror", PolicyAction::mirror}});
   if (goes_on(policy.action)) policy.counter = value.at("counter").number_as<uint32_t>(0, kMaxPolicies - 1);
-  value.members(goes_on(policy.action) ? 7 : 6);
+  const bool limits = policy.action == PolicyAction::limit;
+  if (limits) policy.limit = read_limit(value.at("limit"));
+  const bool mirrors = policy.action == PolicyAction::mirror;
+  if (mirrors) policy.mirror = read_mirror(value.at("mirror"));
+  value.members(size_t{6} + goes_on(policy.action) + limits + mirrors);
   return policy;
 }
 

@@ -186,7 +186,15 @@ FlowSettings read_flows(const PlanValue& value) {
   flows.adopt_midstream = value.at("midstream").one_of<bool>({{"adopt", true}, {"reject", false}});
   flows.track_all = value.at("track").one_of<bool>({{"all", true}, {"services", false}});
   flows.timeouts = read_timeouts(value.at("timeouts"));
-  value.members(4);
+  // Without it: the defaults.
+  const bool has_roce = value.has("roce");
+  if (has_roce) {
+    const PlanValue roce = value.at("roce");
+    flows.nak_alarm = roce.at("nakAlarm").number_as<uint32_t>(0, 1'000'000);
+    flows.cnp_alarm = roce.at("cnpAlarm").number_as<uint32_t>(0, 1'000'000);
+    roce.members(2);
+  }
+  value.members(has_roce ? 5 : 4);
   return flows;
 }
 

@@ -46,7 +46,8 @@ enum FlowFlag : uint16_t {
   kFlowFinReply = 1 << 7,
   kFlowInDirectory = 1 << 8,  ///< the owner directory has an entry for its reply tuple
   kFlowInUse = 1 << 9,
-  kFlowClaimed = 1 << 10,  ///< a port was told to take its replies (take: 'matched')
+  kFlowClaimed = 1 << 10,    ///< a port was told to take its replies (take: 'matched')
+  kFlowHasDuties = 1 << 11,  ///< policies want something done with each of its packets
 };
 
 /// Index of a flow in its table.
@@ -90,7 +91,7 @@ struct FlowCold {
   uint64_t wheel_slot : 16;  ///< list of the expiry wheel that it stands in
   uint32_t next, previous;   ///< in that list
   uint32_t endpoint : 24;    ///< endpoint id + 1; 0: none
-  uint32_t judged : 8;       ///< under which policies it was told of, as the flow stage numbers them
+  uint32_t judged : 8;       ///< under which policies it was counted and told of, as the flow stage numbers them
   uint32_t opened_at;        ///< milliseconds on the lane's clock
 };
 static_assert(sizeof(FlowCold) == 48);

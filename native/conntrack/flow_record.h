@@ -35,8 +35,8 @@ struct FlowRecord {
 };
 
 /// `denied`: its first packet was refused; `denied_over`: no more of them come, and the record has them all; `logged`:
-/// a policy wants it told.
-enum class FlowEventKind : uint8_t { opened, closed, denied, denied_over, logged };
+/// a policy wants it told; `nak_alarm`, `cnp_alarm`: a flow of RoCEv2 has many of these.
+enum class FlowEventKind : uint8_t { opened, closed, denied, denied_over, logged, nak_alarm, cnp_alarm };
 struct FlowEvent {
   FlowEventKind kind;
   FlowRecord flow;

@@ -13,6 +13,9 @@ struct FlowSettings {
   uint32_t capacity = 262144;   ///< flows of a lane
   bool adopt_midstream = true;  ///< a TCP segment without a flow, not a SYN, opens one
   bool track_all = true;        ///< false: only what a service takes is tracked, the rest is routed without state
+  /// Of a flow of RoCEv2, so many within a second are an alarm; 0: never.
+  uint32_t nak_alarm = 10;
+  uint32_t cnp_alarm = 1000;
   FlowTimeouts timeouts{30'000,  30'000, 7'440'000, 120'000, 60'000, 30'000,
                         120'000, 10'000, 30'000,    180'000, 30'000, 30'000};
 };

@@ -18,7 +18,7 @@ FlowId RoceTable::open(const RoceKey& key, uint64_t hash, uint32_t now) {
   flows_[id].key = key;
   flows_[id].in_use = true;
   flows_[id].last_seen = now;
-  counts_[id] = {{}, now};
+  counts_[id] = {{}, now, {}};
   return id;
 }
 

@@ -28,6 +28,12 @@ inline uint64_t roce_hash(const RoceKey& key, const HashKey& secret) {
   return fold_multiply(fold_multiply(addresses ^ secret.words[0], secret.words[1]) ^ key.qp, secret.words[3]);
 }
 
+enum RoceFlowFlag : uint8_t {
+  kRoceRequestsSeen = 1 << 0,   ///< next_request is known
+  kRoceResponsesSeen = 1 << 1,  ///< next_response is known
+  kRoceHasDuties = 1 << 2,      ///< policies want something done with packets of it, as of exit_epoch
+};
+
 /// What every packet of a flow touches: one cache line.
 struct alignas(64) RoceFlow {
   RoceKey key;
@@ -38,11 +44,13 @@ struct alignas(64) RoceFlow {
   uint16_t exit;
   uint16_t ingress;  ///< port id that its first packet came from
   uint8_t allowed;   ///< by class: a bit is set where policies let it pass, as of exit_epoch
-  uint8_t seen;      ///< which of next_request and next_response are known
+  uint8_t flags;     ///< RoceFlowFlag
   uint8_t judged;    ///< as FlowCold's
   bool in_use;
 };
 static_assert(sizeof(RoceFlow) == 64 && wire::kRoceClasses <= 8);
+
+enum RoceTrouble : uint8_t { kRoceNak, kRoceCnp };
 
 /// What a packet is to its flow.
 struct RocePacket {
@@ -101,6 +109,14 @@ class RoceTable {
     return again;
   }
 
+  /// What is rare and tells of trouble, by RoceTrouble: how many a flow has had in the second that began with its
+  /// first, this one included.
+  uint32_t count_trouble(FlowId id, RoceTrouble trouble, uint32_t now) {
+    Window& window = counts_[id].trouble[trouble];
+    if (window.count == 0 || now - window.begun >= 1000) window = {now, 0};
+    return ++window.count;
+  }
+
   bool in_use(FlowId id) const { return flows_[id].in_use; }
   RoceFlow& at(FlowId id) { return flows_[id]; }
   const RoceFlow& at(FlowId id) const { return flows_[id]; }
@@ -114,12 +130,16 @@ class RoceTable {
  private:
   bool is(FlowId id, const RoceKey& key) const { return flows_[id].key == key && flows_[id].in_use; }
 
+  struct Window {
+    uint32_t begun = 0;  // milliseconds
+    uint32_t count = 0;
+  };
   struct alignas(64) Cold {
     RoceCounts counts;
-    uint32_t opened_at;
+    uint32_t opened_at = 0;
+    std::array<Window, 2> trouble;  // by RoceTrouble
   };
 
-  static constexpr uint8_t kRequestsSeen = 1, kResponsesSeen = 2;
   /// No sender has so many packets under way: what is further behind is a new connection of the same queue pair.
   static constexpr int32_t kMostUnderWay = 1 << 16;
 
@@ -129,12 +149,12 @@ class RoceTable {
     if (packet.opcode.numbers == wire::RoceNumbers::none) return false;
     const bool request = packet.opcode.numbers == wire::RoceNumbers::requests;
     uint32_t& next = request ? flow.next_request : flow.next_response;
-    const uint8_t seen = request ? kRequestsSeen : kResponsesSeen;
-    if ((flow.seen & seen) != 0) {
+    const uint8_t seen = request ? kRoceRequestsSeen : kRoceResponsesSeen;
+    if ((flow.flags & seen) != 0) {
       const int32_t ahead = psn_distance(packet.psn, next);
       if (ahead < 0 && ahead >= -kMostUnderWay) return true;
     }
-    flow.seen |= seen;
+    flow.flags |= seen;
     next = (packet.psn + 1) & wire::kRoceNumberMask;
     return false;
   }

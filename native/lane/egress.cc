@@ -103,7 +103,7 @@ void Egress::flush(uint16_t port) {
     for (Segment* frame : out.burst) {
       sums.take_off(frame);
       if (captured) captures_.refused(frame, refusal);
-      drop(frame, refusal);
+      drop(frame, frame->reason == Reason::mirrored ? Reason::mirror_lost : refusal);
     }
     out.burst.count = 0;
   }

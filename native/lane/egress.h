@@ -28,7 +28,7 @@ class Egress {
     frame->reason = reason;
     Outbound& out = outbound_[port];
     if (out.burst.count == 0 && !begin_burst(out, port)) [[unlikely]]
-      return drop(frame, Reason::port_down);
+      return drop(frame, reason == Reason::mirrored ? Reason::mirror_lost : Reason::port_down);
     out.burst.push(frame);
     if (out.burst.full()) flush(port);
   }

@@ -49,6 +49,8 @@ constexpr std::string_view kNames[] = {
     "default_allow",
     "default_deny",
     "log",
+    "limit",
+    "mirror",
     "route",
     "no_route",
     "back_to_node",
@@ -91,6 +93,10 @@ class Explainer {
     e_.steps.push_back({step, id, std::move(at)});
   }
 
+  /// Which limits there are for a packet: of a flow that runs those of packets, of a connection that ends here those of
+  /// flows.
+  enum class Limits : uint8_t { all, of_packets, of_flows };
+
   // Each is a step of the way; false: the packet has ended.
   bool addresses();
   bool may_pass_listeners(const LaneView& lane);
@@ -103,11 +109,12 @@ class Explainer {
   Reason address_problem() const;
   void own_address();
   void opinion(const PolicyKey& key, PolicyDirection direction, Step none);
-  void duties(const PolicyKey& key);
+  void duties(const PolicyKey& key, bool passes);
 
   const Snapshot& s_;
   const FirstPacket& packet_;
   const Tuple& tuple_;
+  Limits limits_ = Limits::all;
   Explanation e_;
 };
 
@@ -156,8 +163,9 @@ Explanation Explainer::along(const FlowRecord& flow, Direction direction) {
   }
   PolicyKey key = policy_key(original, receiver, flow.translated ? flow.nat_port : original.destination_port);
   key.roce = packet_.roce;
+  limits_ = Limits::of_packets;
   if (!s_.policies->cuts()) {
-    duties(key);
+    duties(key, true);
   } else if (!judge(key)) {
     return std::move(e_);
   }
@@ -206,6 +214,7 @@ bool Explainer::may_pass_listeners(const LaneView& lane) {
   e_.listener = listener->id;
   end(Reason::tcp_terminated, Step::listener, listener->id);
   if (lane.draining) return end(Reason::draining, Step::draining);
+  limits_ = Limits::of_flows;
   judge(policy_key(tuple_, tuple_.destination, tuple_.destination_port));
   return false;
 }
@@ -277,8 +286,17 @@ void Explainer::opinion(const PolicyKey& key, PolicyDirection direction, Step no
   tell(static_cast<Step>(static_cast<uint8_t>(none) + opinion.kind), opinion.policy);
 }
 
-void Explainer::duties(const PolicyKey& key) {
-  for (const uint32_t place : s_.policies->duties(key).logs) tell(Step::log, place);
+/// @param passes limits and mirrors are for what does
+void Explainer::duties(const PolicyKey& key, bool passes) {
+  const PolicyDuties duties = s_.policies->duties(key);
+  for (const uint32_t place : duties.logs) tell(Step::log, place);
+  if (!passes) return;
+  for (const uint32_t place : duties.limits) {
+    const bool of_flows = s_.policies->set().policies[place].limit.of == LimitOf::flows;
+    if (limits_ == Limits::all || of_flows == (limits_ == Limits::of_flows)) tell(Step::limit, place);
+  }
+  if (limits_ == Limits::of_flows) return;
+  for (const uint32_t place : duties.mirrors) tell(Step::mirror, place);
 }
 
 bool Explainer::judge(const PolicyKey& key) {
@@ -289,7 +307,7 @@ bool Explainer::judge(const PolicyKey& key) {
   opinion(key, PolicyDirection::ingress, Step::ingress_none);
   const bool by_default = judgement.policy == Judgement::kNoPolicy;
   if (by_default) tell(judgement.passes() ? Step::default_allow : Step::default_deny);
-  duties(key);
+  duties(key, judgement.passes());
   e_.policy = judgement.policy;
   if (!judgement.passes()) e_.reason = judgement.reason;
   return judgement.passes();

@@ -54,7 +54,7 @@ enum class Step : uint8_t {
   egress_none, egress_allowed, egress_denied, egress_rejected, egress_isolated,       ///< id: policy
   ingress_none, ingress_allowed, ingress_denied, ingress_rejected, ingress_isolated,  ///< id: policy
   default_allow, default_deny,
-  log,                   ///< id: policy, which matches
+  log, limit, mirror,    ///< id: policy, which matches
   route,                 ///< id: exit port; at: the prefix; via: the neighbour, if it is not the destination
   no_route,
   back_to_node,          ///< id: exit port

@@ -59,7 +59,7 @@ void FlowStage::refuse(Segment* frame, Judgement judgement, const PolicyDuties& 
   flow.packets[kOriginal] = wire_segments(frame);
   flow.bytes[kOriginal] = frame->l4_offset - frame->l3_offset + frame->l4_length;
   const bool is_new = denied_.add(flow, now_);
-  if (is_new && !duties.logs.empty()) log(duties.logs, flow);
+  if (is_new && !duties.empty()) meet(duties, flow);
   note_policy(frame, judgement.policy);
   gateway_.reject(frame, judgement.reason);
 }
@@ -94,55 +94,35 @@ void FlowStage::find_home_again(FlowId id) {
   if (route != nullptr) flow.ingress = route->port;
 }
 
-/// What the snapshot in force says of a flow that was opened under another one. False: the flow is cut, and the packet
-/// is gone.
+/// Takes up a flow that was opened under another snapshot, or before neighbours changed. False: it is cut, and the
+/// packet, which is as it came, is gone.
 bool FlowStage::judge_again(FlowMatch match, Segment* frame) {
   find_home_again(match.id);
   const Judgement judgement = judge_flow(match.id);
-  if (judgement.passes()) return true;
-  const PolicyDuties duties = snapshot_->policies->duties(key_of_flow(match.id));
-  const bool translated = (conntrack_.table().hot(match.id).flags & kFlowTranslated) != 0;
-  if (translated) translate_any(match, frame, true);
-  conntrack_.close(match.id);
-  refuse(frame, judgement, duties);
-  return false;
+  const PolicyTable& policies = *snapshot_->policies;
+  const PolicyDuties duties = policies.has_duties() ? policies.duties(key_of_flow(match.id)) : PolicyDuties{};
+  if (!judgement.passes()) {
+    conntrack_.close(match.id);
+    refuse(frame, judgement, duties);
+    return false;
+  }
+  FlowHot& flow = conntrack_.table().hot(match.id);
+  flow.exit_epoch = gateway_.epoch();
+  flow.exit[kOriginal] = flow.exit[kReply] = Gateway::kNoExit;
+  assign(match.id, duties);
+  meet_again(match.id, duties);
+  return true;
 }
 
 /// A flow that may be silent, under policies that are new. True: it has ended, and nobody is told.
 bool FlowStage::look_again(FlowId id) {
   if (!conntrack_.table().in_use(id)) return false;
-  if (judge_flow(id).passes()) {
-    log_again(id);
-    return false;
+  if (!judge_flow(id).passes()) {
+    conntrack_.close(id);
+    return true;
   }
-  conntrack_.close(id);
-  return true;
-}
-
-/// Tells of a flow that passes, once under the same policies.
-void FlowStage::log_again(FlowId id) {
-  FlowCold& cold = conntrack_.table().cold(id);
-  if (cold.judged == policies_number_ || !snapshot_->policies->has_duties()) return;
-  cold.judged = policies_number_;
-  const PolicyPlaces logs = snapshot_->policies->duties(key_of_flow(id)).logs;
-  if (!logs.empty()) log(logs, record(id));
-}
-
-void FlowStage::log(const PolicyPlaces& logs, const FlowRecord& flow) {
-  log_.tell(snapshot_->policies->set(), logs, flow, Nanoseconds{now_} * 1'000'000);
-}
-
-/// Policies may speak of its listener's address, and of its endpoint.
-void FlowStage::relayed(const FlowRecord& connection) {
-  const PolicyTable& policies = *snapshot_->policies;
-  if (!policies.has_duties()) return;
-  const Tuple& original = connection.original;
-  PolicyPlaces logs = policies.duties(key_of(original)).logs;
-  if (connection.translated) {
-    const PolicyKey on{original.source, connection.nat_address, original.protocol, connection.nat_port};
-    logs.unite(policies.duties(on).logs);
-  }
-  if (!logs.empty()) log(logs, connection);
+  if (snapshot_->policies->has_duties()) meet_again(id, snapshot_->policies->duties(key_of_flow(id)));
+  return false;
 }
 
 /// A flow that runs, by the snapshot in force.

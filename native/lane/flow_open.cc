@@ -19,21 +19,24 @@ FlowId FlowStage::open(const Opening& opening, Segment* frame) {
     refuse(frame, why.judgement, why.duties);
     return kNoFlow;
   }
-  // Judged under this snapshot: see forward_anew().
+  // Judged under this snapshot: see judge_again().
   FlowHot& flow = conntrack_.table().hot(id);
   flow.ingress = client_port(*snapshot_, opening, frame->port);
   flow.exit_epoch = gateway_.epoch();
   flow.exit[kOriginal] = flow.exit[kReply] = Gateway::kNoExit;
   report(FlowEventKind::opened, id);
   conntrack_.table().cold(id).judged = policies_number_;
-  if (!why.duties.logs.empty()) log(why.duties.logs, record(id));
+  if (!why.duties.empty()) {
+    assign(id, why.duties);
+    meet(why.duties, record(id));
+  }
   return id;
 }
 
 FlowId FlowStage::open_plain(const Opening& opening, Segment* frame, Judged& why) {
   const Tuple& original = opening.original;
   why = judge_opening(opening, original.destination, original.destination_port, frame);
-  if (!why.judgement.passes()) return kNoFlow;
+  if (!admits(why, frame, time_)) return kNoFlow;
   Reason full;
   const FlowId id = conntrack_.open(original, opening.hash, frame, kOriginal, nullptr, now_, full);
   if (id == kNoFlow) why.judgement = {full};
@@ -51,7 +54,7 @@ FlowId FlowStage::open_translated(const Opening& opening, Segment* frame, Judged
   }
   const Endpoint& endpoint = service.endpoints[chosen];
   why = judge_opening(opening, endpoint.address, endpoint.port, frame);
-  if (!why.judgement.passes()) return kNoFlow;
+  if (!admits(why, frame, time_)) return kNoFlow;
   Translation translation{endpoint.address, endpoint.port, opening.original.source_port};
   if (!find_source_port(opening, translation, [this](const Tuple& reply) { return reply_taken(reply); })) {
     why.judgement = {Reason::source_ports_taken};

@@ -47,6 +47,9 @@ FlowStage::FlowStage(unsigned lane, LaneShared& shared, LaneCounters& counters, 
       fragments_(shared.key),
       denied_(shared.key, *this),
       log_(shared, counters, events_),
+      limits_(shared.lanes(), shared.buckets_of_policies),
+      mirror_(*shared.buffers[lane], egress, counters),
+      duties_(capacity),
       next_in_turn_(kMaxServices),
       open_flows_(kMaxEndpoints),
       passed_over_until_(kMaxEndpoints),
@@ -66,17 +69,21 @@ void FlowStage::adopt(const Snapshot& snapshot) {
 }
 
 void FlowStage::carry(Burst& burst, Nanoseconds now) {
-  now_ = milliseconds(now);
-  if (stateless_) {
-    for (Segment* frame : burst) carry_one(frame, now);
-  } else {
-    carry_tracked(burst);
-  }
+  begin_burst(now);
+  carry_all(burst);
   burst.count = 0;
 }
 
+void FlowStage::carry_all(Burst& burst) {
+  if (stateless_) {
+    for (Segment* frame : burst) carry_aside(frame);
+  } else {
+    carry_tracked(burst);
+  }
+}
+
 void FlowStage::carry_one(Segment* frame, Nanoseconds now) {
-  now_ = milliseconds(now);
+  set_time(now);
   carry_aside(frame);
 }
 
@@ -127,10 +134,10 @@ void FlowStage::carry_aside(Segment* frame) {
 /// What makes no flow is judged by itself.
 void FlowStage::carry_untracked(Segment* frame) {
   const auto [judgement, duties] = judge_packet(frame);
-  if (judgement.passes()) {
-    gateway_.carry(frame, Reason::forwarded);
-  } else {
+  if (!judgement.passes()) {
     refuse(frame, judgement, duties);
+  } else if (duties.empty() || do_duties(duties, frame)) {
+    gateway_.carry(frame, Reason::forwarded);
   }
 }
 
@@ -155,11 +162,16 @@ inline void FlowStage::carry_flow(FlowMatch match, Segment* frame, uint64_t hash
 inline void FlowStage::forward(FlowMatch match, Segment* frame, Reason reason) {
   FlowHot& flow = conntrack_.table().hot(match.id);
   if (!gateway_.lives_on(frame)) return;
-  if ((flow.flags & kFlowTranslated) != 0) {
-    translate_packet(match, frame);
-    count_service(match.id, frame);
+  if (flow.exit_epoch != gateway_.epoch() && !judge_again(match, frame)) [[unlikely]]
+    return;
+  if ((flow.flags & (kFlowTranslated | kFlowHasDuties)) != 0) {
+    if ((flow.flags & kFlowHasDuties) != 0 && !do_duties(duties_[match.id], frame)) return;
+    if ((flow.flags & kFlowTranslated) != 0) {
+      translate_packet(match, frame);
+      count_service(match.id, frame);
+    }
   }
-  const uint16_t exit = flow.exit_epoch == gateway_.epoch() ? flow.exit[match.direction] : Gateway::kNoExit;
+  const uint16_t exit = flow.exit[match.direction];
   Reason why;
   if (exit == Gateway::kNoExit || !gateway_.send_by(frame, exit, reason, why)) [[unlikely]]
     forward_anew(match, frame, reason);
@@ -168,12 +180,6 @@ inline void FlowStage::forward(FlowMatch match, Segment* frame, Reason reason) {
 /// Finds the exit and sends the packet there; a packet that can't leave is as it came when its sender hears of it.
 void FlowStage::forward_anew(FlowMatch match, Segment* frame, Reason reason) {
   FlowHot& flow = conntrack_.table().hot(match.id);
-  if (flow.exit_epoch != gateway_.epoch()) {
-    if (!judge_again(match, frame)) return;
-    log_again(match.id);
-    flow.exit_epoch = gateway_.epoch();
-    flow.exit[kOriginal] = flow.exit[kReply] = Gateway::kNoExit;
-  }
   Reason why;
   uint16_t exit = exit_for(match, frame, why);
   if (flow.exit_epoch == gateway_.epoch()) flow.exit[match.direction] = exit;
@@ -319,7 +325,7 @@ void FlowStage::carry_fragment(Segment* frame) {
   Burst placed;
   keep_fragment(frame, placed);
   for (Segment* late : released_fragments_) keep_fragment(late, placed);
-  carry(placed, static_cast<Nanoseconds>(now_) * 1'000'000);
+  carry_all(placed);
 }
 
 /// RoCEv2 has no fragments (annex A17.3.2: DF is set). Who sends some all the same may not pass by policies that ask
@@ -334,7 +340,7 @@ void FlowStage::keep_fragment(Segment* fragment, Burst& kept) {
 }
 
 void FlowStage::tick(Nanoseconds now) {
-  now_ = milliseconds(now);
+  set_time(now);
   constexpr unsigned kFlowsPerTick = 128;
   constexpr unsigned kDeniedSetsPerTick = 2;
   conntrack_.expire(now_, kFlowsPerTick);

@@ -12,6 +12,7 @@
 #include "lane/first_packet.h"
 #include "lane/flow_log.h"
 #include "lane/gateway.h"
+#include "lane/mirror.h"
 #include "lane/shared.h"
 #include "lane/sweep.h"
 #include "packet/burst.h"
@@ -30,6 +31,11 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
 
   void adopt(const Snapshot& snapshot);
 
+  /// What comes now is at this time, and may have its number of copies.
+  void begin_burst(Nanoseconds now) {
+    set_time(now);
+    mirror_.begin_burst();
+  }
   /// Takes parsed IP packets that this node may have to forward; empties the burst.
   void carry(Burst& burst, Nanoseconds now);
   /// One of them, while stateless().
@@ -67,10 +73,19 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   void drop_spoofed(Segment* frame);
   /// Ends a packet that may not pass, as it came, and notes which flow it is of.
   void refuse(Segment* frame, Judgement judgement, const PolicyDuties& duties = {});
-  /// Tells of a flow that these policies log.
-  void log(const PolicyPlaces& logs, const FlowRecord& flow);
-  /// A connection that ends here was opened: what policies want done then.
+  /// Counts a flow, or a change of policies for one that runs, where they want it, and tells of it.
+  void meet(const PolicyDuties& duties, const FlowRecord& flow);
+  /// The same of a connection that ends here, when it has its endpoint.
   void relayed(const FlowRecord& connection);
+  /// What policies say of a packet, and want done with its flow.
+  struct Judged {
+    Judgement judgement;
+    PolicyDuties duties;
+  };
+  /// What is to be done with a packet, as it came, whose flow passes. False: it has ended.
+  bool do_duties(const PolicyDuties& duties, Segment* frame);
+  /// Takes a new flow's share of what policies limit, if it passes. False: it does not, as `judged` says now.
+  bool admits(Judged& judged, const Segment* frame, Nanoseconds now);
 
   Conntrack& conntrack() { return conntrack_; }
   LaneBalance& balance() { return balance_; }
@@ -80,6 +95,11 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   static uint32_t milliseconds(Nanoseconds now) { return static_cast<uint32_t>(now / 1'000'000); }
 
  private:
+  void set_time(Nanoseconds now) {
+    time_ = now;
+    now_ = milliseconds(now);
+  }
+  void carry_all(Burst& burst);
   void carry_tracked(Burst& burst);
   void carry_aside(Segment* frame);
   void carry_untracked(Segment* frame);
@@ -97,11 +117,6 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   void translate_packet(FlowMatch match, Segment* frame);
   void translate_any(FlowMatch match, Segment* frame, bool back);
 
-  /// What policies say of a packet, and want done with its flow.
-  struct Judged {
-    Judgement judgement;
-    PolicyDuties duties;
-  };
   bool comes_from_home(FlowMatch match, const Segment* frame) const;
   Judged judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
                        const Segment* frame) const;
@@ -110,7 +125,10 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   Judgement judge_flow(FlowId id) const;
   bool judge_again(FlowMatch match, Segment* frame);
   bool look_again(FlowId id);
-  void log_again(FlowId id);
+  void meet_again(FlowId id, const PolicyDuties& duties);
+  void assign(FlowId id, const PolicyDuties& duties);
+  bool is_within(const PolicyPlaces& limits, Segment* frame);
+  void count_limited(const Policy& policy, const Segment* frame);
   PolicyKey key_of_flow(FlowId id) const;
   uint32_t allowed_by(FlowId id) const;
 
@@ -138,12 +156,16 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   DeniedFlows denied_;
   EventRing events_;
   FlowLog log_;
+  RateLimits limits_;
+  Mirror mirror_;
+  Region<PolicyDuties> duties_;  // by flow: of one that has kFlowHasDuties, under the present epoch
   Region<uint32_t> next_in_turn_;
   Region<uint32_t> open_flows_;
   Region<uint32_t> passed_over_until_;
   LaneBalance balance_;
   std::vector<Segment*> released_fragments_;
   Sweep sweep_{2};
+  Nanoseconds time_ = 0;
   uint32_t now_ = 0;
   uint32_t next_fragment_tick_ = 0;
   uint32_t denied_looked_at_ = 0;

@@ -44,6 +44,8 @@ inline bool RoceStage::read(Segment* frame, Carried& to) const {
 
 /// In three rounds, so that a burst's loads from memory overlap: index, flows, packets.
 void RoceStage::take(Burst& burst, Nanoseconds now) {
+  flows_.begin_burst(now);
+  time_ = now;
   now_ = FlowStage::milliseconds(now);
   Carried carried[Burst::kSize];
   uint32_t count = 0;
@@ -74,9 +76,9 @@ inline bool RoceStage::carry(const Carried& carried) {
   if (guarded_ && flow.ingress != frame->port && !snapshot_->admits_source(frame->port, carried.key.source)) {
     flows_.drop_spoofed(frame);
   } else if ((flow.allowed & bit_of(carried.packet.opcode.kind)) == 0) {
-    const PolicyKey key = policy_key(carried.key, carried.packet.opcode.kind);
-    flows_.refuse(frame, snapshot_->policies->judge(key), snapshot_->policies->duties(key));
-  } else {
+    const wire::RoceClass kind = carried.packet.opcode.kind;
+    flows_.refuse(frame, judge(carried.key, kind), duties(carried.key, kind));
+  } else if (passes_duties(flow, carried)) {
     count(carried, id);
     forward(flow, frame);
   }
@@ -96,9 +98,17 @@ bool RoceStage::carry_unknown(const Carried& carried) {
   if (flows_.knows(frame)) return false;
   const FlowId id = open(carried);
   if (id == kNoFlow) return true;
+  if (!passes_duties(table_.at(id), carried)) return true;
   count(carried, id);
   forward(table_.at(id), frame);
   return true;
+}
+
+/// False: the packet has ended.
+inline bool RoceStage::passes_duties(const RoceFlow& flow, const Carried& carried) {
+  if ((flow.flags & kRoceHasDuties) == 0) [[likely]]
+    return true;
+  return flows_.do_duties(duties(carried.key, carried.packet.opcode.kind), carried.frame);
 }
 
 /// kNoFlow: the packet has ended.
@@ -107,11 +117,12 @@ FlowId RoceStage::open(const Carried& carried) {
     flows_.refuse(carried.frame, {Reason::draining});
     return kNoFlow;
   }
-  const PolicyDuties duties = snapshot_->policies->duties(policy_key(carried.key, carried.packet.opcode.kind));
-  const Judgement why = judge(carried.key, carried.packet.opcode.kind);
-  const FlowId id = why.passes() ? make_room(carried) : kNoFlow;
+  const wire::RoceClass kind = carried.packet.opcode.kind;
+  FlowStage::Judged judged{judge(carried.key, kind), duties(carried.key, kind)};
+  const Judgement& why = judged.judgement;
+  const FlowId id = flows_.admits(judged, carried.frame, time_) ? make_room(carried) : kNoFlow;
   if (id == kNoFlow) {
-    flows_.refuse(carried.frame, why.passes() ? Judgement{Reason::flow_table_full} : why, duties);
+    flows_.refuse(carried.frame, why.passes() ? Judgement{Reason::flow_table_full} : why, judged.duties);
     return kNoFlow;
   }
   RoceFlow& flow = table_.at(id);
@@ -120,8 +131,9 @@ FlowId RoceStage::open(const Carried& carried) {
   flow.exit = Gateway::kNoExit;
   flow.allowed = allowed_classes(carried.key);
   flow.judged = policies_number_;
+  take_up_duties(flow, duties(flow));
   report(FlowEventKind::opened, id);
-  if (!duties.logs.empty()) flows_.log(duties.logs, record(id));
+  if (!judged.duties.empty()) flows_.meet(judged.duties, record(id));
   return id;
 }
 
@@ -152,10 +164,22 @@ inline void RoceStage::count(const Carried& carried, FlowId id) {
   RoceCounters& counters = counters_.roce;
   const RocePacket& packet = carried.packet;
   counters.classes[static_cast<size_t>(packet.opcode.kind)].add(1, packet.bytes);
-  if (packet.nak) [[unlikely]]
-    counters.naks.add(1);
   if (table_.count(id, packet, now_)) [[unlikely]]
     counters.retransmitted.add(1);
+  if (packet.nak) [[unlikely]] {
+    counters.naks.add(1);
+    count_trouble(id, kRoceNak);
+  } else if (packet.opcode.kind == wire::RoceClass::cnp) [[unlikely]] {
+    count_trouble(id, kRoceCnp);
+  }
+}
+
+/// An alarm a second, when there were so many.
+void RoceStage::count_trouble(FlowId id, RoceTrouble trouble) {
+  const bool nak = trouble == kRoceNak;
+  const uint32_t many = nak ? snapshot_->flows.nak_alarm : snapshot_->flows.cnp_alarm;
+  if (table_.count_trouble(id, trouble, now_) != many) return;
+  report(nak ? FlowEventKind::nak_alarm : FlowEventKind::cnp_alarm, id);
 }
 
 PolicyKey RoceStage::policy_key(const RoceKey& key, wire::RoceClass kind) {
@@ -164,6 +188,21 @@ PolicyKey RoceStage::policy_key(const RoceKey& key, wire::RoceClass kind) {
 
 Judgement RoceStage::judge(const RoceKey& key, wire::RoceClass kind) const {
   return snapshot_->policies->empty() ? Judgement{} : snapshot_->policies->judge(policy_key(key, kind));
+}
+
+PolicyDuties RoceStage::duties(const RoceKey& key, wire::RoceClass kind) const {
+  return snapshot_->policies->has_duties() ? snapshot_->policies->duties(policy_key(key, kind)) : PolicyDuties{};
+}
+
+/// Those of all its classes that pass.
+PolicyDuties RoceStage::duties(const RoceFlow& flow) const {
+  PolicyDuties all;
+  if (!snapshot_->policies->has_duties()) return all;
+  for (size_t i = 0; i < wire::kRoceClasses; ++i) {
+    const auto kind = static_cast<wire::RoceClass>(i);
+    if ((flow.allowed & bit_of(kind)) != 0) all.unite(duties(flow.key, kind));
+  }
+  return all;
 }
 
 uint8_t RoceStage::allowed_classes(const RoceKey& key) const {
@@ -197,21 +236,16 @@ bool RoceStage::look_again(FlowId id) {
     close(id);
     return true;
   }
-  log_again(id);
+  const PolicyDuties wanted = duties(flow);
+  take_up_duties(flow, wanted);
+  if (flow.judged != policies_number_ && !wanted.empty()) flows_.meet(wanted, record(id));
+  flow.judged = policies_number_;
   return false;
 }
 
-/// Tells of a flow by the classes that pass, once under the same policies.
-void RoceStage::log_again(FlowId id) {
-  RoceFlow& flow = table_.at(id);
-  if (flow.judged == policies_number_ || !snapshot_->policies->has_duties()) return;
-  flow.judged = policies_number_;
-  PolicyPlaces logs;
-  for (size_t i = 0; i < wire::kRoceClasses; ++i) {
-    const auto kind = static_cast<wire::RoceClass>(i);
-    if ((flow.allowed & bit_of(kind)) != 0) logs.unite(snapshot_->policies->duties(policy_key(flow.key, kind)).logs);
-  }
-  if (!logs.empty()) flows_.log(logs, record(id));
+void RoceStage::take_up_duties(RoceFlow& flow, const PolicyDuties& duties) {
+  const bool any = !duties.limits.empty() || !duties.mirrors.empty();
+  flow.flags = static_cast<uint8_t>((flow.flags & ~kRoceHasDuties) | (any ? kRoceHasDuties : 0));
 }
 
 void RoceStage::tick(Nanoseconds now) {

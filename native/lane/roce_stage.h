@@ -57,14 +57,18 @@ class RoceStage {
   FlowId make_room(const Carried& carried);
   void forward(RoceFlow& flow, Segment* frame);
   void forward_anew(RoceFlow& flow, Segment* frame);
+  bool passes_duties(const RoceFlow& flow, const Carried& carried);
   void count(const Carried& carried, FlowId id);
+  void count_trouble(FlowId id, RoceTrouble trouble);
 
   static PolicyKey policy_key(const RoceKey& key, wire::RoceClass kind);
   Judgement judge(const RoceKey& key, wire::RoceClass kind) const;
+  PolicyDuties duties(const RoceKey& key, wire::RoceClass kind) const;
+  PolicyDuties duties(const RoceFlow& flow) const;
   uint8_t allowed_classes(const RoceKey& key) const;
   bool judge_again(FlowId id);
   bool look_again(FlowId id);
-  void log_again(FlowId id);
+  void take_up_duties(RoceFlow& flow, const PolicyDuties& duties);
   void close(FlowId id);
   void report(FlowEventKind kind, FlowId id);
 
@@ -75,6 +79,7 @@ class RoceStage {
   const Snapshot* snapshot_ = nullptr;
   RoceTable table_;
   Sweep sweep_{2};
+  Nanoseconds time_ = 0;
   uint32_t now_ = 0;
   uint32_t looked_at_ = 0;
   uint32_t places_left_ = 0;     // of one look at all of them

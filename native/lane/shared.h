@@ -11,6 +11,7 @@
 #include "exchange/relay_limits.h"
 #include "lane/handover.h"
 #include "lane/owner_directory.h"
+#include "lane/rate_limits.h"
 #include "packet/buffers.h"
 #include "packet/flow_hash.h"
 #include "port/sleep_signal.h"
@@ -42,6 +43,7 @@ struct LaneShared {
   std::vector<std::unique_ptr<Buffers>> buffers;
   Handover handover;
   EndpointHealth health;
+  SharedBuckets buckets_of_policies{kMaxPolicies};
   OwnerDirectory directory;
   std::atomic<bool> refuse_new{false};      ///< draining: flows that run go on, new ones are refused
   std::atomic<bool> want_events{false};     ///< somebody listens to flow events

@@ -83,6 +83,7 @@ void TcpStage::retire(const ListenerSet& before) {
 }
 
 void TcpStage::set_time(Nanoseconds now) {
+  now_ = now;
   stack_.set_time(now);
   backends_.set_time(now);
   relay_.set_time(now);
@@ -190,9 +191,11 @@ bool TcpStage::may_open(Segment* frame) {
   if ((read_tcp_header(frame).flags & (kTcpSyn | kTcpAck | kTcpRst)) != kTcpSyn) return true;
   const auto port = static_cast<uint16_t>(frame->l4_ports);
   const PolicyKey key{wire::source_of(frame), wire::destination_of(frame), frame->protocol, port};
-  const Judgement judgement = policies.judge(key);
-  if (judgement.passes()) return true;
-  flows_.refuse(frame, judgement, policies.duties(key));
+  FlowStage::Judged judged{policies.judge(key), policies.duties(key)};
+  // What TCP sends again opens nothing.
+  const bool again = !judged.duties.limits.empty() && stack_.knows(wire::tuple_of(frame).reversed());
+  if (again ? judged.judgement.passes() : flows_.admits(judged, frame, now_)) return true;
+  flows_.refuse(frame, judged.judgement, judged.duties);
   return false;
 }
 

@@ -120,6 +120,7 @@ class TcpStage : private tcp::Transmitter {
   ListenerSet retired_;  // listeners that are gone, whose connections may not be
   std::vector<Loss> losses_;
   Sweep sweep_{8};
+  Nanoseconds now_ = 0;
   uint32_t reset_next_ = 0;
   uint32_t reset_next_http_ = 0;
   bool intercepts_ = false;  // connections may have addresses that are not ours

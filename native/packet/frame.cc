@@ -41,16 +41,20 @@ bool append(Segment* head, const uint8_t* bytes, uint32_t n, Buffers& buffers) {
   return true;
 }
 
-Segment* copy_frame(const Segment* head, Buffers& buffers) {
+Segment* copy_frame(const Segment* head, Buffers& buffers, uint32_t most) {
   Segment* copy = buffers.small.allocate();
   if (copy == nullptr) return nullptr;
-  for (const Segment* s = head; s != nullptr; s = s->next) {
-    if (!append(copy, s->data, s->length, buffers)) {
+  uint32_t left = std::min(most, head->frame_length);
+  for (const Segment* s = head; left > 0; s = s->next) {
+    const uint32_t take = std::min(left, s->length);
+    if (!append(copy, s->data, take, buffers)) {
       release(copy);
       return nullptr;
     }
+    left -= take;
   }
   copy_knowledge(copy, head);
+  if (copy->frame_length < head->frame_length) copy->flags = copy->gso_size = 0;
   return copy;
 }
 

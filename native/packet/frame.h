@@ -66,7 +66,8 @@ inline void copy_knowledge(Segment* to, const Segment* from) {
 }
 
 /// A frame with a copy of the content and of what is known about it; nullptr when the pool is empty.
-Segment* copy_frame(const Segment* head, Buffers& buffers);
+/// @param most bytes of it; what is cut off there is one frame on the wire, as it is
+Segment* copy_frame(const Segment* head, Buffers& buffers, uint32_t most = ~0u);
 
 /// Copies up to n bytes from `offset` into `to`; returns how many there were.
 uint32_t copy_out(const Segment* head, uint32_t offset, uint8_t* to, uint32_t n);

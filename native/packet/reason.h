@@ -15,7 +15,7 @@ constexpr std::string_view kVerdictNames[] = {"forward", "answer", "terminate", 
 /// Why a packet ended as it did. Every packet ends in exactly one reason, and the reason has exactly one verdict.
 enum class Reason : uint8_t {
   // clang-format off
-  forwarded, passed_on, service_forwarded, icmp_related, originated,
+  forwarded, passed_on, service_forwarded, icmp_related, originated, mirrored,
   arp_answered, nd_answered, neighbor_learned, echo_answered, probe_answered,
   ethernet_truncated, ether_type_unknown, vlan_unknown, not_for_us, source_invalid, destination_invalid,
   arp_malformed, nd_malformed,
@@ -28,7 +28,7 @@ enum class Reason : uint8_t {
   tcp_out_of_window, tcp_state_invalid, tcp_no_flow, flow_table_full, owner_directory_full, source_ports_taken, claim_table_full, handover_full,
   ttl_exceeded, no_route, packet_too_big, neighbor_unresolved, neighbor_table_full, neighbor_queue_full,
   no_service, no_endpoint, draining, port_unreachable, multicast_ignored,
-  policy_denied, policy_rejected, policy_default_deny, spoofed_source, roce_fragmented,
+  policy_denied, policy_rejected, policy_default_deny, rate_limited, spoofed_source, roce_fragmented, mirror_lost,
   buffers_exhausted, port_queue_full, port_down, port_rejected,
   count
   // clang-format on

@@ -112,7 +112,9 @@ class ReplayRun {
     for (size_t i = 0; i < policies.size(); ++i) {
       const PolicyCounters* counted =
           goes_on(policies[i].action) ? counters.policies.find(policies[i].counter) : nullptr;
-      if (counted != nullptr) result_.policies[i].flows = counted->flows.read();
+      if (counted != nullptr)
+        result_.policies[i] = {counted->limited_packets.read() + counted->mirrored_packets.read(),
+                               counted->flows.read()};
     }
   }
 

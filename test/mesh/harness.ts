@@ -37,6 +37,8 @@ export interface Policies {
     ports: { protocol: number; first: number; last: number }[] | null
     action: string
     counter?: number
+    limit?: object
+    mirror?: object
   }[]
 }
 export interface Plan {

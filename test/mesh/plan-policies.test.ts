@@ -112,6 +112,36 @@ describe('the policies of a plan', () => {
     assert.deepEqual(await counters(b, { name: 'd', action: 'log' }), [1, 2], 'numbers are not given anew at once')
   })
 
+  it('limit by what is counted, in milliseconds, with defaults filled in', async () => {
+    const { rules } = await planned(
+      { action: 'limit', limit: { rate: 10, of: 'flows' } },
+      { action: 'limit', limit: { rate: 5, per: 'hour', of: 'bytes', burst: 9 } },
+      { action: 'deny' },
+    )
+    assert.deepEqual(
+      rules.map(({ counter, limit }) => [counter, limit]),
+      [
+        [0, { of: 'flows', rate: 10, interval: 1_000, burst: 10 }],
+        [1, { of: 'bytes', rate: 5, interval: 3_600_000, burst: 9 }],
+        [undefined, undefined],
+      ],
+    )
+  })
+
+  it('mirror to a port, by its id', async () => {
+    const { rules } = await planned(
+      { action: 'mirror', mirror: { port: 'a' } },
+      { action: 'mirror', mirror: { port: 'a', snapLength: 96 } },
+    )
+    assert.deepEqual(
+      rules.map(({ counter, mirror }) => [counter, mirror]),
+      [
+        [0, { port: 0, snapLength: null }],
+        [1, { port: 0, snapLength: 96 }],
+      ],
+    )
+  })
+
   it('stand behind the routes of requests', async () => {
     const plan = await new Harness().apply(mesh())
     assert.deepEqual(Object.keys(plan).slice(-3), ['httpRoutes', 'policies', 'accessLog'])

@@ -99,6 +99,45 @@ describe('policies', () => {
     ])
   })
 
+  it('say how much if they limit, and then alone', () => {
+    const limit = { rate: 5, of: 'flows' }
+    assert.deepEqual(
+      told(meshOf({ action: 'limit', limit }, { action: 'limit', limit: { ...limit, per: 'hour' } })),
+      [],
+    )
+    assert.deepEqual(told(meshOf({ action: 'limit' }, { limit }, { action: 'log', limit })), [
+      "policies.0: action 'limit' without 'limit'",
+      "policies.1.limit: 'limit' with action 'deny'",
+      "policies.2.limit: 'limit' with action 'log'",
+    ])
+    const odd = { rate: 0, of: 'bits', per: 'day', burst: 1e13 }
+    assert.deepEqual(
+      checkMesh(meshOf({ action: 'limit', limit: odd }, { action: 'limit', limit: {} })).map(({ path }) =>
+        path.join('.'),
+      ),
+      ['rate', 'of', 'per', 'burst']
+        .map((key) => `policies.0.limit.${key}`)
+        .concat(['rate', 'of'].map((key) => `policies.1.limit.${key}`)),
+    )
+  })
+
+  it('mirror to a port that is there, also when ports change', async () => {
+    const mirror = (port: string) => meshOf({ action: 'mirror', mirror: { port } })
+    assert.deepEqual(told(mirror('a')), [])
+    assert.deepEqual(told(mirror('tools')), ["policies.0.mirror.port: no port 'tools'"])
+    assert.deepEqual(told(mirror('host')), ["policies.0.mirror.port: no port 'host'"])
+    assert.deepEqual(told(meshOf({ action: 'mirror' }, { mirror: { port: 'a' } })), [
+      "policies.0: action 'mirror' without 'mirror'",
+      "policies.1.mirror: 'mirror' with action 'deny'",
+    ])
+    const before = await adoptMesh({ ...mirror('b'), ports: { ...ports, b: { type: 'memory' } } })
+    const after = await adoptMesh({ ...before, ports }, before)
+    assert.deepEqual(
+      (await checkMeshSliced(after, before)).map(({ path }) => path.join('.')),
+      ['policies.0.mirror.port'],
+    )
+  })
+
   it('are judged anew where the workloads that they name are gone', async () => {
     const mesh = { ...meshOf({ to: { workload: 'w' } }), workloads: { w: { on: 'a', addresses: ['10.0.0.1'] } } }
     const before = await adoptMesh(mesh)

@@ -57,6 +57,39 @@ TEST_F(ConfigPolicies, ThoseThatGoOnHaveCounters) {
   EXPECT_NE(refusal(plan.text()).find("policies.rules[0]"), std::string::npos);
 }
 
+TEST_F(ConfigPolicies, ThoseThatLimitSayHowMuch) {
+  PlanText plan;
+  const auto with = [&](const std::string& limit) {
+    std::string text = some();
+    return text.replace(text.find(R"("reject")"), 8, R"("limit","counter":0,"limit":)" + limit);
+  };
+  plan.policies = with(R"({"of":"bytes","rate":1000,"interval":60000,"burst":5000})");
+  const PolicyLimit expected{LimitOf::bytes, 1000, 60'000'000'000, 5000};
+  EXPECT_EQ(build(plan)->policies->set().policies[0].limit, expected);
+  plan.policies = with(R"({"of":"bits","rate":1000,"interval":1000,"burst":5000})");
+  EXPECT_NE(refusal(plan.text()).find("policies.rules[0].limit.of"), std::string::npos);
+  plan.policies = with(R"({"of":"bytes","rate":0,"interval":1000,"burst":5000})");
+  EXPECT_NE(refusal(plan.text()).find("policies.rules[0].limit.rate"), std::string::npos);
+  plan.policies = with(R"({"of":"bytes","rate":1,"interval":3600001,"burst":5000})");
+  EXPECT_NE(refusal(plan.text()).find("policies.rules[0].limit.interval"), std::string::npos);
+}
+
+TEST_F(ConfigPolicies, ThoseThatMirrorSayWhereTo) {
+  PlanText plan;
+  const auto with = [&](const std::string& mirror) {
+    std::string text = some();
+    return text.replace(text.find(R"("reject")"), 8, R"("mirror","counter":0,"mirror":)" + mirror);
+  };
+  plan.policies = with(R"({"port":2,"snapLength":96})");
+  EXPECT_EQ(build(plan)->policies->set().policies[0].mirror, (PolicyMirror{2, 96}));
+  EXPECT_TRUE(build(plan)->policies->mirrors_to(2));
+  EXPECT_FALSE(build(plan)->policies->mirrors_to(0));
+  plan.policies = with(R"({"port":2,"snapLength":null})");
+  EXPECT_EQ(build(plan)->policies->set().policies[0].mirror, (PolicyMirror{2, ~0u}));
+  plan.policies = with(R"({"port":1,"snapLength":null})");
+  EXPECT_NE(refusal(plan.text()).find("'p' mirrors to no port"), std::string::npos);
+}
+
 TEST_F(ConfigPolicies, SharesWhatDoesNotChange) {
   PlanText plan;
   plan.policies = some();

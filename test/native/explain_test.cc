@@ -143,6 +143,15 @@ class RandomMesh {
     endpoints_ = endpoint_id;
   }
 
+  std::string limit(uint32_t counter) {
+    const std::string of = one_of<std::string>({"packets", "bytes", "flows"});
+    return counted(R"("limit")", counter) + R"(,"limit":{"of":")" + of +
+           R"(","rate":1000000000,"interval":1000,"burst":1000000000})";
+  }
+  /// To a port by which packets come.
+  std::string mirror(uint32_t counter) {
+    return counted(R"("mirror")", counter) + R"(,"mirror":{"port":)" + text(below(4)) + R"(,"snapLength":null})";
+  }
   std::string counted(const std::string& action, uint32_t counter) { return action + R"(,"counter":)" + text(counter); }
 
   void write_policies() {
@@ -155,7 +164,8 @@ class RandomMesh {
       rules += std::string(rules.empty() ? "" : ",") + R"({"name":"p","direction":")" +
                one_of<std::string>({"ingress", "egress"}) + R"(","subject":[)" + text(below(5)) + R"(],"peer":)" +
                peer + R"(,"ports":)" + ports + R"(,"action":)" +
-               one_of<std::string>({R"("allow")", R"("allow")", R"("deny")", R"("reject")", counted(R"("log")", i)}) +
+               one_of<std::string>({R"("allow")", R"("allow")", R"("deny")", R"("reject")", counted(R"("log")", i),
+                                    limit(i), mirror(i)}) +
                "}";
     }
     options.policies = R"({"default":")" + one_of<std::string>({"allow", "allow", "deny"}) +
@@ -253,13 +263,14 @@ std::string expected_text(const Snapshot& snapshot, const FirstPacket& packet, c
 
 bool is_of_us(Reason reason) {
   return reason == Reason::originated || reason == Reason::arp_answered || reason == Reason::nd_answered ||
-         reason == Reason::neighbor_learned;
+         reason == Reason::neighbor_learned || reason == Reason::mirrored || reason == Reason::mirror_lost;
 }
 
 class ExplainProperty : public testing::Test {
  protected:
   void compare(uint32_t seed);
   void compare_one(World& world, RandomMesh& mesh);
+  void compare_duties(const PolicySet& set, const PolicyKey& key, const Explanation& said);
   void judge_plainly_too(const World& world, const FirstPacket& packet, const Explanation& said);
 
   std::map<std::string, unsigned> seen_;  // packets by reason
@@ -268,7 +279,26 @@ class ExplainProperty : public testing::Test {
   unsigned judged_ = 0;
   unsigned roce_ = 0;  // packets of it that policies judged
   unsigned logged_ = 0;
+  unsigned limited_ = 0;
+  unsigned mirrored_ = 0;
 };
+
+void ExplainProperty::compare_duties(const PolicySet& set, const PolicyKey& key, const Explanation& said) {
+  PolicyDuties told;
+  for (const ExplainStep& step : said.steps) {
+    if (step.step == Step::log) told.logs.push(step.id);
+    if (step.step == Step::limit) told.limits.push(step.id);
+    if (step.step == Step::mirror) told.mirrors.push(step.id);
+  }
+  PolicyDuties expected = test::duties_plainly(set, key);
+  const bool passes = info(said.reason).verdict == Verdict::forward;
+  // Of one that ends here only some are.
+  if (!passes) told.limits = told.mirrors = expected.limits = expected.mirrors = {};
+  EXPECT_EQ(told, expected);
+  logged_ += !told.logs.empty();
+  limited_ += !told.limits.empty();
+  mirrored_ += !told.mirrors.empty();
+}
 
 void ExplainProperty::judge_plainly_too(const World& world, const FirstPacket& packet, const Explanation& said) {
   const bool judged = step_of(said, Step::egress_none) || step_of(said, Step::egress_allowed) ||
@@ -290,12 +320,7 @@ void ExplainProperty::judge_plainly_too(const World& world, const FirstPacket& p
   if (!expected.passes()) {
     EXPECT_EQ(said.reason, expected.reason);
   }
-  PolicyPlaces logs;
-  for (const ExplainStep& step : said.steps) {
-    if (step.step == Step::log) logs.push(step.id);
-  }
-  EXPECT_EQ(logs, test::duties_plainly(world.snapshot().policies->set(), key).logs);
-  logged_ += !logs.empty();
+  compare_duties(world.snapshot().policies->set(), key, said);
 }
 
 void ExplainProperty::compare_one(World& world, RandomMesh& mesh) {
@@ -324,6 +349,7 @@ void ExplainProperty::compare_one(World& world, RandomMesh& mesh) {
   const bool leaves = verdict == Verdict::forward;
   for (unsigned port = 0; port < (mesh.options.node ? 5 : 4); ++port) {
     const auto out = world.take(port);
+    if (step_of(said, Step::mirror)) continue;  // copies leave as well, by any port
     if (leaves && port == outside(said.exit)) {
       const std::string expected = expected_text(world.snapshot(), packet, said);
       ASSERT_EQ(out.size(), 1u) << expected << ": " << steps;
@@ -361,6 +387,8 @@ TEST_F(ExplainProperty, WhatIsSaidIsWhatHappens) {
   EXPECT_GT(moved_, 0u);
   EXPECT_GT(roce_, 100u);
   EXPECT_GT(logged_, 100u);
+  EXPECT_GT(limited_, 40u);
+  EXPECT_GT(mirrored_, 40u);
   for (const char* reason :
        {"forwarded", "passed_on", "service_forwarded", "echo_answered", "source_invalid", "destination_invalid",
         "multicast_ignored", "tcp_terminated", "no_route", "no_service", "no_endpoint", "draining", "port_unreachable",

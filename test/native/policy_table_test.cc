@@ -232,7 +232,7 @@ class RandomPolicies {
     for (Policy& each : set.policies) {
       each.direction = below(2) == 0 ? PolicyDirection::ingress : PolicyDirection::egress;
       each.action = one_of({PolicyAction::allow, PolicyAction::allow, PolicyAction::deny, PolicyAction::reject,
-                            PolicyAction::log, PolicyAction::log});
+                            PolicyAction::log, PolicyAction::mirror, PolicyAction::limit});
       for (uint32_t i = 1 + below(3); i > 0; --i) each.subject.push_back(below(selectors));
       if (below(4) != 0) each.peer.emplace();
       for (uint32_t i = each.peer ? below(3) : 0; i > 0; --i) each.peer->push_back(below(selectors));

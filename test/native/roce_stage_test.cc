@@ -227,6 +227,55 @@ TEST(RoceStageTest, PoliciesLogIt) {
   EXPECT_EQ(logged, 1u) << "new policies tell of what runs";
 }
 
+/// Events of a kind that have come since the last call.
+unsigned events(World& world, FlowEventKind kind) {
+  unsigned found = 0;
+  FlowEvent event;
+  while (world.lane(0).flows().events().pop(event)) found += event.kind == kind;
+  return found;
+}
+
+TEST(RoceStageTest, ManyNaksWithinASecondAreAnAlarmEachSecond) {
+  World::Options options = tracked();
+  options.flows += R"("roce":{"nakAlarm":3,"cnpAlarm":0},)";
+  World world(options);
+  world.shared().want_events.store(true);
+  const auto naks = [&](unsigned count) {
+    for (unsigned i = 0; i < count; ++i)
+      world.send(1, roce_frame(kRight, kLeft, roce_payload(opcode::kAck, 5, 1, aeth(test::kNakSyndrome))));
+  };
+  naks(2);
+  world.run(1'100'000'000);
+  naks(2);
+  EXPECT_EQ(events(world, FlowEventKind::nak_alarm), 0u) << "not within one second";
+  naks(5);
+  EXPECT_EQ(events(world, FlowEventKind::nak_alarm), 1u);
+  world.run(1'100'000'000);
+  naks(9);
+  EXPECT_EQ(events(world, FlowEventKind::nak_alarm), 1u);
+  for (unsigned i = 0; i < 2000; ++i) world.send(1, roce_frame(kRight, kLeft, roce_payload(opcode::kCnp, 5, 0)));
+  EXPECT_EQ(events(world, FlowEventKind::cnp_alarm), 0u) << "0: never";
+}
+
+TEST(RoceStageTest, PoliciesLimitAndMirrorIt) {
+  const std::string limit = R"("limit","counter":1,"limit":{"of":"packets","rate":1,"interval":1000,"burst":2})";
+  World world(with_policies(roce_rule(limit, R"("write")", 5, 5)));
+  for (uint32_t psn = 0; psn < 5; ++psn)
+    world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kWriteOnly, 5, psn)));
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 9)));
+  EXPECT_EQ(world.take(1).size(), 3u) << "two writes, and the send, which is not limited";
+  EXPECT_EQ(world.count(Reason::rate_limited), 3u);
+
+  World::Options options =
+      with_policies(roce_rule(R"("mirror","counter":1,"mirror":{"port":2,"snapLength":null})", R"("write")", 5, 5));
+  options.ports = 3;
+  World mirrored(options);
+  mirrored.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kWriteOnly, 5, 1)));
+  mirrored.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 2)));
+  EXPECT_EQ(mirrored.take(1).size(), 2u);
+  EXPECT_EQ(mirrored.take(2).size(), 1u);
+}
+
 TEST(RoceStageTest, ForgedSourcesDoNotPass) {
   World world(with_policies(""));
   world.send(0, roce_frame(kRight, kLeft, roce_payload(opcode::kSendOnly, 5, 1)));

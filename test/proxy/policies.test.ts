@@ -1,7 +1,7 @@
 // Policies that neither allow nor deny: what a proxy makes of them.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { explain, FlatProxy, type FlatProxyEvent, type Mesh } from '#lib/index.js'
+import { diff, explain, FlatProxy, type FlatProxyEvent, type Flow, type Mesh } from '#lib/index.js'
 import { Host } from './host.js'
 
 const mesh = (policies: NonNullable<Mesh['policies']>): Mesh => ({
@@ -14,6 +14,12 @@ const mesh = (policies: NonNullable<Mesh['policies']>): Mesh => ({
   policies,
 })
 
+const all = async (flows: AsyncIterable<Flow>) => {
+  const listed: Flow[] = []
+  for await (const flow of flows) listed.push(flow)
+  return listed
+}
+
 async function clientOf(proxy: FlatProxy) {
   const client = await new Host(proxy.port('left'), '02:00:00:00:00:0a', '10.0.0.10', '10.0.0.1').join()
   await new Host(proxy.port('right'), '02:00:00:00:00:0b', '10.0.1.5', '10.0.1.1').join()
@@ -21,6 +27,70 @@ async function clientOf(proxy: FlatProxy) {
     client.send({ protocol: 'udp', from: `10.0.0.10:${port}`, to, payload: 'x' })
   return { client, ask }
 }
+
+describe('a policy that mirrors', () => {
+  const plain = mesh([
+    { name: 'copies', to: { workload: 'dns' }, action: 'mirror', mirror: { port: 'tools', snapLength: 60 } },
+  ])
+  const mirrored: Mesh = { ...plain, ports: { ...plain.ports, tools: { type: 'memory' } } }
+
+  it('sends copies to its port, and counts them', async () => {
+    await using proxy = await FlatProxy.start({ mesh: mirrored })
+    const tools = proxy.port('tools')
+    const { ask } = await clientOf(proxy)
+    for (const port of [5000, 5000, 5001]) ask(port)
+    const copies: Uint8Array[] = []
+    for await (const frames of tools) if (copies.push(...frames) >= 3) break
+    assert.equal(copies.length, 3)
+    for (const copy of copies) {
+      const text = Buffer.from(copy)
+      assert.equal(text.subarray(26, 34).join('.'), '10.0.0.10.10.96.0.10', 'as the client has sent it')
+      assert.ok(copy.length <= 60)
+    }
+    const { policies, reasons } = await proxy.stats()
+    const { flows, mirroredPackets, mirrorLost } = policies['copies']!
+    assert.deepEqual([flows, mirroredPackets, mirrorLost, reasons['mirrored']?.packets], [2, 3, 0, 3])
+    const said = await proxy.explain({ on: 'left', protocol: 'udp', from: '10.0.0.10:6000', to: '10.96.0.10:53' })
+    assert.match(said.toString(), /policy ingress copies: mirror \(.*go to tools\)/)
+  })
+})
+
+describe('a policy that limits', () => {
+  const limited = mesh([
+    { name: 'load', to: { workload: 'dns' }, action: 'limit', limit: { rate: 3, per: 'hour', of: 'packets' } },
+    { name: 'openings', to: { workload: 'dns' }, action: 'limit', limit: { rate: 2, per: 'hour', of: 'flows' } },
+  ])
+
+  it('drops what is beyond, and counts it', async () => {
+    await using proxy = await FlatProxy.start({ mesh: limited })
+    const { ask } = await clientOf(proxy)
+    for (const port of [5000, 5000, 5001, 5001, 5002]) ask(port)
+    let stats = await proxy.stats()
+    while ((stats.reasons['rate_limited']?.packets ?? 0) < 2) stats = await proxy.stats()
+    const { load, openings } = stats.policies
+    assert.deepEqual([load!.flows, load!.limitedPackets, openings!.flows, openings!.limitedPackets], [3, 1, 3, 1])
+    const [refused, ...rest] = await all(proxy.flows({ verdict: 'drop' }))
+    assert.equal(rest.length, 0)
+    assert.deepEqual([refused!.from, refused!.reason, refused!.policy], ['10.0.0.10:5002', 'rate_limited', 'openings'])
+  })
+
+  it('is a step of an explanation, which says how much', async () => {
+    const said = await explain(limited, { on: 'left', protocol: 'udp', from: '10.0.0.10:5000', to: '10.96.0.10:53' })
+    assert.deepEqual(
+      said.steps.filter(({ outcome }) => outcome === 'limit').map(({ object, why }) => [object, why]),
+      [
+        ['load', 'it matches: at most 3 packets per hour, 3 at once'],
+        ['openings', 'it matches: at most 2 flows per hour, 2 at once'],
+      ],
+    )
+  })
+
+  it('is changed in words', () => {
+    const [policy, ...others] = limited.policies!
+    const faster = { ...limited, policies: [{ ...policy!, limit: { ...policy!.limit!, rate: 4 } }, ...others] }
+    assert.deepEqual(diff(limited, faster).map(String), ['policies[load].limit.rate changed from 3 to 4'])
+  })
+})
 
 describe('a policy that logs', () => {
   const watched = mesh([

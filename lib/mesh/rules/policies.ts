@@ -8,27 +8,46 @@ import { lastQueuePair } from '../schema/policies.js'
 import { everyWorkload, selectorKey, type WidePeer } from '../selectors.js'
 import type { Steps } from '../steps.js'
 import { listOf, type MeshView } from '../view.js'
+import { checkPortName } from './forward.js'
 import { checkName, checkUnique } from './named.js'
 
 type WidePolicy = NonNullable<WideMesh['policies']>[number]
 type WidePolicyPort = NonNullable<WidePolicy['ports']>[number]
 
-/** Policies: how many; no name stands twice; their workloads exist; ports, ranges and exceptions make sense. */
+/** Policies: how many; no name stands twice; their workloads and ports exist; ports, ranges and exceptions make sense. */
 export function* checkPolicies(view: MeshView, problems: Problems): Steps<void> {
-  if (view.unchanged('policies') && view.sameNames('workloads')) return
+  const sameNames = view.sameNames('workloads') && view.sameNames('ports')
+  if (view.unchanged('policies') && sameNames) return
   const count = view.count('policies')
   if (count > limits.policies) problems.add(['policies'], `${count} policies`, `at most ${limits.policies} policies`)
   yield* checkUnique(view, problems, 'policies')
   for (const [index, policy] of view.items('policies')) {
     yield
-    if (view.kept('policies', index) && view.sameNames('workloads')) continue
+    if (view.kept('policies', index) && sameNames) continue
     const path = ['policies', index]
+    checkAction(problems, path, policy)
+    if (view.sound(policy.mirror)) checkPortName(view, problems, [...path, 'mirror', 'port'], policy.mirror!.port)
     yield* checkPeers(view, problems, [...path, 'to'], policy.to)
     yield* checkPeers(view, problems, [...path, 'from'], policy.from)
     for (const [at, ports] of (policy.ports ?? []).entries())
       if (view.sound(ports)) checkPolicyPort(problems, [...path, 'ports', at], ports)
   }
   yield* checkSelectors(view, problems)
+}
+
+/** An action has the field that is named as it is, if there is one. */
+function checkAction(problems: Problems, path: Path, policy: WidePolicy): void {
+  for (const field of ['limit', 'mirror'] as const) {
+    const asked = policy.action === field
+    if (asked === (policy[field] !== undefined)) continue
+    if (asked) problems.add(path, `action ${quote(field)} without ${quote(field)}`, quote(field))
+    else
+      problems.add(
+        [...path, field],
+        `${quote(field)} with action ${quote(policy.action)}`,
+        `action ${quote(field)}, or no ${quote(field)}`,
+      )
+  }
 }
 
 function* checkPeers(view: MeshView, problems: Problems, path: Path, peers: WidePolicy['to']): Steps<void> {

@@ -24,6 +24,20 @@ const timeouts = object(
   { default: {}, description: 'How long an idle flow is kept, by its state. From 10 ms to 30 days.' },
 )
 
+const alarm = (what: string, initial: number) =>
+  optional(
+    whole({
+      minimum: 0,
+      maximum: 1_000_000,
+      default: initial,
+      description: `So many ${what} of a flow within a second are told by the event flow:alarm. 0: never.`,
+    }),
+  )
+const roce = object(
+  { nakAlarm: alarm('NAKs', 10), cnpAlarm: alarm('congestion notifications (CNP)', 1_000) },
+  { default: {}, description: 'What is worth an alarm in RoCEv2.' },
+)
+
 export const flows = object(
   {
     capacity: optional(
@@ -48,6 +62,7 @@ export const flows = object(
       }),
     ),
     timeouts: optional(timeouts),
+    roce: optional(roce),
   },
   { description: 'How flows are tracked.' },
 )

@@ -57,6 +57,28 @@ const policyPort = object({
     }),
   ),
 })
+const tokens = (description: string) => whole({ minimum: 1, maximum: 1_000_000_000_000, description })
+const limit = object(
+  {
+    rate: tokens('How many in each interval.'),
+    per: optional(word(['second', 'minute', 'hour'], { default: 'second', description: 'The interval.' })),
+    of: word(['packets', 'bytes', 'flows'], {
+      description:
+        "What is counted: 'packets' on the wire, 'bytes' of IP packets, both of either direction together; 'flows': new ones.",
+    }),
+    burst: optional(tokens('How many at once. Default: as many as `rate`.')),
+  },
+  { description: "Of action 'limit': what all flows that it selects may have together." },
+)
+const mirror = object(
+  {
+    port: text('name', { description: 'The port that copies are sent to.' }),
+    snapLength: optional(
+      whole({ minimum: 14, maximum: 65_535, description: 'Bytes of a frame that are copied. Default: all.' }),
+    ),
+  },
+  { description: "Of action 'mirror': where copies go." },
+)
 const policyFields = {
   name: text('name', { description: 'The name of the policy, unique among policies.' }),
   direction: optional(
@@ -74,12 +96,15 @@ const policyFields = {
       description: 'Protocols and ports that flows go to, any of these. Default: all.',
     }),
   ),
-  action: word(['allow', 'deny', 'reject', 'log'], {
+  action: word(['allow', 'deny', 'reject', 'log', 'limit', 'mirror'], {
     description:
       "What is done with the flows that it selects. 'allow' also isolates its subject: what no policy allows there is " +
       "denied. 'reject': denied, and the sender is told. 'log': the event flow:logged tells of them, and they go on to " +
-      'the other policies.',
+      "the other policies. 'limit': likewise, but what is beyond `limit` is dropped. 'mirror': likewise, and " +
+      'copies of their packets go to another port.',
   }),
+  limit: optional(limit),
+  mirror: optional(mirror),
 }
 export const policy = object(
   {

@@ -81,6 +81,8 @@ PolicyDuties duties_plainly(const PolicySet& set, const PolicyKey& key) {
     const Policy& policy = set.policies[i];
     if (!matches_subject(set, policy, key) || !matches_peer_and_port(set, policy, key)) continue;
     if (policy.action == PolicyAction::log) duties.logs.push(i);
+    if (policy.action == PolicyAction::limit) duties.limits.push(i);
+    if (policy.action == PolicyAction::mirror) duties.mirrors.push(i);
   }
   return duties;
 }

@@ -69,6 +69,10 @@ export const seedless: Port = { type: 'fault', port: { type: 'memory' } }
 export const unitless: Port = { type: 'iface', interface: 'eth0', watchdog: '200' }
 // @ts-expect-error an unknown port
 defineMesh({ ports, forward: [{ to: '10.0.0.0/8', on: 'c' }] })
+// @ts-expect-error a mirror to an unknown port
+defineMesh({ ports, policies: [{ name: 'm', action: 'mirror', mirror: { port: 'c' } }] })
+// @ts-expect-error a limit of nothing
+defineMesh({ ports, policies: [{ name: 'l', action: 'limit', limit: { rate: 5 } }] })
 // @ts-expect-error an unknown way to balance
 defineMesh({ ports, services: { s: { port: 1, balance: 'random', endpoints: [] } } })
 // @ts-expect-error an unknown key of a service
