@@ -76,6 +76,8 @@ bool Lane::iterate(Nanoseconds now) {
   if (now >= next_beat_) beat(now);
   if (!tcp_.idle()) tcp_.finish();
   egress_.flush();
+  if (captures_.running()) [[unlikely]]
+    captures_.publish();
   return worked_;
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "packet/frame.h"
@@ -60,6 +61,7 @@ void LaneCaptures::begin(std::shared_ptr<LiveCapture> capture) {
 }
 
 void LaneCaptures::end(const LiveCapture& capture) {
+  publish();
   for (Running& running : captures_) {
     if (running.capture.get() == &capture) running = {};
   }
@@ -148,15 +150,26 @@ Segment* LaneCaptures::copy_front(const Segment* frame, uint32_t length) {
 // What becomes of it.
 
 void LaneCaptures::finish(Segment* copy, Reason reason, uint16_t exit) {
-  const CaptureNote& note = note_of(copy);
-  const Verdict verdict = info(reason).verdict;
-  for (const Running& running : captures_) {
-    if (running.capture == nullptr || !running.capture->options.wants(verdict)) continue;
-    const bool wants =
-        std::find(note.captures.begin(), note.captures.end(), running.capture->number) != note.captures.end();
-    if (wants) give(running, copy, reason, exit);
+  copy->reason = reason;
+  copy->exit = exit;
+  running_ ? ended_.push_back(copy) : release(copy);
+}
+
+void LaneCaptures::publish() {
+  if (ended_.empty()) return;
+  std::sort(ended_.begin(), ended_.end(), [](Segment* a, Segment* b) {
+    return std::tie(note_of(a).time, note_of(a).sequence) < std::tie(note_of(b).time, note_of(b).sequence);
+  });
+  for (Segment* copy : ended_) {
+    const auto& wanting = note_of(copy).captures;
+    const Verdict verdict = info(copy->reason).verdict;
+    for (const Running& running : captures_) {
+      if (running.capture == nullptr || !running.capture->options.wants(verdict)) continue;
+      if (std::find(wanting.begin(), wanting.end(), running.capture->number) != wanting.end()) give(running, copy);
+    }
+    release(copy);
   }
-  release(copy);
+  ended_.clear();
 }
 
 std::string LaneCaptures::port_name(uint16_t port) const {
@@ -166,10 +179,10 @@ std::string LaneCaptures::port_name(uint16_t port) const {
   return name;
 }
 
-void LaneCaptures::give(const Running& to, Segment* copy, Reason reason, uint16_t exit) const {
+void LaneCaptures::give(const Running& to, Segment* copy) const {
   const CaptureNote& note = note_of(copy);
   const std::string port_text = port_name(note.port);
-  const std::string exit_text = exit == kNoPort ? std::string() : port_name(exit);
+  const std::string exit_text = copy->exit == kNoPort ? std::string() : port_name(copy->exit);
   const auto& policies = snapshot_->policies->set().policies;
   const std::string_view port = up_to(UINT8_MAX, port_text);
   const std::string_view out = up_to(UINT8_MAX, exit_text);
@@ -180,7 +193,7 @@ void LaneCaptures::give(const Running& to, Segment* copy, Reason reason, uint16_
                              .captured = std::min(copy->frame_length, to.capture->options.snap_length),
                              .original = note.original,
                              .port = note.port,
-                             .reason = reason,
+                             .reason = copy->reason,
                              .outbound = note.outbound,
                              .port_name = static_cast<uint8_t>(port.size()),
                              .exit_name = static_cast<uint8_t>(out.size()),

@@ -42,6 +42,8 @@ class LaneCaptures {
   void take_in(const Burst& burst, uint16_t port, Nanoseconds now);
   /// The copy of a frame, which is gone, ends. @param exit id of the port that it left by, or kNoPort
   void finish(Segment* copy, Reason reason, uint16_t exit = kNoPort);
+  /// Gives on what has ended in this pass, in the order in which it came: not in that in which it ended.
+  void publish();
 
   /// Takes the copies of frames that are about to be sent by a port, and makes those of our own; the frames must have
   /// their reasons. Then what the port refuses is told by refused(), and the rest by sent().
@@ -65,7 +67,7 @@ class LaneCaptures {
   Segment* copy_if_wanted(const Segment* frame, uint16_t port, Nanoseconds now, bool outbound);
   const uint8_t* in_one_piece(const Segment* frame);
   Segment* copy_front(const Segment* frame, uint32_t length);
-  void give(const Running& to, Segment* copy, Reason reason, uint16_t exit) const;
+  void give(const Running& to, Segment* copy) const;
 
   unsigned lane_;
   LaneShared& shared_;
@@ -74,6 +76,7 @@ class LaneCaptures {
   std::unique_ptr<Buffers> copies_;  // from the first capture on, until no frame has a copy any more
   std::vector<uint8_t> flat_;
   std::vector<Sending> sending_;
+  std::vector<Segment*> ended_;
   uint64_t sequence_ = 0;
   bool running_ = false;
   bool virtual_time_ = false;

@@ -1,6 +1,7 @@
 // Captures of whole lanes: every packet as it came, with what it ended in.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <set>
@@ -127,12 +128,13 @@ TEST(Capture, HasPacketsOfABurstInTheirOrder) {
     world.inject(0, datagram(i, to).macs(peer_mac(0), own_mac(0)).build(world.buffers()));
   }
   world.run();
-  uint8_t next = 0;
-  for (const PcapngBlock& packet : capturing.packets()) {
-    EXPECT_EQ(packet.comment, next % 3 == 0 ? "rejected: no_route" : "forwarded, exit b");
-    EXPECT_EQ(packet.bytes.at(37), next++);
+  capturing.read(0);
+  for (uint8_t i = 0; i < 30; ++i) {
+    const auto one = capturing.read(1);
+    ASSERT_EQ(one.size(), 1u);
+    EXPECT_EQ(one[0].comment, i % 3 == 0 ? "rejected: no_route" : "forwarded, exit b");
+    EXPECT_EQ(one[0].bytes.at(37), i);
   }
-  EXPECT_EQ(next, 30);
 }
 
 TEST(Capture, HasOurOwnPacketsAsTheyLeave) {
@@ -236,6 +238,22 @@ TEST(Capture, WaitsForTheVerdictOfWhatWaitsForItsNeighbor) {
   EXPECT_TRUE(capturing.packets().empty());
   world.run(5'000'000'000);
   EXPECT_EQ(capturing.comments(), Texts{"rejected: neighbor_unresolved"});
+}
+
+TEST(Capture, SaysWhatAPortRefuses) {
+  World world({});
+  world.send(0, datagram());
+  Capturing capturing(world, filtered("udp"));
+  constexpr uint16_t kPackets = 4200;  // more than the port's queue holds
+  for (uint16_t i = 0; i < kPackets; ++i) {
+    world.inject(0, datagram(i).macs(peer_mac(0), own_mac(0)).build(world.buffers()));
+    world.lane(0).iterate(world.now());
+  }
+  const Texts comments = capturing.comments();
+  const auto refused = static_cast<uint64_t>(std::count(comments.begin(), comments.end(), "dropped: port_queue_full"));
+  EXPECT_EQ(comments.size(), kPackets);
+  EXPECT_GT(refused, 0u);
+  EXPECT_EQ(refused, world.count(Reason::port_queue_full));
 }
 
 TEST(Capture, SaysWhatEndsInOurOwnTcp) {
