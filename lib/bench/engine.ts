@@ -13,7 +13,7 @@ export const engineCases: readonly string[] = [
   ...['tcp-connect', 'tcp-large', 'tcp-small', 'tcp-ping'],
   ...['tcp-flood', 'tcp-flood-kept', 'tcp-idle-bytes', 'tcp-idle-cost'],
   ...['route-10k', 'request-keepalive', 'request-connect', 'body-large', 'http-idle-bytes'],
-  ...['classify-new-10k', 'classify-1k-by-1k', 'policy-build-10k'],
+  ...['classify-new-10k', 'classify-1k-by-1k', 'policy-build-10k', 'roce-10k'],
 ]
 
 const program = join(packageRoot, 'build/bench/engine_bench')

@@ -102,8 +102,9 @@ void Egress::flush(uint16_t port) {
     const Reason refusal = out.queue->up() ? Reason::port_queue_full : Reason::port_down;
     for (Segment* frame : out.burst) {
       sums.take_off(frame);
-      if (captured) captures_.refused(frame, refusal);
-      drop(frame, frame->reason == Reason::mirrored ? Reason::mirror_lost : refusal);
+      const Reason why = frame->reason == Reason::mirrored ? Reason::mirror_lost : refusal;
+      if (captured) captures_.refused(frame, why);
+      drop(frame, why);
     }
     out.burst.count = 0;
   }

@@ -1,6 +1,7 @@
 // What policies want done with flows, beside letting them pass or not.
 #include <algorithm>
 
+#include "capture/captured_frame.h"
 #include "lane/flow_stage.h"
 #include "packet/frame.h"
 
@@ -87,6 +88,7 @@ bool FlowStage::is_within(const PolicyPlaces& limits, Segment* frame) {
     for (const uint32_t* taken = limits.begin(); taken != place; ++taken)
       limits_.give_back(policies[*taken], tokens(policies[*taken]));
     count_limited(policy, frame);
+    note_policy(frame, *place);
     egress_.drop(frame, Reason::rate_limited);
     return false;
   }

@@ -189,9 +189,9 @@ describe('capture', () => {
     const captured = proxy.capture({ filter: 'port 1' })
     await captured.next()
     const pending = captured.next()
-    await captured.return()
+    await captured.return!()
     assert.equal((await pending).done, true)
-    await proxy.capture().return()
+    await proxy.capture().return!()
   })
 
   it('refuses what is wrong, and starts nothing', async () => {
@@ -222,7 +222,7 @@ describe('capture', () => {
       for (const captured of four) assert.equal((await captured.next()).done, false)
       stop.abort()
       await assert.rejects(four[0]!.next(), { name: 'AbortError' })
-      await Promise.all([four[1]!.return(), four[2]!.return()])
+      await Promise.all([four[1]!.return!(), four[2]!.return!()])
       while (!(await four[3]!.next()).done);
     }
     await all([{}, {}, {}, {}])
@@ -242,7 +242,7 @@ describe('capture', () => {
     while (captured.packets + captured.lost < total) parts.push((await captured.next()).value as Uint8Array)
     assert.ok(captured.lost > 0)
     assert.ok(captured.packets > 9_000, String(captured.packets))
-    await captured.return()
+    await captured.return!()
     assert.equal(readPcapng(Buffer.concat(parts)).packets.length, captured.packets)
   })
 })
@@ -269,7 +269,7 @@ describe('capture, when the proxy is closed', () => {
       running.read().packets.map(({ comment }) => comment),
       ['rejected: no_route'],
     )
-    await waiting.return()
+    await waiting.return!()
     await assert.rejects(closing.capture().next(), refused('CLOSED'))
   })
 })

@@ -109,6 +109,26 @@ describe('RoCEv2', () => {
   })
 })
 
+describe('alarms of RoCEv2', () => {
+  it('are told, once in a second', async () => {
+    const touchy = defineMesh({ ports, flows: { roce: { nakAlarm: 2, cnpAlarm: 1 } } })
+    await using proxy = await FlatProxy.start({ mesh: touchy })
+    const left = await new Host(proxy.port('left'), '02:00:00:00:00:0a', '10.0.0.10', '10.0.0.1').join()
+    const right = await new Host(proxy.port('right'), '02:00:00:00:00:0b', '10.0.1.11', '10.0.1.1').join()
+    const alarms = proxy.events({ types: ['flow:alarm'] })
+    const first = alarms.next()
+    const ends = { protocol: 'udp', from: '10.0.1.11:50000', to: `10.0.0.10:${port}` } as const
+    for (const psn of [1, 2, 3]) right.send({ ...ends, payload: roce(acknowledge, 7, psn, nak) })
+    const { events } = (await first).value as { events: FlatProxyEvent<'flow:alarm'>[] }
+    assert.deepEqual(
+      events.map(({ kind, flow }) => [kind, flow.from, flow.to, flow.qp, flow.roce!.naks]),
+      [['nak', '10.0.1.11', '10.0.0.10', 7, 2]],
+    )
+    await left.expect({ payload: roce(acknowledge, 7, 3, nak) })
+    await alarms.return!()
+  })
+})
+
 describe('policies of RoCEv2', () => {
   const guarded = defineMesh({
     ports,

@@ -109,6 +109,7 @@ export const meshObjects: Readonly<Record<string, Node>> = {
   'Access log': root.properties!['accessLog']!,
   Flows: root.properties!['flows']!,
   Timeouts: root.properties!['flows']!.properties!['timeouts']!,
+  'Alarms of RoCEv2': root.properties!['flows']!.properties!['roce']!,
 }
 
 function endpoints(): Node[] {
