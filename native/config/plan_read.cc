@@ -233,16 +233,32 @@ Plan read(const PlanValue& value) {
   return plan;
 }
 
-bool within_depth(int depth, Json::parse_event_t, Json&) {
-  if (depth > kDeepest) malformed_plan("it is nested too deeply");
-  return true;
+/// Before it is parsed, whose stack is not for what is nested without end. (As the parser's callback it would look at
+/// all elements of a list for each of them.)
+void check_depth(std::string_view json) {
+  int depth = 0;
+  bool in_text = false;
+  for (size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (in_text) {
+      if (c == '\\') ++i;  // what is escaped ends no text
+      in_text = c != '"';
+    } else if (c == '"') {
+      in_text = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kDeepest) malformed_plan("it is nested too deeply");
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
 }
 
 }  // namespace
 
 Plan read_plan(std::string_view json) {
   try {
-    const Json parsed = Json::parse(json, within_depth);
+    check_depth(json);
+    const Json parsed = Json::parse(json);
     return read(PlanValue(parsed));
   } catch (const Json::exception& error) {
     malformed_plan(error.what());
