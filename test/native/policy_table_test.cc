@@ -286,10 +286,17 @@ class RandomPolicies {
   std::mt19937 random_;
 };
 
+/// Sanitizers look for other errors than these, and take their time.
+#ifdef FLATPROXY_SANITIZED
+constexpr uint32_t kSeeds = 250, kLargeSeeds = 1;
+#else
+constexpr uint32_t kSeeds = 2500, kLargeSeeds = 8;
+#endif
+
 TEST(PolicyTable, AgreesWithTheReferenceOnRandomPoliciesAndFlows) {
   unsigned passed = 0;
   unsigned busy = 0;
-  for (uint32_t seed = 0; seed < 2500; ++seed) {
+  for (uint32_t seed = 0; seed < kSeeds; ++seed) {
     RandomPolicies random(seed);
     const PolicySet set = random.set();
     const PolicyTable table(set);
@@ -305,14 +312,14 @@ TEST(PolicyTable, AgreesWithTheReferenceOnRandomPoliciesAndFlows) {
       busy += !duties.empty();
     }
   }
-  EXPECT_GT(busy, 100'000u);
-  EXPECT_GT(passed, 200'000u);
-  EXPECT_LT(passed, 1'000'000u);
+  EXPECT_GT(busy, 40 * kSeeds);
+  EXPECT_GT(passed, 80 * kSeeds);
+  EXPECT_LT(passed, 400 * kSeeds);
 }
 
 // Beyond 4,096 policies a row's summary is of several words.
 TEST(PolicyTable, AgreesWithTheReferenceAboutThousandsOfPolicies) {
-  for (uint32_t seed = 0; seed < 8; ++seed) {
+  for (uint32_t seed = 0; seed < kLargeSeeds; ++seed) {
     RandomPolicies random(seed);
     PolicySet set = random.set_of(12'000);
     // Few fit, and those stand anywhere.
