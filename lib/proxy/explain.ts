@@ -34,7 +34,8 @@ export function explanationOf(said: NativeExplanation, about: Explained): Explan
     names,
     on: input.on,
     from: endOf(packet.source, packet.sourcePort, input),
-    to: endOf(packet.destination, packet.destinationPort, input),
+    to:
+      endOf(packet.destination, packet.destinationPort, input) + (input.protocol === 'roce' ? ` qp ${packet.qp}` : ''),
     service: said.service,
     listener,
   }
@@ -77,7 +78,7 @@ function stepText({ stage, object, outcome, why }: Step): string {
 }
 
 function endOf(address: string, port: number, { protocol }: Tuple): string {
-  return protocol === 'icmp' ? address : endpointText(address, port)
+  return protocol === 'icmp' || protocol === 'roce' ? address : endpointText(address, port)
 }
 
 function exitName(names: Names, id: number): string {

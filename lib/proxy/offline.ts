@@ -10,12 +10,11 @@ import { packetOf } from './question.js'
 import { checkRunnable } from './runnable.js'
 
 /**
- * What would happen to the first packet of a flow (a TCP SYN, a UDP datagram, an ICMP echo request) in a proxy that has
- * just been started with the mesh. Needs no privilege; no port is opened. See {@link View.explain} for what is said.
+ * What would happen to the first packet of a flow (a TCP SYN, a UDP datagram, an ICMP echo request, one of RoCEv2) in a proxy
+ * that has just been started with the mesh. Needs no privilege; no port is opened. See {@link View.explain} for what is said.
  *
  * @throws {@link MeshError}, {@link UnsupportedError} as `start` does; `ERR_FLATPROXY_ARGUMENT` for a packet that cannot
- *   be; `ERR_FLATPROXY_UNSUPPORTED` for `protocol: 'roce'`; `ERR_FLATPROXY_PLATFORM` or `ERR_FLATPROXY_NATIVE` where the
- *   native part cannot run
+ *   be; `ERR_FLATPROXY_PLATFORM` or `ERR_FLATPROXY_NATIVE` where the native part cannot run
  */
 export async function explain(mesh: Mesh, input: Tuple): Promise<Explanation> {
   const adopted = await adoptMesh(mesh, undefined, {})

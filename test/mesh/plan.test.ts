@@ -72,6 +72,7 @@ describe('a first plan', () => {
           icmp: 30000,
           fragment: 30000,
         },
+        roce: { nakAlarm: 10, cnpAlarm: 1_000 },
       },
       routes: [
         { to: '10.0.0.11/32', port: 1 },

@@ -161,6 +161,7 @@ describe('policies of RoCEv2', () => {
       assert.equal(refused.verdict, 'reject')
       assert.equal(refused.reason, 'policy_rejected')
       assert.equal(refused.policy, 'no-writes')
+      assert.match(String(refused), /^roce 10\.0\.0\.10 > 10\.0\.1\.11 qp 31 by left: reject /)
     }
   })
 
