@@ -222,6 +222,12 @@ bool RoceStage::judge_again(FlowId id) {
     return false;
   }
   if (look_again(id)) return false;
+  // Its sender may have moved: from where it is now, the flow's packets are taken without another look.
+  if (guarded_ && !snapshot_->admits_source(flow.ingress, flow.key.source)) {
+    const Route* route = snapshot_->routes->lookup(flow.key.source);
+    const bool known = route != nullptr && snapshot_->admits_source(route->port, flow.key.source);
+    flow.ingress = known ? route->port : kNoPort;
+  }
   flow.exit_epoch = gateway_.epoch();
   flow.exit = Gateway::kNoExit;
   return true;
@@ -231,7 +237,9 @@ bool RoceStage::judge_again(FlowId id) {
 bool RoceStage::look_again(FlowId id) {
   if (!table_.in_use(id)) return false;
   RoceFlow& flow = table_.at(id);
-  if (snapshot_->policies->cuts() || snapshot_->policies->empty()) flow.allowed = allowed_classes(flow.key);
+  const PolicyTable& policies = *snapshot_->policies;
+  const uint8_t kept = policies.cuts() || policies.empty() ? 0 : flow.allowed;
+  flow.allowed = kept | allowed_classes(flow.key);
   if (flow.allowed == 0) {
     close(id);
     return true;

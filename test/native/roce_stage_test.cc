@@ -198,6 +198,16 @@ TEST(RoceStageTest, WhatRunsIsKeptWhereTheMeshSaysSo) {
   EXPECT_EQ(world.count(Reason::policy_denied), 1u);
 }
 
+TEST(RoceStageTest, WhatPoliciesThatKeepAllowAnewPasses) {
+  World world(with_policies(roce_rule(R"("deny")", R"("write")", 0, 0xffffff)));
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 1)));
+  std::string keeps = with_policies(roce_rule(R"("deny")", R"("read")", 0, 0xffffff)).policies;
+  keeps.insert(1, R"("onDeny":"keep",)");
+  world.apply_policies(keeps);
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kWriteOnly, 5, 2)));
+  EXPECT_EQ(world.take(1).size(), 2u);
+}
+
 TEST(RoceStageTest, FragmentsDoNotPassByPoliciesThatAskForTheQueuePair) {
   const auto fragments = [](World& world) {
     const Frame whole = roce_frame(kLeft, kRight, roce_payload(opcode::kWriteOnly, 5, 1) + std::string(100, 'x'));
@@ -284,6 +294,19 @@ TEST(RoceStageTest, ForgedSourcesDoNotPass) {
   world.send(1, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 2)));
   EXPECT_EQ(world.count(Reason::spoofed_source), 2u) << "also along a flow that runs";
   EXPECT_EQ(only_flow(world).packets[kOriginal], 1u);
+}
+
+TEST(RoceStageTest, WhoHasMovedSendsFromThereAlone) {
+  World::Options options = with_policies("");
+  options.ports = 3;
+  World world(options);
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 1)));
+  world.apply_workloads(R"([{"id":0,"name":"left","port":2,"addresses":["10.0.0.2"]},)"
+                        R"({"id":1,"name":"right","port":1,"addresses":["10.0.1.2"]}])");
+  world.send(0, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 2)));
+  EXPECT_EQ(world.count(Reason::spoofed_source), 1u) << "also along a flow that was opened there";
+  world.send(2, roce_frame(kLeft, kRight, roce_payload(opcode::kSendOnly, 5, 2)));
+  EXPECT_EQ(world.take(1).size(), 2u);
 }
 
 TEST(RoceStageTest, OneLaneHasAFlow) {
