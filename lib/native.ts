@@ -103,6 +103,21 @@ export interface NativeCaptureOptions {
   readonly ports: readonly string[]
 }
 
+/** Live flows under a mesh that is not in force, known to the addon alone. */
+export interface NativeShadow {
+  readonly native: unique symbol
+}
+
+/** Flows that fare otherwise under that mesh. */
+export interface NativeShadowed {
+  /** The mesh in force is another one than the shadow was planned beside: nothing was judged. */
+  readonly stale: boolean
+  /** Flows that were judged so far. */
+  readonly judged: number
+  /** By their place among the records. */
+  readonly differences: readonly { flow: number; now: NativeExplanation; then: NativeExplanation }[]
+}
+
 /** The flows of a replay, known to the addon alone. */
 export interface NativeFlows {
   readonly native: unique symbol
@@ -200,6 +215,17 @@ export interface Addon {
   explain(engine: NativeEngine, packet: FirstPacket): Promise<NativeExplanation>
   /** The same in an engine that has just been made with a whole plan; no port is opened. */
   explainPlan(plan: readonly Uint8Array[], packet: FirstPacket): Promise<NativeExplanation>
+  /** A shadow of a plan that builds on what is in force; no port is opened. Flow events are wanted already. */
+  beginShadow(engine: NativeEngine, plan: readonly Uint8Array[]): Promise<NativeShadow>
+  /** Plans it beside what is in force now. */
+  replaceShadow(engine: NativeEngine, shadow: NativeShadow, plan: readonly Uint8Array[]): Promise<void>
+  /** Judges flow records, each once: of {@link Addon.listFlows}, or of events. */
+  judgeShadow(
+    engine: NativeEngine,
+    shadow: NativeShadow,
+    records: ArrayBuffer,
+    areEvents: boolean,
+  ): Promise<NativeShadowed>
   /** Carries captures through a lane of their own, under a whole plan. */
   replay(plan: readonly Uint8Array[], options: NativeReplayOptions): NativeReplay
   /** Records of a replay's flows, from one on. */

@@ -54,6 +54,11 @@ export class NamedIds {
     return this.ids
   }
 
+  /** What is assigned, and not committed yet; else what is committed. */
+  get planned(): ReadonlyMap<string, number> {
+    return this.next ?? this.ids
+  }
+
   /** The ids for these names; `undefined` when there are not enough. Counts from {@link commit} on. */
   assign(names: Iterable<string>): ReadonlyMap<string, number> | undefined {
     const next = new Map<string, number>()

@@ -28,6 +28,17 @@ export interface Planned {
   readonly changes: readonly Change[]
 }
 
+/** The names of a mesh by which the engine's ids are told. */
+export interface MeshIds {
+  readonly generation: number
+  readonly mesh: Mesh | undefined
+  readonly portIds: ReadonlyMap<string, number>
+  readonly listenerIds: ReadonlyMap<string, number>
+  readonly services: ReadonlyMap<string, PlannedService>
+  /** The policies of a generation (modulo 2^32), if they are known. */
+  policiesOf(generation: number): Mesh['policies']
+}
+
 /** What is in force, or would be. */
 interface State {
   readonly generation: number
@@ -48,7 +59,7 @@ interface State {
  * The plan's parts are described where they are made: plan-network.ts, plan-services.ts, plan-listeners.ts,
  * plan-http.ts, plan-policies.ts.
  */
-export class Planner {
+export class Planner implements MeshIds {
   private state: State = { generation: 0, mesh: undefined, host: false, services: new Map() }
   private pending: State | undefined
   private previous: { readonly generation: number; readonly policies: Mesh['policies'] } | undefined
@@ -130,6 +141,25 @@ export class Planner {
       this.abandon()
       throw error
     }
+  }
+
+  /**
+   * Plans a mesh that is not to come in force: how it would be beside the one that is committed, which stays as it is.
+   *
+   * @throws as {@link plan}
+   */
+  async draft(mesh: Mesh, options?: SliceOptions): Promise<readonly [Planned, MeshIds]> {
+    const plan = await this.plan(mesh, options)
+    const ids = {
+      generation: plan.generation,
+      mesh,
+      portIds: this.namedPorts.planned,
+      listenerIds: this.namedListeners.planned,
+      services: this.pending!.services,
+      policiesOf: () => mesh.policies,
+    }
+    this.abandon()
+    return [plan, ids]
   }
 
   /** The last plan is in force. */

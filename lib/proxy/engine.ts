@@ -7,6 +7,7 @@ import type {
   Flow,
   FlowFilter,
   MemoryPort,
+  ShadowOptions,
   Stats,
   Tuple,
 } from '../api.js'
@@ -20,6 +21,7 @@ import { FlowReader, recordFilter } from './flow-record.js'
 import { EnginePort } from './memory-port.js'
 import { endpointText, Names } from './names.js'
 import { packetOf } from './question.js'
+import { EngineShadow, type Records, type ShadowSource } from './shadow.js'
 import { StatsReader } from './stats-reader.js'
 
 /** Flows of a page: as many as are read without holding the event loop for a millisecond. */
@@ -32,6 +34,8 @@ export class Engine {
   private readonly hub: EventHub
   private readonly memoryPorts = new Map<number, EnginePort>()
   private readonly captures = new Set<EngineCapture>()
+  private readonly shadows = new Set<EngineShadow>()
+  private readonly eavesdroppers = new Set<Parameters<ShadowSource['listen']>[0]>()
   private lostEvents = 0
   private lostExchanges = 0
   private closed = false
@@ -63,8 +67,8 @@ export class Engine {
     this.names = new Names(planner)
     this.statsReader = new StatsReader(addon, cores)
     this.hub = new EventHub({
-      flow: (want) => addon.wantEvents(native, want),
-      exchange: (want) => addon.wantExchanges(native, want),
+      flow: (want) => this.closed || addon.wantEvents(native, want),
+      exchange: (want) => this.closed || addon.wantExchanges(native, want),
     })
   }
 
@@ -149,6 +153,25 @@ export class Engine {
     return capture
   }
 
+  /** @param plan see {@link ShadowSource.plan} */
+  shadow(plan: ShadowSource['plan'], options?: ShadowOptions): EngineShadow {
+    this.assertOpen()
+    const { addon, native, planner, names } = this
+    const shadow: EngineShadow = new EngineShadow(options, {
+      addon,
+      native,
+      ids: planner,
+      names,
+      reader: (now) => this.reader(now),
+      pages: () => this.allPages(),
+      plan,
+      listen: (heard) => this.eavesdrop(heard),
+      over: () => this.shadows.delete(shadow),
+    })
+    this.shadows.add(shadow)
+    return shadow
+  }
+
   async explain(input: Tuple): Promise<Explanation> {
     this.assertOpen()
     const { addon, planner, names } = this
@@ -201,10 +224,30 @@ export class Engine {
 
   async close(): Promise<void> {
     this.closed = true
+    for (const shadow of this.shadows) shadow.finish()
     await Promise.all(Array.from(this.captures, (capture) => capture.finish()))
     await this.addon.close(this.native)
     this.hub.close()
     for (const port of this.memoryPorts.values()) port.end()
+  }
+
+  private async *allPages(): AsyncGenerator<Records, void> {
+    for (const first of [0, this.addon.deniedFlows])
+      for (let lane = 0; lane < this.cores.length; lane++)
+        for (let cursor = first; cursor >= 0;) {
+          const { records, next, now } = await this.page(lane, cursor)
+          yield { records, now, areEvents: false }
+          cursor = next
+        }
+  }
+
+  private eavesdrop(heard: Parameters<ShadowSource['listen']>[0]): () => void {
+    this.eavesdroppers.add(heard)
+    const release = this.hub.hold('flow')
+    return () => {
+      this.eavesdroppers.delete(heard)
+      release()
+    }
   }
 
   private async page(lane: number, cursor: number) {
@@ -240,8 +283,11 @@ export class Engine {
     if (this.closed) return
     for (const id of signal.readable) this.memoryPorts.get(id)?.wake()
     const at = Date.now()
-    if (signal.lostEvents > this.lostEvents) this.hub.lost('flow', signal.lostEvents - this.lostEvents)
+    const lost = signal.lostEvents - this.lostEvents
+    if (lost > 0) this.hub.lost('flow', lost)
     this.lostEvents = signal.lostEvents
+    const heard = signal.events && { records: signal.events, now: signal.now, areEvents: true }
+    if (heard || lost > 0) for (const hear of this.eavesdroppers) hear(heard, lost)
     if (signal.events && this.hub.wanted('flow')) this.hub.publish(this.flowEvents(signal.events, signal.now, at))
     if (signal.lostExchanges > this.lostExchanges) this.hub.lost('exchange', signal.lostExchanges - this.lostExchanges)
     this.lostExchanges = signal.lostExchanges

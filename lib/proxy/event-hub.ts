@@ -18,13 +18,20 @@ type Waiting<T extends EventType> = {
 export class EventHub {
   private readonly listeners = new Set<Listener<EventType>>()
   private closed = false
+  private readonly held: Record<Kind, number> = { flow: 0, exchange: 0 }
 
   /** @param want told when the first listener to events of a kind comes, and when the last one has gone */
-  constructor(private readonly want: Record<Kind, (want: boolean) => void>) {}
+  constructor(private readonly want: Record<Kind, (want: boolean) => unknown>) {}
 
   /** Whether anybody listens to events of a kind. */
   wanted(kind: Kind): boolean {
-    return [...this.listeners].some((listener) => listener.wants(kind))
+    return this.held[kind] > 0 || [...this.listeners].some((listener) => listener.wants(kind))
+  }
+
+  /** Has the engine tell events of a kind until the result is called, though nobody may listen here. */
+  hold(kind: Kind): () => void {
+    this.update(() => this.held[kind]++)
+    return () => this.update(() => this.held[kind]--)
   }
 
   /** Listens from now on. */

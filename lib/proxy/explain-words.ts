@@ -164,6 +164,7 @@ export const words: Readonly<Record<string, (told: Told, step: NativeStep) => Wo
       : `the longest prefix that holds the receiver; the neighbour is ${via}`,
   ],
   no_route: ({ to }) => ['route', to, 'reject', 'no route, workload or own address holds the receiver'],
+  no_port: ({ on }) => ['port', on, 'gone', 'the mesh has no such port'],
   back_to_node: () => ['route', 'host', 'by host', "the flow came from the node's own stack"],
 }
 

@@ -1,8 +1,6 @@
 import type { Explanation, Tuple } from '../api.js'
-import { formatAddress, parseAddress } from '../mesh/address.js'
-import type { Planner } from '../mesh/plan.js'
+import type { MeshIds } from '../mesh/plan.js'
 import type { Mesh } from '../mesh/types.js'
-import { listOf } from '../mesh/view.js'
 import type { Addon, FirstPacket, NativeExplanation } from '../native.js'
 import { inWords, type Told, type Words } from './explain-words.js'
 import { endpointText, type Names } from './names.js'
@@ -12,12 +10,15 @@ type Step = Explanation['steps'][number]
 /** Ports from here on are the node's own stack, behind the port of that number less. */
 const firstHostSide = 256
 
+/** What a packet is told by. */
+export type Asked = Pick<Tuple, 'on' | 'from' | 'to' | 'http'> & { readonly protocol: string }
+
 /** What an explanation is put into words with. */
 export interface Explained {
   readonly addon: Addon
-  readonly planner: Planner
+  readonly planner: MeshIds
   readonly names: Names
-  readonly input: Tuple
+  readonly input: Asked
   readonly packet: FirstPacket
   /** Told before all else. */
   readonly beforehand?: readonly Words[]
@@ -41,7 +42,7 @@ export function explanationOf(said: NativeExplanation, about: Explained): Explan
   }
   const steps = [
     ...(about.beforehand ?? []),
-    arrival(mesh, told, packet),
+    arrival(told, packet),
     ...said.steps.map((step) => inWords(told, step)),
     ...requestStep(mesh, input, listener),
   ]
@@ -63,7 +64,7 @@ export function explanationOf(said: NativeExplanation, about: Explained): Explan
   })
 }
 
-function withText(told: Told, { protocol }: Tuple, explanation: Omit<Explanation, 'toString'>): Explanation {
+function withText(told: Told, { protocol }: Asked, explanation: Omit<Explanation, 'toString'>): Explanation {
   const { verdict, reason, policy, endpoint, exit, steps } = explanation
   const ends = [policy && `policy ${policy}`, endpoint && `endpoint ${endpoint}`, exit && `exit ${exit}`].filter(
     Boolean,
@@ -77,7 +78,7 @@ function stepText({ stage, object, outcome, why }: Step): string {
   return `  ${stage}${object === '' ? '' : ` ${object}`}: ${outcome} (${why})`
 }
 
-function endOf(address: string, port: number, { protocol }: Tuple): string {
+function endOf(address: string, port: number, { protocol }: Asked): string {
   return protocol === 'icmp' || protocol === 'roce' ? address : endpointText(address, port)
 }
 
@@ -94,20 +95,14 @@ function isHttp(mesh: Mesh, listener: string | undefined): boolean {
   return listener !== undefined && mesh.listeners?.[listener]?.protocol === 'http'
 }
 
-function arrival(mesh: Mesh, { on, from, to }: Told, { source, destination }: FirstPacket): Words {
-  const [sender, receiver] = [workloadAt(mesh, source), workloadAt(mesh, destination)]
+function arrival({ names, on, from, to }: Told, { source, destination }: FirstPacket): Words {
+  const [sender, receiver] = [names.workload(source), names.workload(destination)]
   const who = [sender && `${from} is workload ${sender}`, receiver && `${to} is workload ${receiver}`].filter(Boolean)
   return ['port', on, 'comes in', who.length > 0 ? who.join(', ') : "neither address is a workload's"]
 }
 
-function workloadAt(mesh: Mesh, address: string): string | undefined {
-  for (const [name, { addresses }] of Object.entries(mesh.workloads ?? {}))
-    if (listOf(addresses).some((text) => formatAddress(parseAddress(text)!) === address)) return name
-  return undefined
-}
-
 /** Which route a request takes is not said yet. */
-function requestStep(mesh: Mesh, { http }: Tuple, listener: string | undefined): Words[] {
+function requestStep(mesh: Mesh, { http }: Asked, listener: string | undefined): Words[] {
   if (!http || !isHttp(mesh, listener)) return []
   return [
     ['request', `${http.host ?? ''}${http.path ?? ''}`, 'not looked at', 'routes of requests are not explained yet'],

@@ -8,9 +8,11 @@ import type {
   FlatProxyEvent,
   Flow,
   FlowFilter,
+  FlowShadow,
   MemoryPort,
   PacketCapture,
   Patch,
+  ShadowOptions,
   StartOptions,
   Stats,
   Tuple,
@@ -28,7 +30,6 @@ import type { Mesh } from '../mesh/types.js'
 import { loadAddon } from '../native.js'
 import { closed, Engine } from './engine.js'
 import { releaseCores, takeCores } from './lanes.js'
-import { notBuilt } from './not-built.js'
 import { checkDrain, checkEventTypes, checkFunctions, checkOptions, checkStart } from './options.js'
 import { checkRunnable, flowCapacityOf } from './runnable.js'
 
@@ -101,7 +102,7 @@ export class FlatProxy implements View {
    */
   async apply(mesh: Mesh, options?: ApplyOptions): Promise<Applied> {
     checkOptions(options, ['ifGeneration', 'handlers', 'hooks', 'signal'], 'apply')
-    return this.inTurn(options, () => adoptMesh(mesh, this.planner.mesh, options))
+    return this.inTurn(() => this.change(options, () => adoptMesh(mesh, this.planner.mesh, options)))
   }
 
   /**
@@ -111,7 +112,8 @@ export class FlatProxy implements View {
    */
   async patch(patch: Patch<Mesh>, options?: { ifGeneration?: number; signal?: AbortSignal }): Promise<Applied> {
     checkOptions(options, ['ifGeneration', 'signal'], 'patch')
-    return this.inTurn(options, async () => (await runSliced(mergeSteps(this.mesh, patch), options)) as Mesh)
+    const next = async () => (await runSliced(mergeSteps(this.mesh, patch), options)) as Mesh
+    return this.inTurn(() => this.change(options, next))
   }
 
   /** The counters, summed over lanes. */
@@ -170,13 +172,25 @@ export class FlatProxy implements View {
     return this.engine.capture(options)
   }
 
-  /** Not built yet: rejects with `ERR_FLATPROXY_UNSUPPORTED`. */
-  // eslint-disable-next-line require-yield
-  async *shadow(
-    _mesh: Mesh,
-    _options?: { duration?: Duration; signal?: AbortSignal },
-  ): AsyncGenerator<{ flow: Flow; now: Explanation; then: Explanation }> {
-    throw notBuilt('shadow')
+  /**
+   * Flows that would fare otherwise under another mesh, as they are now and as they would be. Nothing changes by it, and
+   * lanes do nothing for it. It begins with the first `next()`: with all flows in the tables, then those that open, or are
+   * refused, until `duration` is over or the proxy is closed; what has come by then is still told. Without a `duration`:
+   * until `signal` aborts (then it rejects) or the caller takes no more. See docs/shadow.md for what is compared.
+   *
+   * It rejects as {@link apply} would, of a mesh that could not be put in force; `ERR_FLATPROXY_ARGUMENT` for options.
+   */
+  shadow(mesh: Mesh, options?: ShadowOptions): FlowShadow {
+    let adopted: Promise<Mesh> | undefined
+    return this.engine.shadow(
+      (use) =>
+        this.inTurn(async () => {
+          const other = await (adopted ??= this.adoptOther(mesh))
+          const [plan, ids] = await this.planner.draft(other)
+          return [ids, await use(plan)]
+        }),
+      options,
+    )
   }
 
   /**
@@ -252,11 +266,19 @@ export class FlatProxy implements View {
     this.signal?.addEventListener('abort', this.abort, { once: true })
   }
 
-  /** Does a change after all that were asked for before it. */
-  private inTurn(options: ApplyOptions | undefined, next: () => Promise<Mesh>): Promise<Applied> {
-    const applied = this.tail.then(() => this.change(options, next))
-    this.tail = applied.catch(() => undefined)
-    return applied
+  /** Does what is about the mesh in force after all that was asked for before it. */
+  private inTurn<T>(next: () => Promise<T>): Promise<T> {
+    const done = this.tail.then(next)
+    this.tail = done.catch(() => undefined)
+    return done
+  }
+
+  /** A mesh that could be put in force now. */
+  private async adoptOther(mesh: Mesh): Promise<Mesh> {
+    this.assertOpen()
+    const adopted = await adoptMesh(mesh, this.planner.mesh)
+    await checkRunnable(adopted, this.planner.mesh)
+    return adopted
   }
 
   private async change(options: ApplyOptions = {}, next: () => Promise<Mesh>): Promise<Applied> {

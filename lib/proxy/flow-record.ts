@@ -2,7 +2,7 @@ import type { EventMap, Flow, FlowFilter, RoceCounts } from '../api.js'
 import type { Mesh } from '../mesh/types.js'
 import { formatAddress, parseAddress } from '../mesh/address.js'
 import { listOf } from '../mesh/view.js'
-import { recordBytes, type Addon } from '../native.js'
+import { recordBytes, type Addon, type FirstPacket } from '../native.js'
 import { roceClasses } from '../roce.js'
 import { endpointText, type Names } from './names.js'
 
@@ -57,6 +57,27 @@ export class FlowReader {
     const time = this.time()
     for (let offset = 0; offset < view.byteLength; offset += recordBytes)
       if (filter(view, offset)) yield this.flow(view, offset, time)
+  }
+
+  /** The flow of a record, or event, by its place in a buffer. */
+  flowAt(records: ArrayBuffer, place: number): Flow {
+    return this.flow(new DataView(records), place * recordBytes, this.time())
+  }
+
+  /** A packet of its client's. */
+  packetAt(records: ArrayBuffer, place: number): FirstPacket {
+    const view = new DataView(records)
+    const offset = place * recordBytes
+    return {
+      port: view.getUint16(offset + at.ingress, true),
+      protocol: view.getUint8(offset + at.protocol),
+      source: address(view, offset + at.source),
+      destination: address(view, offset + at.destination),
+      sourcePort: view.getUint16(offset + at.sourcePort, true),
+      destinationPort: view.getUint16(offset + at.destinationPort, true),
+      opcode: isRoce(view, offset) ? 0 : -1,
+      qp: view.getUint32(offset + at.qp, true),
+    }
   }
 
   /** Flow events of a buffer. */

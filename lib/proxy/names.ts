@@ -1,6 +1,6 @@
 import { canonical } from '../mesh/resolve.js'
 import type { PlannedService } from '../mesh/plan-services.js'
-import type { Planner } from '../mesh/plan.js'
+import type { MeshIds } from '../mesh/plan.js'
 
 /** The names behind the ids of what is in force. Built when somebody asks, once for each generation. */
 export class Names {
@@ -10,7 +10,7 @@ export class Names {
   private workloads: ReadonlyMap<string, string> | undefined
   private readonly endpoints = new WeakMap<PlannedService, ReadonlyMap<number, string>>()
 
-  constructor(private readonly planner: Planner) {}
+  constructor(private readonly planner: MeshIds) {}
 
   /** The name of a port; `''` for one that is gone. */
   port(id: number): string {

@@ -6,6 +6,7 @@
 #include "addon/explain_api.h"
 #include "addon/regex_api.h"
 #include "addon/replay_api.h"
+#include "addon/shadow_api.h"
 #include "addon/unblock.h"
 
 static Napi::Object init_addon(Napi::Env env, Napi::Object exports) {
@@ -15,6 +16,7 @@ static Napi::Object init_addon(Napi::Env env, Napi::Object exports) {
   flatproxy::export_explain(env, exports);
   flatproxy::export_regex(env, exports);
   flatproxy::export_replay(env, exports);
+  flatproxy::export_shadow(env, exports);
   flatproxy::export_unblock(env, exports);
   return exports;
 }

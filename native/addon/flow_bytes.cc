@@ -19,6 +19,14 @@ void add_roce(FlowBytes& to, const FlowRecord& flow) {
   }
 }
 
+void read_roce(RoceCounts& to, const FlowBytes& from) {
+  to.retransmitted = static_cast<uint64_t>(from.retransmitted);
+  to.naks = static_cast<uint64_t>(from.naks);
+  for (size_t i = 0; i < wire::kRoceClasses; ++i) {
+    to.classes[i] = {static_cast<uint64_t>(from.classes[i][0]), static_cast<uint64_t>(from.classes[i][1])};
+  }
+}
+
 }  // namespace
 
 FlowBytes to_bytes(const FlowRecord& flow) {
@@ -54,6 +62,39 @@ FlowBytes to_bytes(const FlowEvent& event) {
   to.kind = static_cast<uint8_t>(event.kind);
   to.log = event.log;
   return to;
+}
+
+FlowRecord from_bytes(const FlowBytes& from) {
+  FlowRecord to;
+  to.packets[kOriginal] = static_cast<uint64_t>(from.packets);
+  to.bytes[kOriginal] = static_cast<uint64_t>(from.bytes);
+  std::memcpy(to.original.source.bytes.data(), from.source, 16);
+  std::memcpy(to.original.destination.bytes.data(), from.destination, 16);
+  std::memcpy(to.nat_address.bytes.data(), from.endpoint, 16);
+  to.original.source_port = from.source_port;
+  to.original.destination_port = from.destination_port;
+  to.original.protocol = from.protocol;
+  to.original.family = from.family;
+  to.nat_port = from.endpoint_port;
+  to.ingress = from.ingress;
+  to.service = from.service_id;
+  to.endpoint = from.endpoint_id;
+  to.policy = from.policy;
+  to.generation = from.generation;
+  to.opened_at = from.opened_at;
+  to.last_seen = from.last_seen;
+  to.state = static_cast<FlowState>(from.state);
+  to.translated = from.translated != 0;
+  to.terminated = from.terminated != 0;
+  to.reason = static_cast<Reason>(from.reason);
+  to.roce = from.roce != 0;
+  to.qp = from.qp;
+  if (to.roce) read_roce(to.roce_counts, from);
+  return to;
+}
+
+FlowEvent event_from_bytes(const FlowBytes& from) {
+  return {static_cast<FlowEventKind>(from.kind), from_bytes(from), from.log};
 }
 
 }  // namespace flatproxy

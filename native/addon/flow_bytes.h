@@ -42,5 +42,8 @@ static_assert(sizeof(FlowBytes) == 240);
 
 FlowBytes to_bytes(const FlowRecord& flow);
 FlowBytes to_bytes(const FlowEvent& event);
+/// What they were made of, but for what only sums have.
+FlowRecord from_bytes(const FlowBytes& bytes);
+FlowEvent event_from_bytes(const FlowBytes& bytes);
 
 }  // namespace flatproxy

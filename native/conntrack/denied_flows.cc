@@ -7,6 +7,13 @@ bool same_flow(const FlowRecord& a, const FlowRecord& b) {
   return a.original == b.original && a.qp == b.qp && a.ingress == b.ingress && a.reason == b.reason;
 }
 
+void add_classes(RoceCounts& to, const RoceCounts& more) {
+  for (size_t i = 0; i < wire::kRoceClasses; ++i) {
+    to.classes[i].packets += more.classes[i].packets;
+    to.classes[i].bytes += more.classes[i].bytes;
+  }
+}
+
 }  // namespace
 
 bool DeniedFlows::add(const FlowRecord& refused, uint32_t now) {
@@ -18,6 +25,7 @@ bool DeniedFlows::add(const FlowRecord& refused, uint32_t now) {
     if (tags_[place] != tag || !same_flow(flow, refused)) continue;
     flow.packets[kOriginal] += refused.packets[kOriginal];
     flow.bytes[kOriginal] += refused.bytes[kOriginal];
+    if (refused.roce) add_classes(flow.roce_counts, refused.roce_counts);
     flow.last_seen = now;
     return false;
   }

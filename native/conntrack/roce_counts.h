@@ -16,6 +16,8 @@ struct RoceCounts {
   std::array<Class, wire::kRoceClasses> classes;
   uint64_t retransmitted = 0;  ///< packets whose sequence number had been sent before
   uint64_t naks = 0;
+
+  Class& of(wire::RoceClass kind) { return classes[static_cast<size_t>(kind)]; }
 };
 
 }  // namespace flatproxy

@@ -31,8 +31,8 @@ class Adopt : public LaneTask {
   const Snapshot& snapshot_;
 };
 
-/// Ends with the first pass that a lane makes over its ports: those that watch their lane have heard from it.
-class FirstPass : public LaneTask {
+/// Ends with the next pass that a lane makes over its ports: those that watch their lane have heard from it.
+class NextPass : public LaneTask {
  public:
   bool step(Lane&, Nanoseconds) override { return true; }
 };
@@ -172,9 +172,7 @@ Engine::Engine(const EngineOptions& options, std::shared_ptr<const Snapshot> sna
   }
   for (auto& thread : threads_) thread->start();
   // Whoever hears that we run may send at once: by then no port may take its lanes for dead.
-  std::vector<std::unique_ptr<LaneTask>> tasks;
-  for (unsigned i = 0; i < lanes(); ++i) tasks.push_back(std::make_unique<FirstPass>());
-  run_everywhere(tasks);
+  meet_lanes();
 }
 
 Engine::~Engine() {
@@ -194,6 +192,13 @@ void Engine::stop() {
 void Engine::run_everywhere(std::vector<std::unique_ptr<LaneTask>>& tasks) {
   for (size_t i = 0; i < tasks.size(); ++i) threads_[i]->post(*tasks[i]);
   for (size_t i = 0; i < tasks.size(); ++i) threads_[i]->wait(*tasks[i]);
+}
+
+void Engine::meet_lanes() {
+  const std::lock_guard lock(control_);
+  std::vector<std::unique_ptr<LaneTask>> tasks;
+  for (unsigned i = 0; i < lanes(); ++i) tasks.push_back(std::make_unique<NextPass>());
+  run_everywhere(tasks);
 }
 
 uint64_t Engine::apply(std::shared_ptr<const Snapshot> snapshot) {

@@ -50,6 +50,8 @@ class Engine {
   /// Refuses new flows from now on, or takes them again; flows that run go on.
   void refuse_new(bool refuse) { shared_.refuse_new.store(refuse); }
   void want_events(bool want) { shared_.want_events.store(want); }
+  /// Returns when each lane has made a pass: it knows by then whatever was wanted before.
+  void meet_lanes();
   /// From now on the capture has packets of all lanes.
   /// @throws Error ERR_FLATPROXY_RESOURCE while kMaxCaptures run
   void begin_capture(const std::shared_ptr<LiveCapture>& capture);

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "conntrack/region.h"
 #include "packet/error.h"
 #include "wire/address_rules.h"
 #include "wire/protocol.h"
@@ -54,6 +53,7 @@ constexpr std::string_view kNames[] = {
     "route",
     "no_route",
     "back_to_node",
+    "no_port",
 };
 static_assert(std::size(kNames) == static_cast<size_t>(Step::count));
 
@@ -74,13 +74,32 @@ std::string flow_text(const FlowRecord& flow) {
       .append(end_text(original.destination, original.destination_port));
 }
 
+const Listener* listener_of(const Snapshot& snapshot, const Tuple& tuple, uint16_t port) {
+  const ListenerSet& listeners = *snapshot.listeners;
+  if (snapshot.ours(tuple.destination)) return listeners.find(tuple.destination, tuple.destination_port, port);
+  return listeners.find_intercepting(tuple.destination, tuple.destination_port, port);
+}
+
+/// Whether a flow's endpoint follows from its addresses alone.
+bool is_by_hash(const Service& service) {
+  return service.balance == Balance::maglev || service.balance == Balance::ring_hash || service.source_affinity;
+}
+
+/// What a packet in mid-stream may be an answer to.
+PolicyKey reversed_key(const Tuple& tuple) {
+  const Tuple other = tuple.reversed();
+  return policy_key(other, other.destination, other.destination_port);
+}
+
 class Explainer {
  public:
-  Explainer(const Snapshot& snapshot, const FirstPacket& packet)
-      : s_(snapshot), packet_(packet), tuple_(packet.tuple) {}
+  /// @param opened what the packet has opened under another snapshot
+  Explainer(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord* opened = nullptr)
+      : s_(snapshot), packet_(packet), tuple_(packet.tuple), opened_(opened) {}
 
   Explanation first(const LaneView& lane);
   Explanation along(const FlowRecord& flow, Direction direction);
+  Explanation relayed(const FlowRecord& connection);
   Explanation of_connection();
 
  private:
@@ -93,20 +112,24 @@ class Explainer {
     e_.steps.push_back({step, id, std::move(at)});
   }
 
-  /// Which limits there are for a packet: of a flow that runs those of packets, of a connection that ends here those of
-  /// flows.
-  enum class Limits : uint8_t { all, of_packets, of_flows };
+  /// Which limits there are for a packet: of a flow that runs those of packets, of a connection that is to end here
+  /// those of flows, of one that does none.
+  enum class Limits : uint8_t { all, of_packets, of_flows, none };
 
   // Each is a step of the way; false: the packet has ended.
+  bool arrives();
   bool addresses();
   bool may_pass_listeners(const LaneView& lane);
   bool source();
   bool judge(const PolicyKey& key);
+  bool allows(const PolicyKey& key);
+  void lead_to(const FlowRecord& connection, bool judged);
   bool open(const Opening& opening, const LaneView& lane);
   bool translate(const Opening& opening, const LaneView& lane, const Endpoint& endpoint);
   bool leave(const wire::Address& destination, Direction direction, uint16_t ingress);
 
   Reason address_problem() const;
+  uint32_t opened_endpoint(const Service& service) const;
   void own_address();
   void opinion(const PolicyKey& key, PolicyDirection direction, Step none);
   void duties(const PolicyKey& key, bool passes);
@@ -114,11 +137,13 @@ class Explainer {
   const Snapshot& s_;
   const FirstPacket& packet_;
   const Tuple& tuple_;
+  const FlowRecord* opened_;
   Limits limits_ = Limits::all;
   Explanation e_;
 };
 
 Explanation Explainer::first(const LaneView& lane) {
+  if (!arrives()) return std::move(e_);
   const uint16_t peer = s_.peer(packet_.port);
   if (peer != kNoPort) {
     // What is not valid passes a joined port unseen.
@@ -153,7 +178,7 @@ Explanation Explainer::first(const LaneView& lane) {
 Explanation Explainer::along(const FlowRecord& flow, Direction direction) {
   const Tuple& original = flow.original;
   tell(Step::flow, Explanation::kNone, flow_text(flow));
-  if (!source()) return std::move(e_);
+  if (!arrives() || !source()) return std::move(e_);
   const wire::Address& receiver = flow.translated ? flow.nat_address : original.destination;
   if (flow.translated) {
     e_.service = flow.service;
@@ -174,6 +199,30 @@ Explanation Explainer::along(const FlowRecord& flow, Direction direction) {
   return std::move(e_);
 }
 
+/// When policies change, both places are judged again. Its listener may be gone, or be meant for whom its client
+/// speaks.
+Explanation Explainer::relayed(const FlowRecord& connection) {
+  end(Reason::tcp_terminated, Step::connection);
+  if (!arrives()) return std::move(e_);
+  limits_ = Limits::none;
+  const Listener* listener = listener_of(s_, tuple_, packet_.port);
+  if (listener != nullptr) e_.listener = listener->id;
+  const bool cuts = s_.policies->cuts();
+  const bool judged = cuts && listener != nullptr && !listener->relay.expects_proxy_header;
+  if (judged && !judge(policy_key(tuple_, tuple_.destination, tuple_.destination_port))) return std::move(e_);
+  lead_to(connection, cuts);
+  return std::move(e_);
+}
+
+/// A connection that ends here goes on to its endpoint, if it has one.
+void Explainer::lead_to(const FlowRecord& connection, bool judged) {
+  if (!connection.translated) return;
+  e_.service = connection.service;
+  e_.endpoint = connection.endpoint;
+  tell(Step::endpoint, connection.endpoint, end_text(connection.nat_address, connection.nat_port));
+  if (judged) judge(policy_key(tuple_, connection.nat_address, connection.nat_port));
+}
+
 Explanation Explainer::of_connection() {
   if (source()) end(Reason::tcp_terminated, Step::connection);
   return std::move(e_);
@@ -189,6 +238,8 @@ Reason Explainer::address_problem() const {
   return to_valid ? Reason::forwarded : Reason::destination_invalid;
 }
 
+bool Explainer::arrives() { return s_.port(packet_.port) != nullptr || end(Reason::port_down, Step::no_port); }
+
 bool Explainer::addresses() {
   const Reason problem = address_problem();
   if (problem == Reason::source_invalid) return end(problem, Step::source_invalid);
@@ -200,9 +251,7 @@ bool Explainer::addresses() {
 bool Explainer::may_pass_listeners(const LaneView& lane) {
   if (tuple_.protocol != wire::protocol::kTcp || s_.listeners->empty()) return true;
   const bool ours = s_.ours(tuple_.destination);
-  const Listener* listener =
-      ours ? s_.listeners->find(tuple_.destination, tuple_.destination_port, packet_.port)
-           : s_.listeners->find_intercepting(tuple_.destination, tuple_.destination_port, packet_.port);
+  const Listener* listener = listener_of(s_, tuple_, packet_.port);
   if (listener == nullptr) {
     tell(Step::no_listener);
     return true;
@@ -215,7 +264,8 @@ bool Explainer::may_pass_listeners(const LaneView& lane) {
   end(Reason::tcp_terminated, Step::listener, listener->id);
   if (lane.draining) return end(Reason::draining, Step::draining);
   limits_ = Limits::of_flows;
-  judge(policy_key(tuple_, tuple_.destination, tuple_.destination_port));
+  if (judge(policy_key(tuple_, tuple_.destination, tuple_.destination_port)) && opened_ != nullptr)
+    lead_to(*opened_, true);
   return false;
 }
 
@@ -260,14 +310,27 @@ bool Explainer::open(const Opening& opening, const LaneView& lane) {
   if (service == nullptr) {
     PolicyKey key = policy_key(tuple_, tuple_.destination, tuple_.destination_port);
     key.roce = packet_.roce;
-    return judge(key);
+    return judge(key) && (!packet_.mid_stream || allows(reversed_key(tuple_)));
   }
   uint32_t chosen = opening.endpoint;
+  if (chosen == Picker::kNone) chosen = opened_endpoint(*service);
   if (chosen == Picker::kNone)
     chosen = service->picker(tuple_.family).peek(balance_hash(*service, opening.original), lane.balance);
   if (chosen == Picker::kNone) return end(Reason::no_endpoint, Step::no_endpoint);
   e_.endpoint = chosen;
   return translate(opening, lane, service->endpoints[chosen]);
+}
+
+/// The endpoint that the flow has under another snapshot, by its index in the service, if it may be chosen here as well
+/// as any other.
+uint32_t Explainer::opened_endpoint(const Service& service) const {
+  uint32_t found = Picker::kNone;
+  if (opened_ == nullptr || !opened_->translated || is_by_hash(service)) return found;
+  s_.endpoint_table->for_each(opened_->nat_address, opened_->nat_port, tuple_.protocol, [&](const auto& ref) {
+    const Endpoint& endpoint = ref.service->endpoints[ref.endpoint];
+    if (ref.service == &service && !endpoint.drain && endpoint.weight > 0) found = ref.endpoint;
+  });
+  return found;
 }
 
 bool Explainer::translate(const Opening& opening, const LaneView& lane, const Endpoint& endpoint) {
@@ -293,21 +356,26 @@ void Explainer::duties(const PolicyKey& key, bool passes) {
   if (!passes) return;
   for (const uint32_t place : duties.limits) {
     const bool of_flows = s_.policies->set().policies[place].limit.of == LimitOf::flows;
-    if (limits_ == Limits::all || of_flows == (limits_ == Limits::of_flows)) tell(Step::limit, place);
+    if (limits_ == Limits::all || limits_ == (of_flows ? Limits::of_flows : Limits::of_packets))
+      tell(Step::limit, place);
   }
-  if (limits_ == Limits::of_flows) return;
+  if (limits_ == Limits::of_flows || limits_ == Limits::none) return;
   for (const uint32_t place : duties.mirrors) tell(Step::mirror, place);
 }
 
 bool Explainer::judge(const PolicyKey& key) {
-  const PolicyTable& policies = *s_.policies;
-  if (policies.empty()) return true;
-  const Judgement judgement = policies.judge(key);
+  if (s_.policies->empty()) return true;
+  const bool passes = allows(key);
+  duties(key, passes);
+  return passes;
+}
+
+bool Explainer::allows(const PolicyKey& key) {
+  const Judgement judgement = s_.policies->judge(key);
   opinion(key, PolicyDirection::egress, Step::egress_none);
   opinion(key, PolicyDirection::ingress, Step::ingress_none);
   const bool by_default = judgement.policy == Judgement::kNoPolicy;
   if (by_default) tell(judgement.passes() ? Step::default_allow : Step::default_deny);
-  duties(key, judgement.passes());
   e_.policy = judgement.policy;
   if (!judgement.passes()) e_.reason = judgement.reason;
   return judgement.passes();
@@ -352,13 +420,14 @@ Explanation explain_connection(const Snapshot& snapshot, const FirstPacket& pack
   return Explainer(snapshot, packet).of_connection();
 }
 
-Explanation explain_at_start(const Snapshot& snapshot, const FirstPacket& packet) {
-  Region<uint32_t> turns(kMaxServices);
-  Region<uint32_t> open_flows(kMaxEndpoints);
-  Region<uint32_t> passed_over_until(kMaxEndpoints);
-  const EndpointHealth health(kMaxEndpoints);
-  const LaneBalance balance{turns.data(), open_flows.data(), passed_over_until.data(), health};
-  return explain(snapshot, packet, LaneView{balance});
+Explanation explain_running(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow) {
+  Explainer explainer(snapshot, packet);
+  return flow.terminated ? explainer.relayed(flow) : explainer.along(flow, kOriginal);
+}
+
+Explanation explain_opening(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow,
+                            const LaneView& lane) {
+  return Explainer(snapshot, packet, &flow).first(lane);
 }
 
 }  // namespace flatproxy

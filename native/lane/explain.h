@@ -21,6 +21,7 @@ struct FirstPacket {
   uint16_t port = 0;  ///< id of the port that it comes by; host sides: from the node's own stack
   Tuple tuple;
   std::optional<RoceTarget> roce{};  ///< a packet of RoCEv2, which has no source port
+  bool mid_stream = false;           ///< TCP, and no SYN
 };
 
 /// Puts what comes from the node's own stack, `kNoPort` or its id among the ports, on a host side.
@@ -58,6 +59,7 @@ enum class Step : uint8_t {
   route,                 ///< id: exit port; at: the prefix; via: the neighbour, if it is not the destination
   no_route,
   back_to_node,          ///< id: exit port
+  no_port,               ///< the port that it comes by is not there
   count
   // clang-format on
 };
@@ -97,7 +99,13 @@ Explanation explain(const Snapshot& snapshot, const FirstPacket& packet, const L
 Explanation explain(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow, Direction direction);
 /// The same for one that belongs to a connection that ends here.
 Explanation explain_connection(const Snapshot& snapshot, const FirstPacket& packet);
-/// The same before anything has been carried: endpoints are healthy, turns begin.
-Explanation explain_at_start(const Snapshot& snapshot, const FirstPacket& packet);
+/// The same for a flow, or a connection that ends here, that runs already: what would become of its client's next
+/// packet.
+/// @param packet as the client sends it
+Explanation explain_running(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow);
+/// The same for the packet that has opened a flow, or a connection that ends here, under another snapshot. Where its
+/// endpoint there may be chosen as well as any other, it is.
+Explanation explain_opening(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow,
+                            const LaneView& lane);
 
 }  // namespace flatproxy

@@ -17,9 +17,11 @@ PolicyKey key_of(const Tuple& tuple) {
 void name_queue_pair(Segment* frame, FlowRecord& flow) {
   const wire::Bytes bytes = wire::roce_of(frame);
   if (bytes.empty()) return;
+  const wire::Bth bth = wire::Bth::read(bytes.data());
   flow.roce = true;
-  flow.qp = wire::Bth::read(bytes.data()).destination_qp;
+  flow.qp = bth.destination_qp;
   flow.original.source_port = 0;
+  flow.roce_counts.of(wire::roce_class(bth.opcode)) = {flow.packets[kOriginal], flow.bytes[kOriginal]};
 }
 
 bool opens_in_mid_stream(const Segment* frame) {
@@ -51,13 +53,13 @@ void FlowStage::drop_spoofed(Segment* frame) {
 void FlowStage::refuse(Segment* frame, Judgement judgement, const PolicyDuties& duties) {
   FlowRecord flow;
   flow.original = wire::tuple_of(frame);
-  if (wire::is_to_roce_port(frame)) name_queue_pair(frame, flow);
   flow.ingress = frame->port;
   flow.policy = judgement.policy;
   flow.generation = static_cast<uint32_t>(snapshot_->generation);
   flow.reason = judgement.reason;
   flow.packets[kOriginal] = wire_segments(frame);
   flow.bytes[kOriginal] = frame->l4_offset - frame->l3_offset + frame->l4_length;
+  if (wire::is_to_roce_port(frame)) name_queue_pair(frame, flow);
   const bool is_new = denied_.add(flow, now_);
   if (is_new && !duties.empty()) meet(duties, flow);
   note_policy(frame, judgement.policy);

@@ -132,7 +132,7 @@ FlowId RoceStage::open(const Carried& carried) {
   flow.allowed = allowed_classes(carried.key);
   flow.judged = policies_number_;
   take_up_duties(flow, duties(flow));
-  report(FlowEventKind::opened, id);
+  report_opened(id, carried.packet);
   if (!judged.duties.empty()) flows_.meet(judged.duties, record(id));
   return id;
 }
@@ -310,6 +310,16 @@ FlowRecord RoceStage::record(FlowId id) const {
   r.opened_at = table_.opened_at(id);
   r.last_seen = flow.last_seen;
   return r;
+}
+
+/// With the packet that opens it, which is counted when it passes.
+void RoceStage::report_opened(FlowId id, const RocePacket& packet) {
+  if (!shared_.want_events.load(std::memory_order_relaxed)) return;
+  FlowEvent event{FlowEventKind::opened, record(id)};
+  event.flow.roce_counts.of(packet.opcode.kind) = {1, packet.bytes};
+  event.flow.packets[kOriginal] = 1;
+  event.flow.bytes[kOriginal] = packet.bytes;
+  flows_.events().push(event);
 }
 
 void RoceStage::report(FlowEventKind kind, FlowId id) {

@@ -70,6 +70,7 @@ class RoceStage {
   bool look_again(FlowId id);
   void take_up_duties(RoceFlow& flow, const PolicyDuties& duties);
   void close(FlowId id);
+  void report_opened(FlowId id, const RocePacket& packet);
   void report(FlowEventKind kind, FlowId id);
 
   LaneShared& shared_;
