@@ -66,10 +66,14 @@ export interface PlannedRoute {
   readonly via?: string
 }
 
-/** The routes to workloads, those of the mesh, and those that own addresses make, in this order. */
+/**
+ * The routes to workloads, those of the mesh, and those that own addresses make, in this order. Nothing is routed to
+ * workloads behind joined ports.
+ */
 export function* planRoutes(mesh: WideMesh, ids: Ids): Generator<PlannedRoute> {
+  const joined = joinedPorts(mesh)
   for (const { on, addresses } of Object.values(mesh.workloads ?? {}))
-    for (const address of addresses)
+    for (const address of joined.has(on) ? [] : addresses)
       yield { to: `${canonical(address)}/${familyOf(address) === 4 ? 32 : 128}`, port: ids.get(on)! }
   for (const { to, on, via } of mesh.forward ?? []) {
     const route = { to: formatPrefix(parsePrefix(to)!), port: ids.get(on)! }

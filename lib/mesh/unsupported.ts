@@ -79,9 +79,6 @@ function refusePolicies(mesh: Mesh, refuse: Refuse): void {
   if (policies.length > 0) judges.push(['policies', 'policies', 'are', 'no policies'])
   if (policyDefault === 'deny') judges.push(['policyDefault', "'deny'", 'is', "'allow'"])
   for (const [path, what, are, instead] of judges) {
-    // What passes between joined ports does not come by where policies judge.
-    if (joinedPorts(mesh).size > 0)
-      refuse([path], `${what} beside joined ports ${are}`, `no joined ports, or ${instead}`)
     // What nobody claims stays with the kernel there, and would pass unseen.
     if (hasIface(mesh, (take) => take === 'matched'))
       refuse([path], `${what} beside iface ports with take: 'matched' ${are}`, `take: 'all', or ${instead}`)

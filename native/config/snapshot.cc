@@ -11,6 +11,13 @@ uint16_t Snapshot::node_side(uint16_t port) const {
   return kNoPort;
 }
 
+bool Snapshot::judges_links() const {
+  for (uint16_t id = 0; id < ports.size(); ++id) {
+    if (ports[id].peer != kNoPort && (!policies->empty() || sources->guards(id))) return true;
+  }
+  return false;
+}
+
 const wire::Address* Snapshot::own(uint16_t port, uint8_t family) const {
   port %= kMaxPorts;
   if (port >= ports.size()) return nullptr;

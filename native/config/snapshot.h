@@ -84,6 +84,8 @@ struct Snapshot {
   }
   /// The port that this one is joined with, or kNoPort.
   uint16_t peer(uint16_t id) const { return id < ports.size() ? ports[id].peer : kNoPort; }
+  /// Whether what passes between joined ports is judged: there are policies, or workloads behind one of them.
+  bool judges_links() const;
   /// The first own address of a port in the family (4 or 6), or nullptr.
   const wire::Address* own(uint16_t port, uint8_t family) const;
   /// The own address of a port to speak from to a neighbour there: one whose prefix holds the neighbour, else the first

@@ -48,6 +48,7 @@ enum FlowFlag : uint16_t {
   kFlowInUse = 1 << 9,
   kFlowClaimed = 1 << 10,    ///< a port was told to take its replies (take: 'matched')
   kFlowHasDuties = 1 << 11,  ///< policies want something done with each of its packets
+  kFlowByLink = 1 << 12,     ///< passes between joined ports
 };
 
 /// Index of a flow in its table.

@@ -121,6 +121,9 @@ class Explainer {
   bool addresses();
   bool may_pass_listeners(const LaneView& lane);
   bool source();
+  bool may_pass_link(const LaneView& lane);
+  void pass_on();
+  bool judge_first();
   bool judge(const PolicyKey& key);
   bool allows(const PolicyKey& key);
   void lead_to(const FlowRecord& connection, bool judged);
@@ -144,13 +147,8 @@ class Explainer {
 
 Explanation Explainer::first(const LaneView& lane) {
   if (!arrives()) return std::move(e_);
-  const uint16_t peer = s_.peer(packet_.port);
-  if (peer != kNoPort) {
-    // What is not valid passes a joined port unseen.
-    if (address_problem() != Reason::forwarded || may_pass_listeners(lane)) {
-      end(Reason::passed_on, Step::joined, peer);
-      e_.exit = peer;
-    }
+  if (s_.peer(packet_.port) != kNoPort) {
+    if (may_pass_link(lane)) pass_on();
     return std::move(e_);
   }
   if (!addresses() || !source() || !may_pass_listeners(lane)) return std::move(e_);
@@ -194,9 +192,31 @@ Explanation Explainer::along(const FlowRecord& flow, Direction direction) {
   } else if (!judge(key)) {
     return std::move(e_);
   }
+  if (s_.peer(packet_.port) != kNoPort) {
+    pass_on();
+    return std::move(e_);
+  }
   e_.reason = flow.translated ? Reason::service_forwarded : Reason::forwarded;
   leave(direction == kOriginal ? receiver : original.source, direction, flow.ingress);
   return std::move(e_);
+}
+
+/// Between joined ports.
+bool Explainer::may_pass_link(const LaneView& lane) {
+  // What is not valid passes unseen there, unless something else is judged.
+  if (!s_.judges_links()) return address_problem() != Reason::forwarded || may_pass_listeners(lane);
+  const Reason problem = address_problem();
+  if (problem == Reason::source_invalid) return end(problem, Step::source_invalid);
+  if (problem == Reason::destination_invalid) return end(problem, Step::destination_invalid);
+  if (!source() || !may_pass_listeners(lane)) return false;
+  if (s_.flows.track_all) return judge_first();
+  tell(Step::untracked);
+  return true;
+}
+
+void Explainer::pass_on() {
+  e_.exit = s_.peer(packet_.port);
+  end(Reason::passed_on, Step::joined, e_.exit);
 }
 
 /// When policies change, both places are judged again. Its listener may be gone, or be meant for whom its client
@@ -256,8 +276,8 @@ bool Explainer::may_pass_listeners(const LaneView& lane) {
     tell(Step::no_listener);
     return true;
   }
-  // Of what comes by a joined port, sources are looked at only if it ends here.
-  if (s_.peer(packet_.port) != kNoPort && !source()) return false;
+  // Of what comes by a joined port, sources may be looked at only if it ends here.
+  if (s_.peer(packet_.port) != kNoPort && !s_.judges_links() && !source()) return false;
   // What would be intercepted passes on while we drain.
   if (lane.draining && !ours) return true;
   e_.listener = listener->id;
@@ -272,6 +292,8 @@ bool Explainer::may_pass_listeners(const LaneView& lane) {
 bool Explainer::source() {
   if (!s_.sources->active()) return true;
   const wire::Address& from = tuple_.source;
+  const bool on_link = s_.peer(packet_.port) != kNoPort && s_.judges_links();
+  if (on_link && (from.unspecified() || from.link_local())) return true;
   const uint32_t home = s_.sources->home_of(from);
   const bool admitted = s_.admits_source(packet_.port, from);
   if (home != SourceGuard::kNobodys) {
@@ -307,11 +329,7 @@ bool Explainer::open(const Opening& opening, const LaneView& lane) {
     return true;
   }
   if (lane.draining) return end(Reason::draining, Step::draining);
-  if (service == nullptr) {
-    PolicyKey key = policy_key(tuple_, tuple_.destination, tuple_.destination_port);
-    key.roce = packet_.roce;
-    return judge(key) && (!packet_.mid_stream || allows(reversed_key(tuple_)));
-  }
+  if (service == nullptr) return judge_first();
   uint32_t chosen = opening.endpoint;
   if (chosen == Picker::kNone) chosen = opened_endpoint(*service);
   if (chosen == Picker::kNone)
@@ -319,6 +337,13 @@ bool Explainer::open(const Opening& opening, const LaneView& lane) {
   if (chosen == Picker::kNone) return end(Reason::no_endpoint, Step::no_endpoint);
   e_.endpoint = chosen;
   return translate(opening, lane, service->endpoints[chosen]);
+}
+
+/// The first packet of a flow that is not translated.
+bool Explainer::judge_first() {
+  PolicyKey key = policy_key(tuple_, tuple_.destination, tuple_.destination_port);
+  key.roce = packet_.roce;
+  return judge(key) && (!packet_.mid_stream || allows(reversed_key(tuple_)));
 }
 
 /// The endpoint that the flow has under another snapshot, by its index in the service, if it may be chosen here as well

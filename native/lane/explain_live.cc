@@ -11,14 +11,18 @@ bool ExplainOnLane::step(Lane& lane, Nanoseconds) {
     explanation = explain_connection(snapshot_, packet_);
     return true;
   }
-  if (packet_.roce && snapshot_.peer(packet_.port) == kNoPort && explain_roce(lane.roce())) return true;
+  const bool tracked = snapshot_.peer(packet_.port) == kNoPort || snapshot_.judges_links();
+  if (packet_.roce && tracked && explain_roce(lane.roce())) return true;
   FlowStage& flows = lane.flows();
   const FlowTable& table = flows.conntrack().table();
   const FlowMatch match = table.find(tuple, flow_hash(tuple, shared_.key));
-  if (match.id != kNoFlow && snapshot_.peer(packet_.port) == kNoPort) {
-    known = true;
-    explanation = explain(snapshot_, packet_, flows.record(match.id), match.direction);
-    return true;
+  if (match.id != kNoFlow && tracked) {
+    const FlowRecord flow = flows.record(match.id);
+    if ((flow.reason == Reason::passed_on) == (snapshot_.peer(packet_.port) != kNoPort)) {
+      known = true;
+      explanation = explain(snapshot_, packet_, flow, match.direction);
+      return true;
+    }
   }
   home = shared_.home(flow_hash(opening_for(snapshot_, tuple, flows.balance()).original, shared_.key));
   const auto taken = [this, &table](const Tuple& other) {
@@ -39,6 +43,7 @@ bool ExplainOnLane::explain_roce(const RoceStage& stage) {
   const RoceKey key{tuple.source, tuple.destination, packet_.roce->qp, tuple.family};
   const FlowId id = table.find(key, roce_hash(key, shared_.key), kNoFlow);
   if (id == kNoFlow || (table.at(id).allowed >> static_cast<unsigned>(packet_.roce->kind) & 1) == 0) return false;
+  if (stage.came_otherwise(table.at(id), packet_.port)) return false;
   known = true;
   explanation = explain(snapshot_, packet_, stage.record(id), kOriginal);
   return true;

@@ -18,8 +18,9 @@ void FlowStage::carry_icmp_error(Segment* frame) {
   const Tuple tuple = quoted_tuple.reversed();
   const uint64_t hash = flow_hash(tuple, shared_.key);
   const FlowMatch match = conntrack_.table().find(tuple, hash);
-  if (match.id == kNoFlow) {
-    const bool ours = gateway_.is_ours(wire::destination_of(frame));
+  const bool known = match.id != kNoFlow && is_by_link(match.id) == is_on_link(frame);
+  if (!known) {
+    const bool ours = !is_on_link(frame) && gateway_.is_ours(wire::destination_of(frame));
     if (ours && gateway_.take_probe_error(frame, quoted_tuple, view.l4_offset)) return;
     const bool known_elsewhere = shared_.lanes() > 1 && (frame->flags & kHandedOver) == 0;
     if (known_elsewhere && hand_over(frame, owner_of(hash, hash))) return;
@@ -36,6 +37,7 @@ void FlowStage::carry_icmp_error(Segment* frame) {
     egress_.drop(frame, judgement.reason);
     return;
   }
+  if (is_on_link(frame)) return pass_on(frame);
   if (!gateway_.lives_on(frame)) return;
   const FlowTable& table = conntrack_.table();
   const FlowHot& flow = table.hot(match.id);

@@ -41,7 +41,14 @@ bool FlowStage::comes_from_home(FlowMatch match, const Segment* frame) const {
       if (match.direction == kReply && exit != Gateway::kNoExit && gateway_.port_of(exit) == frame->port) return true;
     }
   }
-  return snapshot_->admits_source(frame->port, wire::source_of(frame));
+  return admits_source(frame);
+}
+
+/// Who has no address yet, or one of its link alone, speaks to its link as well: between joined ports that is nobody's.
+bool FlowStage::admits_source(const Segment* frame) const {
+  const wire::Address source = wire::source_of(frame);
+  if (snapshot_->admits_source(frame->port, source)) return true;
+  return is_on_link(frame) && (source.unspecified() || source.link_local());
 }
 
 /// Counted by port as well: there are the workloads that send what is not theirs.

@@ -12,7 +12,9 @@ Opening FlowStage::opening_of(const Tuple& tuple, uint64_t hash) const {
 FlowId FlowStage::open(const Opening& opening, Segment* frame) {
   Judged why{{Reason::draining}, {}};
   FlowId id = kNoFlow;
-  if (!shared_.refuse_new.load(std::memory_order_relaxed)) {
+  const bool on_link = is_on_link(frame);
+  // A link goes on while we drain.
+  if (on_link || !shared_.refuse_new.load(std::memory_order_relaxed)) {
     id = opening.service != nullptr ? open_translated(opening, frame, why) : open_plain(opening, frame, why);
   }
   if (id == kNoFlow) {
@@ -24,6 +26,7 @@ FlowId FlowStage::open(const Opening& opening, Segment* frame) {
   flow.ingress = client_port(*snapshot_, opening, frame->port);
   flow.exit_epoch = gateway_.epoch();
   flow.exit[kOriginal] = flow.exit[kReply] = Gateway::kNoExit;
+  if (on_link) flow.flags |= kFlowByLink;
   report(FlowEventKind::opened, id);
   conntrack_.table().cold(id).judged = policies_number_;
   if (!why.duties.empty()) {

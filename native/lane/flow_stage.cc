@@ -66,6 +66,7 @@ void FlowStage::adopt(const Snapshot& snapshot) {
   conntrack_.configure(snapshot.flows);
   guarded_ = snapshot.sources->active();
   stateless_ = !snapshot.flows.track_all && snapshot.service_table->empty() && !guarded_;
+  judges_links_ = snapshot.judges_links();
 }
 
 void FlowStage::carry(Burst& burst, Nanoseconds now) {
@@ -120,7 +121,7 @@ uint64_t FlowStage::hash_of(const Segment* frame) const {
 
 /// What makes no flow of its own, or can't be told yet.
 void FlowStage::carry_aside(Segment* frame) {
-  if (guarded_ && !snapshot_->admits_source(frame->port, wire::source_of(frame))) {
+  if (guarded_ && !admits_source(frame)) {
     drop_spoofed(frame);
   } else if (is_unplaced_fragment(frame)) {
     carry_fragment(frame);
@@ -137,8 +138,14 @@ void FlowStage::carry_untracked(Segment* frame) {
   if (!judgement.passes()) {
     refuse(frame, judgement, duties);
   } else if (duties.empty() || do_duties(duties, frame)) {
-    gateway_.carry(frame, Reason::forwarded);
+    carry_by_route(frame, Reason::forwarded);
   }
+}
+
+/// Where its destination leads, or, between joined ports, to the other one.
+void FlowStage::carry_by_route(Segment* frame, Reason reason) {
+  if (is_on_link(frame)) return pass_on(frame);
+  gateway_.carry(frame, reason);
 }
 
 inline void FlowStage::carry_flow(FlowMatch match, Segment* frame, uint64_t hash) {
@@ -146,6 +153,11 @@ inline void FlowStage::carry_flow(FlowMatch match, Segment* frame, uint64_t hash
   if (guarded_ && !comes_from_home(match, frame)) [[unlikely]] {
     drop_spoofed(frame);
     return;
+  }
+  if (judges_links_ && match.id != kNoFlow && is_by_link(match.id) != is_on_link(frame)) [[unlikely]] {
+    // The same addresses by another way: what is known of theirs says nothing of it.
+    conntrack_.close(match.id);
+    match = {};
   }
   if (match.id == kNoFlow) {
     carry_unknown(frame, hash);
@@ -161,11 +173,12 @@ inline void FlowStage::carry_flow(FlowMatch match, Segment* frame, uint64_t hash
 
 inline void FlowStage::forward(FlowMatch match, Segment* frame, Reason reason) {
   FlowHot& flow = conntrack_.table().hot(match.id);
-  if (!gateway_.lives_on(frame)) return;
+  if (!may_live_on(flow, frame)) return;
   if (flow.exit_epoch != gateway_.epoch() && !judge_again(match, frame)) [[unlikely]]
     return;
-  if ((flow.flags & (kFlowTranslated | kFlowHasDuties)) != 0) {
+  if ((flow.flags & (kFlowTranslated | kFlowHasDuties | kFlowByLink)) != 0) {
     if ((flow.flags & kFlowHasDuties) != 0 && !do_duties(duties_[match.id], frame)) return;
+    if ((flow.flags & kFlowByLink) != 0 && is_on_link(frame)) return pass_on(frame);
     if ((flow.flags & kFlowTranslated) != 0) {
       translate_packet(match, frame);
       count_service(match.id, frame);
@@ -175,6 +188,13 @@ inline void FlowStage::forward(FlowMatch match, Segment* frame, Reason reason) {
   Reason why;
   if (exit == Gateway::kNoExit || !gateway_.send_by(frame, exit, reason, why)) [[unlikely]]
     forward_anew(match, frame, reason);
+}
+
+/// Between joined ports no hop is taken. False: it has ended.
+inline bool FlowStage::may_live_on(const FlowHot& flow, Segment* frame) {
+  if (hops_left(frame) > 1) [[likely]]
+    return true;
+  return ((flow.flags & kFlowByLink) != 0 && is_on_link(frame)) || gateway_.lives_on(frame);
 }
 
 /// Finds the exit and sends the packet there; a packet that can't leave is as it came when its sender hears of it.
@@ -260,6 +280,7 @@ void FlowStage::translate_any(FlowMatch match, Segment* frame, bool back) {
 }
 
 void FlowStage::carry_unknown(Segment* frame, uint64_t hash) {
+  if (is_on_link(frame)) return open_on_link(frame, hash);
   const Tuple tuple = wire::tuple_of(frame);
   const Opening opening = opening_of(tuple, hash);
   if (opening.service == nullptr && gateway_.is_ours(tuple.destination)) {
@@ -285,6 +306,15 @@ void FlowStage::carry_unknown(Segment* frame, uint64_t hash) {
   if (id == kNoFlow) return;
   const Reason reason = opening.service != nullptr ? Reason::service_forwarded : Reason::forwarded;
   forward({id, opening.direction}, frame, reason);
+}
+
+/// Services and routes do not reach what passes between joined ports, and nothing is an address of ours.
+void FlowStage::open_on_link(Segment* frame, uint64_t hash) {
+  const bool received_here = shared_.lanes() > 1 && (frame->flags & kHandedOver) == 0;
+  if (received_here && hand_over(frame, owner_of(hash, hash))) return;
+  if (!snapshot_->flows.track_all) return pass_on(frame);
+  const FlowId id = open({.original = wire::tuple_of(frame), .hash = hash}, frame);
+  if (id != kNoFlow) forward({id, kOriginal}, frame, Reason::passed_on);
 }
 
 unsigned FlowStage::owner_of(uint64_t hash, uint64_t home_hash) const {
@@ -401,7 +431,9 @@ FlowRecord FlowStage::record(FlowId id) const {
     r.service = static_cast<uint32_t>(cold.service_low);
     r.endpoint = cold.endpoint - 1;
   }
-  r.reason = r.translated ? Reason::service_forwarded : Reason::forwarded;
+  r.reason = r.translated                     ? Reason::service_forwarded
+             : (hot.flags & kFlowByLink) != 0 ? Reason::passed_on
+                                              : Reason::forwarded;
   r.policy = allowed_by(id);
   r.generation = static_cast<uint32_t>(snapshot_->generation);
   r.ingress = hot.ingress;

@@ -38,6 +38,11 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   }
   /// Takes parsed IP packets that this node may have to forward; empties the burst.
   void carry(Burst& burst, Nanoseconds now);
+  /// Whether what passes between joined ports is judged: else it need not come here.
+  bool judges_links() const { return judges_links_; }
+  bool is_on_link(const Segment* frame) const { return judges_links_ && snapshot_->peer(frame->port) != kNoPort; }
+  /// A frame that came by a joined port leaves by its peer, as it is.
+  void pass_on(Segment* frame) { egress_.send(frame, snapshot_->peer(frame->port), Reason::passed_on); }
   /// One of them, while stateless().
   void carry_one(Segment* frame, Nanoseconds now);
   /// Whether nothing in the snapshot needs a flow: TCP and UDP that are no fragments need not come here.
@@ -69,6 +74,8 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   bool answers_for_service(const Segment* frame) const {
     return opening_for(*snapshot_, wire::tuple_of(frame), balance_).service != nullptr;
   }
+  /// Whether who is behind the port that a packet came by may send from its source.
+  bool admits_source(const Segment* frame) const;
   /// Ends a frame whose source does not belong to the port that it came by.
   void drop_spoofed(Segment* frame);
   /// Ends a packet that may not pass, as it came, and notes which flow it is of.
@@ -105,6 +112,10 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   void carry_untracked(Segment* frame);
   void carry_flow(FlowMatch match, Segment* frame, uint64_t hash);
   void carry_unknown(Segment* frame, uint64_t hash);
+  void open_on_link(Segment* frame, uint64_t hash);
+  void carry_by_route(Segment* frame, Reason reason);
+  bool may_live_on(const FlowHot& flow, Segment* frame);
+  bool is_by_link(FlowId id) const { return (conntrack_.table().hot(id).flags & kFlowByLink) != 0; }
   void carry_icmp_error(Segment* frame);
   void carry_fragment(Segment* frame);
   void keep_fragment(Segment* fragment, Burst& kept);
@@ -174,6 +185,7 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   uint8_t policies_number_ = 0;  // of the policies in force, for FlowCold::judged
   bool guarded_ = false;         // sources are bound to ports
   bool stateless_ = false;       // nothing in the snapshot needs a flow
+  bool judges_links_ = false;    // what passes between joined ports is judged
 };
 
 }  // namespace flatproxy

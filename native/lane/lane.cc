@@ -15,6 +15,18 @@ constexpr Nanoseconds kIdleTick = 100'000'000;
 /// Ports that watch their lane hear from it this often (their watchdog waits four times as long by default).
 constexpr Nanoseconds kBeat = 40'000'000;
 
+/// Whether a frame between joined ports, in which no valid IP packet was found, may carry one all the same, past all
+/// policies; `why` is what it ends in then. @param parsed the frame is valid, but none of IP
+bool hides_ip(const Segment* frame, bool parsed, Reason& why) {
+  using namespace wire::ether_type;
+  const uint16_t type = frame->ether_type;
+  if (!parsed) return why != Reason::ethernet_truncated && why != Reason::arp_malformed;
+  const bool tagged = type == kVlan || type == kServiceVlan || type == kOldServiceVlan;
+  const bool other = type == kMpls || type == kMplsMulticast || type == kPppoe;
+  why = tagged ? Reason::vlan_unknown : Reason::ether_type_unknown;
+  return tagged || other;
+}
+
 }  // namespace
 
 Lane::Lane(unsigned id, LaneShared& shared, const Capacity& capacity)
@@ -65,7 +77,7 @@ bool Lane::iterate(Nanoseconds now) {
     if (captures_.running()) [[unlikely]]
       captures_.take_in(burst_, inbound.id, now);
     if (inbound.peer != kNoPort) {
-      bridge(inbound);
+      bridge(inbound, now);
     } else if (flows_.stateless() && tcp_.idle()) {
       carry<kStateless>(inbound, now);
     } else {
@@ -127,8 +139,9 @@ void Lane::carry(const Inbound& inbound, Nanoseconds now) {
   flows_.carry(burst_, now);
 }
 
-/// What comes by a joined port leaves by its peer as it is, whatever it is, but for what listeners intercept.
-void Lane::bridge(const Inbound& inbound) {
+/// What comes by a joined port leaves by its peer as it is, whatever it is, but for what listeners intercept and what
+/// policies deny.
+void Lane::bridge(const Inbound& inbound, Nanoseconds now) {
   uint64_t packets = 0;
   uint64_t bytes = 0;
   uint32_t kept = 0;
@@ -140,6 +153,8 @@ void Lane::bridge(const Inbound& inbound) {
     packets += parsed ? wire_segments(frame) : 1;
     if (parsed && frame->family != 0) {
       burst_.frames[kept++] = frame;
+    } else if (flows_.judges_links() && hides_ip(frame, parsed, why)) {
+      egress_.drop(frame, why);
     } else {
       egress_.send(frame, inbound.peer, Reason::passed_on);
     }
@@ -148,14 +163,19 @@ void Lane::bridge(const Inbound& inbound) {
   burst_.count = kept;
   if (!tcp_.idle()) tcp_.take(burst_);
   pass_on_joined();
+  if (burst_.count == 0) return;
+  if (!roce_.idle()) roce_.take(burst_, now);
+  flows_.carry(burst_, now);
 }
 
-/// Frames of the burst that came by joined ports go on; the others stay.
+/// Frames of the burst that came by joined ports go on, but for those that are to be judged; these and the others stay.
 void Lane::pass_on_joined() {
   uint32_t kept = 0;
   for (Segment* frame : burst_) {
     const uint16_t peer = snapshot_->peer(frame->port);
-    if (peer == kNoPort) {
+    // Neighbours find each other whatever policies say.
+    const bool stays = peer == kNoPort || (flows_.judges_links() && !gateway_.is_link_message(frame));
+    if (stays) {
       burst_.frames[kept++] = frame;
     } else {
       egress_.send(frame, peer, Reason::passed_on);

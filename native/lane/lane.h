@@ -93,7 +93,7 @@ class Lane {
   template <Flows kFlows>
   void carry(const Inbound& inbound, Nanoseconds now);
   bool admit_unusual(Segment* frame);
-  void bridge(const Inbound& inbound);
+  void bridge(const Inbound& inbound, Nanoseconds now);
   void pass_on_joined();
   void carry_handed_over(Nanoseconds now);
   void beat(Nanoseconds now);

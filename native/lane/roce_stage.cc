@@ -70,10 +70,14 @@ inline bool RoceStage::carry(const Carried& carried) {
   const FlowId id = table_.find(carried.key, carried.hash, carried.likely);
   if (id == kNoFlow) return carry_unknown(carried);
   RoceFlow& flow = table_.at(id);
+  Segment* frame = carried.frame;
+  if (came_otherwise(flow, frame->port)) [[unlikely]] {
+    close(id);
+    return carry_unknown(carried);
+  }
   if (flow.exit_epoch != gateway_.epoch() && !judge_again(id)) [[unlikely]]
     return carry_unknown(carried);
-  Segment* frame = carried.frame;
-  if (guarded_ && flow.ingress != frame->port && !snapshot_->admits_source(frame->port, carried.key.source)) {
+  if (guarded_ && flow.ingress != frame->port && !flows_.admits_source(frame)) {
     flows_.drop_spoofed(frame);
   } else if ((flow.allowed & bit_of(carried.packet.opcode.kind)) == 0) {
     const wire::RoceClass kind = carried.packet.opcode.kind;
@@ -87,8 +91,9 @@ inline bool RoceStage::carry(const Carried& carried) {
 
 bool RoceStage::carry_unknown(const Carried& carried) {
   Segment* frame = carried.frame;
-  if (gateway_.is_ours(carried.key.destination) || flows_.answers_for_service(frame)) return false;
-  if (guarded_ && !snapshot_->admits_source(frame->port, carried.key.source)) {
+  const bool routed = !flows_.is_on_link(frame);
+  if (routed && (gateway_.is_ours(carried.key.destination) || flows_.answers_for_service(frame))) return false;
+  if (guarded_ && !flows_.admits_source(frame)) {
     flows_.drop_spoofed(frame);
     return true;
   }
@@ -113,7 +118,7 @@ inline bool RoceStage::passes_duties(const RoceFlow& flow, const Carried& carrie
 
 /// kNoFlow: the packet has ended.
 FlowId RoceStage::open(const Carried& carried) {
-  if (shared_.refuse_new.load(std::memory_order_relaxed)) {
+  if (shared_.refuse_new.load(std::memory_order_relaxed) && !flows_.is_on_link(carried.frame)) {
     flows_.refuse(carried.frame, {Reason::draining});
     return kNoFlow;
   }
@@ -146,6 +151,8 @@ FlowId RoceStage::make_room(const Carried& carried) {
 }
 
 inline void RoceStage::forward(RoceFlow& flow, Segment* frame) {
+  if (flows_.is_on_link(frame)) [[unlikely]]
+    return flows_.pass_on(frame);
   if (!gateway_.lives_on(frame)) return;
   Reason why;
   if (flow.exit == Gateway::kNoExit || !gateway_.send_by(frame, flow.exit, Reason::forwarded, why)) [[unlikely]]
@@ -217,7 +224,7 @@ uint8_t RoceStage::allowed_classes(const RoceKey& key) const {
 /// What the snapshot in force says of a flow that was opened under another one. False: the flow is closed.
 bool RoceStage::judge_again(FlowId id) {
   RoceFlow& flow = table_.at(id);
-  if (gateway_.is_ours(flow.key.destination)) {
+  if (snapshot_->peer(flow.ingress) == kNoPort && gateway_.is_ours(flow.key.destination)) {
     close(id);
     return false;
   }
@@ -307,6 +314,7 @@ FlowRecord RoceStage::record(FlowId id) const {
   }
   r.generation = static_cast<uint32_t>(snapshot_->generation);
   r.ingress = flow.ingress;
+  if (snapshot_->peer(flow.ingress) != kNoPort) r.reason = Reason::passed_on;
   r.opened_at = table_.opened_at(id);
   r.last_seen = flow.last_seen;
   return r;

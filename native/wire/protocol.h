@@ -10,6 +10,11 @@ constexpr uint16_t kIpv4 = 0x0800;
 constexpr uint16_t kArp = 0x0806;
 constexpr uint16_t kVlan = 0x8100;
 constexpr uint16_t kIpv6 = 0x86dd;
+constexpr uint16_t kMpls = 0x8847;
+constexpr uint16_t kMplsMulticast = 0x8848;
+constexpr uint16_t kPppoe = 0x8864;  ///< its sessions (RFC 2516)
+constexpr uint16_t kServiceVlan = 0x88a8;
+constexpr uint16_t kOldServiceVlan = 0x9100;  ///< in use before 802.1ad
 }  // namespace ether_type
 
 /// IP protocol numbers, IPv6 extension headers among them.

@@ -111,6 +111,23 @@ describe('what is intercepted', () => {
     assert.deepEqual(apart.ports[0]!.config, plan.ports[0]!.config)
   })
 
+  it('routes nothing to workloads behind joined ports, whose side is known', async () => {
+    const workloads = {
+      w: { on: 'inner', addresses: ['10.0.0.2', 'fd00::2'] },
+      v: { on: 'third', addresses: ['10.0.1.2'] },
+    }
+    const mesh = { ...joined(), workloads }
+    const plan = await new Harness().apply({ ...mesh, ports: { ...mesh.ports, third: memory } })
+    assert.deepEqual(plan.routes, [{ to: '10.0.1.2/32', port: 2 }])
+    assert.deepEqual(
+      (plan.workloads as { name: string; port: number }[]).map(({ name, port }) => [name, port]),
+      [
+        ['w', 1],
+        ['v', 2],
+      ],
+    )
+  })
+
   it('may go where its client has sent it', async () => {
     const original = {
       ...joined(),
@@ -167,7 +184,6 @@ describe('what is intercepted', () => {
           f: { type: 'fault', seed: 1, port: { ...memory, joined: 'a' } },
         },
         forward: [{ to: '0.0.0.0/0', on: 'd' }],
-        workloads: { w: { on: 'c', addresses: ['10.0.0.2'] } },
       }),
       [
         'ports.a.joined: a port cannot be joined with itself',
@@ -176,7 +192,6 @@ describe('what is intercepted', () => {
         'ports.f.port.joined: it is the outer port that is joined',
         "ports.c.own: a joined port has no addresses | leave 'own' out",
         'ports.d.take: a joined port passes everything on',
-        "workloads.w.on: 'c' is joined: nothing is routed to it",
         "forward.0.on: 'd' is joined: nothing is routed to it",
       ],
     )

@@ -178,21 +178,13 @@ describe('of policies it is not built yet', () => {
       expected,
     ])
   const listeners = { door: { address: '192.0.2.1', port: 1, protocol: 'tcp' } }
-  const joined = { a: { type: 'memory', joined: 'b' }, b: { type: 'memory' } }
 
   it('that they judge flows that are tracked, and routed', () => {
     assert.deepEqual(refused({ policies }), [])
     assert.deepEqual(refused({ policies, policyDefault: 'deny', onDeny: 'keep', listeners }), [])
     assert.deepEqual(refused({ policies, policyDefault: 'deny', flows: { track: 'all' } }), [])
-  })
-
-  it('that they stand beside joined ports', () => {
-    assert.deepEqual(refused({ policies, ports: joined }), [
-      ['policies', 'policies beside joined ports are not supported yet', 'no joined ports, or no policies'],
-    ])
-    assert.deepEqual(refused({ policyDefault: 'deny', ports: joined }), [
-      ['policyDefault', "'deny' beside joined ports is not supported yet", "no joined ports, or 'allow'"],
-    ])
+    const joined = { a: { type: 'memory', joined: 'b' }, b: { type: 'memory' } }
+    assert.deepEqual(refused({ policies, policyDefault: 'deny', ports: joined }), [])
   })
 
   it('that they stand beside ports that leave most to the kernel', () => {

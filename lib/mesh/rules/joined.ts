@@ -6,7 +6,7 @@ import { checkPortName } from './forward.js'
 
 /** Joined ports: in pairs, each in one; they are a link, on which flatproxy has no address and routes nothing. */
 export function* checkJoined(view: MeshView, problems: Problems): Steps<void> {
-  if (view.unchanged('ports', 'workloads', 'forward')) return
+  if (view.unchanged('ports', 'forward')) return
   const pairs = pairsOf(view, problems)
   yield
   if (pairs.size === 0) return
@@ -22,12 +22,13 @@ export function* checkJoined(view: MeshView, problems: Problems): Steps<void> {
       problems.add([...path, 'take'], 'a joined port passes everything on', "'all'")
     yield
   }
-  const leads = (path: (string | number)[], on: string) => {
+  for (const [index, { on }] of view.items('forward'))
     if (pairs.has(on))
-      problems.add(path, `${quote(on)} is joined: nothing is routed to it`, 'a port that is not joined')
-  }
-  for (const [name, { on }] of view.entries('workloads')) leads(['workloads', name, 'on'], on)
-  for (const [index, { on }] of view.items('forward')) leads(['forward', index, 'on'], on)
+      problems.add(
+        ['forward', index, 'on'],
+        `${quote(on)} is joined: nothing is routed to it`,
+        'a port that is not joined',
+      )
 }
 
 /** The ports that are joined, with their peers. */

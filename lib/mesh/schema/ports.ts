@@ -12,7 +12,7 @@ const joined = optional(
   text('name', {
     description:
       'Another port: the two are one link, as a bump in the wire. What comes by one leaves by the other as it is, but for ' +
-      'what listeners intercept. Neither has addresses. It is enough that one of them says so.',
+      'what listeners intercept and policies deny. Neither has addresses. It is enough that one of them says so.',
   }),
 )
 

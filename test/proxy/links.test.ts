@@ -1,0 +1,92 @@
+// Policies about what passes between joined ports, from a mesh to packets.
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { defineMesh, explain, FlatProxy, type Flow } from '#lib/index.js'
+import { Host } from './host.js'
+
+const mesh = defineMesh({
+  ports: { outer: { type: 'memory', joined: 'inner' }, inner: { type: 'memory' } },
+  workloads: { dns: { on: 'inner', addresses: ['10.0.0.9'], labels: { app: 'dns' } } },
+  policies: [
+    {
+      name: 'dns-in',
+      to: { labels: { app: 'dns' } },
+      from: { cidr: '10.0.0.0/25' },
+      ports: [{ protocol: 'udp', port: 53 }],
+      action: 'allow',
+    },
+  ],
+})
+
+async function ended(proxy: FlatProxy, reason: string, packets: number) {
+  while (((await proxy.stats()).reasons[reason]?.packets ?? 0) < packets);
+}
+
+describe('policies between joined ports', () => {
+  it('let pass what they allow, as it is, and nothing else; nobody speaks in the name of another', async () => {
+    await using proxy = await FlatProxy.start({ mesh })
+    const dns = new Host(proxy.port('inner'), '02:00:00:00:00:0b', '10.0.0.9', '10.0.0.10')
+    const client = await new Host(proxy.port('outer'), '02:00:00:00:00:0a', '10.0.0.10', '10.0.0.9').join()
+    await dns.join()
+    const ask = (from: string, to = '10.0.0.9:53') => client.send({ protocol: 'udp', from, to, payload: 'who?' })
+    ask('10.0.0.10:5000')
+    await dns.expect({ from: '10.0.0.10:5000', payload: 'who?' })
+    dns.send({ protocol: 'udp', from: '10.0.0.9:53', to: '10.0.0.10:5000', payload: 'you' })
+    await client.expect({ payload: 'you' })
+    ask('10.0.0.200:5000')
+    ask('10.0.0.10:5000', '10.0.0.9:54')
+    ask('10.0.0.9:53', '10.0.0.10:5000')
+    await ended(proxy, 'policy_default_deny', 2)
+    await ended(proxy, 'spoofed_source', 1)
+    assert.deepEqual(dns.received, [])
+    const flows: Flow[] = []
+    for await (const flow of proxy.flows()) flows.push(flow)
+    assert.deepEqual(
+      flows.map(({ on, from, to, verdict, reason, policy, packets }) => [
+        on,
+        from,
+        to,
+        verdict,
+        reason,
+        policy,
+        packets,
+      ]),
+      [['outer', '10.0.0.10:5000', '10.0.0.9:53', 'forward', 'passed_on', 'dns-in', 2]],
+    )
+    const running = await proxy.explain({ on: 'outer', protocol: 'udp', from: '10.0.0.10:5000', to: '10.0.0.9:53' })
+    assert.deepEqual([running.reason, running.policy, running.exit], ['passed_on', 'dns-in', 'inner'])
+  })
+
+  it('are what explain() says', async () => {
+    const said = async (on: string, from: string, to: string) => {
+      const { verdict, reason, policy, exit } = await explain(mesh, { on, protocol: 'udp', from, to })
+      return [verdict, reason, policy, exit]
+    }
+    assert.deepEqual(await said('outer', '10.0.0.10:9', '10.0.0.9:53'), ['forward', 'passed_on', 'dns-in', 'inner'])
+    assert.deepEqual(await said('outer', '10.0.0.10:9', '10.0.0.9:54'), [
+      'drop',
+      'policy_default_deny',
+      'dns-in',
+      undefined,
+    ])
+    assert.deepEqual(await said('outer', '10.0.0.9:9', '10.0.0.10:54'), [
+      'drop',
+      'spoofed_source',
+      undefined,
+      undefined,
+    ])
+    assert.deepEqual(await said('inner', '10.0.0.9:9', '10.0.0.10:54'), ['forward', 'passed_on', undefined, 'outer'])
+  })
+
+  it('cut what a change denies', async () => {
+    await using proxy = await FlatProxy.start({ mesh })
+    const dns = new Host(proxy.port('inner'), '02:00:00:00:00:0b', '10.0.0.9', '10.0.0.10')
+    const client = await new Host(proxy.port('outer'), '02:00:00:00:00:0a', '10.0.0.10', '10.0.0.9').join()
+    client.send({ protocol: 'udp', from: '10.0.0.10:5000', to: '10.0.0.9:53', payload: '1' })
+    await dns.expect({ payload: '1' })
+    await proxy.patch({ policies: [{ name: 'none', to: { workload: 'dns' }, action: 'deny' }] })
+    client.send({ protocol: 'udp', from: '10.0.0.10:5000', to: '10.0.0.9:53', payload: '2' })
+    await ended(proxy, 'policy_denied', 1)
+    assert.deepEqual(dns.received, [])
+  })
+})
