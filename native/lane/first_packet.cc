@@ -36,11 +36,23 @@ Opening opening_for(const Snapshot& snapshot, const Tuple& tuple, const LaneBala
   return opening;
 }
 
-uint16_t client_port(const Snapshot& snapshot, const Opening& opening, uint16_t arrival) {
-  if (opening.direction == kOriginal) return arrival;
-  const Route* route = snapshot.routes->lookup(opening.original.source);
+uint16_t port_towards(const Snapshot& snapshot, const wire::Address& to, uint16_t near) {
+  const Route* route = snapshot.routes->lookup(to);
   if (route == nullptr) return kNoPort;
-  return route->port == snapshot.node_port ? snapshot.node_side(arrival) : route->port;
+  return route->port == snapshot.node_port ? snapshot.node_side(near) : route->port;
+}
+
+uint16_t client_port(const Snapshot& snapshot, const Opening& opening, uint16_t arrival) {
+  return opening.direction == kOriginal ? arrival : port_towards(snapshot, opening.original.source, arrival);
+}
+
+uint16_t client_port_now(const Snapshot& snapshot, const wire::Address& client, uint16_t before) {
+  const auto is_home = [&](uint16_t port) {
+    return port != kNoPort && snapshot.port(port) != nullptr && snapshot.admits_source(port, client);
+  };
+  if (is_home(before)) return before;
+  const uint16_t now = port_towards(snapshot, client, before);
+  return is_home(now) ? now : kNoPort;
 }
 
 /// The ports of ICMP are an echo's identifier, which no policy speaks of.

@@ -28,6 +28,13 @@ Opening opening_for(const Snapshot& snapshot, const Tuple& tuple, const LaneBala
 /// one that leads to its receiver; kNoPort: none does.
 uint16_t client_port(const Snapshot& snapshot, const Opening& opening, uint16_t arrival);
 
+/// The port that a flow's client is behind at present: `before`, where it was, if that is still there and the client
+/// may send by it; else the one that leads to it, by which it may; kNoPort: none.
+uint16_t client_port_now(const Snapshot& snapshot, const wire::Address& client, uint16_t before);
+
+/// The port that leads to an address; kNoPort: none. @param near what leads to the node's own stack leaves behind
+uint16_t port_towards(const Snapshot& snapshot, const wire::Address& to, uint16_t near);
+
 /// By which an endpoint is picked.
 inline uint64_t balance_hash(const Service& service, const Tuple& original) {
   return service.source_affinity ? address_hash(original.source, kBalanceKey) : flow_hash(original, kBalanceKey);

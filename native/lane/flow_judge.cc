@@ -94,19 +94,11 @@ FlowStage::Judged FlowStage::judge_packet(const Segment* frame) const {
   return {policies.judge(key), policies.duties(key)};
 }
 
-/// Its sender may have moved: from where it is now, the flow's packets are taken without another look.
-void FlowStage::find_home_again(FlowId id) {
-  FlowHot& flow = conntrack_.table().hot(id);
-  const wire::Address source = conntrack_.table().original(id).source;
-  if (!guarded_ || snapshot_->admits_source(flow.ingress, source)) return;
-  const Route* route = snapshot_->routes->lookup(source);
-  if (route != nullptr) flow.ingress = route->port;
-}
-
 /// Takes up a flow that was opened under another snapshot, or before neighbours changed. False: it is cut, and the
 /// packet, which is as it came, is gone.
 bool FlowStage::judge_again(FlowMatch match, Segment* frame) {
-  find_home_again(match.id);
+  // Its sender may have moved: from where it is now, the flow's packets are taken without another look.
+  conntrack_.table().hot(match.id).ingress = client_port_of(match.id);
   const Judgement judgement = judge_flow(match.id);
   const PolicyTable& policies = *snapshot_->policies;
   const PolicyDuties duties = policies.has_duties() ? policies.duties(key_of_flow(match.id)) : PolicyDuties{};
@@ -138,6 +130,11 @@ bool FlowStage::look_again(FlowId id) {
 Judgement FlowStage::judge_flow(FlowId id) const {
   if (!snapshot_->policies->cuts()) return {};
   return snapshot_->policies->judge(key_of_flow(id));
+}
+
+uint16_t FlowStage::client_port_of(FlowId id) const {
+  const FlowTable& table = conntrack_.table();
+  return client_port_now(*snapshot_, table.original(id).source, table.hot(id).ingress);
 }
 
 /// What is judged of a flow that runs.

@@ -132,7 +132,7 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   Judged judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,
                        const Segment* frame) const;
   Judged judge_packet(const Segment* frame) const;
-  void find_home_again(FlowId id);
+  uint16_t client_port_of(FlowId id) const;
   Judgement judge_flow(FlowId id) const;
   bool judge_again(FlowMatch match, Segment* frame);
   bool look_again(FlowId id);

@@ -230,11 +230,7 @@ bool RoceStage::judge_again(FlowId id) {
   }
   if (look_again(id)) return false;
   // Its sender may have moved: from where it is now, the flow's packets are taken without another look.
-  if (guarded_ && !snapshot_->admits_source(flow.ingress, flow.key.source)) {
-    const Route* route = snapshot_->routes->lookup(flow.key.source);
-    const bool known = route != nullptr && snapshot_->admits_source(route->port, flow.key.source);
-    flow.ingress = known ? route->port : kNoPort;
-  }
+  flow.ingress = client_port_now(*snapshot_, flow.key.source, flow.ingress);
   flow.exit_epoch = gateway_.epoch();
   flow.exit = Gateway::kNoExit;
   return true;

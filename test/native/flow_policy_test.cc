@@ -274,6 +274,22 @@ TEST(Spoofing, AWorkloadThatMovesTakesItsFlowsAlong) {
   EXPECT_EQ(world.take(1).size(), 1u);
 }
 
+TEST(Spoofing, AnAddressThatNobodyHasAnyMoreAndNoRouteLeadsToComesByNoPort) {
+  const std::string others = R"({"id":0,"name":"web","port":1,"addresses":["10.0.1.5"]},)"
+                             R"({"id":1,"name":"client","port":0,"addresses":["10.0.0.2"]})";
+  World::Options options = with("");
+  options.routes = "[]";
+  options.workloads = "[" + others + R"(,{"id":2,"name":"gone","port":0,"addresses":["10.7.0.2"]}])";
+  World world(options);
+  world.send(0, tcp("10.7.0.2", 1000, kWeb, 80, "S", 100));
+  ASSERT_EQ(world.take(1).size(), 1u);
+  world.apply_workloads("[" + others + "]");
+  world.send(1, tcp(kWeb, 80, "10.7.0.2", 1000, "SA", 500, 101));
+  EXPECT_EQ(world.count(Reason::no_route), 1u);
+  world.send(0, tcp("10.7.0.2", 1000, kWeb, 80, "A", 101, 501));
+  EXPECT_EQ(world.count(Reason::spoofed_source), 1u) << "also once an answer has taken the flow up";
+}
+
 /// Of the only flow: by its place, the policy that allows it.
 uint32_t allowed_by(World& world) {
   const FlowTable& table = world.lane(0).flows().conntrack().table();
