@@ -7,9 +7,6 @@ import { endpointText, type Names } from './names.js'
 
 type Step = Explanation['steps'][number]
 
-/** Ports from here on are the node's own stack, behind the port of that number less. */
-const firstHostSide = 256
-
 /** What a packet is told by. */
 export type Asked = Pick<Tuple, 'on' | 'from' | 'to' | 'http'> & { readonly protocol: string }
 
@@ -51,7 +48,7 @@ export function explanationOf(said: NativeExplanation, about: Explained): Explan
   const policy = said.policy === null ? undefined : mesh.policies?.[said.policy]?.name
   const service = said.service === null ? undefined : names.service(said.service)
   const endpoint = said.endpoint === null ? undefined : names.endpoint(said.service!, said.endpoint)
-  const exit = said.exit === null ? undefined : exitName(names, said.exit)
+  const exit = said.exit === null ? undefined : names.port(said.exit)
   return withText(told, input, {
     verdict: left ? 'forward' : verdict === 'answer' ? 'terminate' : (verdict as Explanation['verdict']),
     reason: left ? 'left_to_kernel' : reason,
@@ -80,10 +77,6 @@ function stepText({ stage, object, outcome, why }: Step): string {
 
 function endOf(address: string, port: number, { protocol }: Asked): string {
   return protocol === 'icmp' || protocol === 'roce' ? address : endpointText(address, port)
-}
-
-function exitName(names: Names, id: number): string {
-  return id >= firstHostSide ? 'host' : names.port(id)
 }
 
 function nameOf(ids: ReadonlyMap<string, number>, wanted: number | null): string | undefined {

@@ -2,6 +2,10 @@ import { canonical } from '../mesh/resolve.js'
 import type { PlannedService } from '../mesh/plan-services.js'
 import type { MeshIds } from '../mesh/plan.js'
 
+/** The addon's ids of the node's own stack, one behind each port that there may be. */
+const firstHostSide = 256
+const hostSidesEnd = 512
+
 /** The names behind the ids of what is in force. Built when somebody asks, once for each generation. */
 export class Names {
   private generation = -1
@@ -12,8 +16,9 @@ export class Names {
 
   constructor(private readonly planner: MeshIds) {}
 
-  /** The name of a port; `''` for one that is gone. */
+  /** The name of a port; `'host'` for the node's own stack, `''` for one that is gone. */
   port(id: number): string {
+    if (id >= firstHostSide && id < hostSidesEnd) return 'host'
     this.update()
     return this.ports.get(id) ?? ''
   }
