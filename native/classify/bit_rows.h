@@ -1,15 +1,17 @@
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace flatproxy {
 
 /// Sets of rules as rows of bits. A row keeps the words that have any, behind a summary that says which these are: so
-/// three sets are intersected by looking at few words (aggregated bit vectors; Baboescu and Varghese, "Scalable Packet
+/// several sets are intersected by looking at few words (aggregated bit vectors; Baboescu and Varghese, "Scalable Packet
 /// Classification", SIGCOMM 2001), and a set of few takes little room among many rules. Equal rows are kept once.
 class BitRows {
  public:
@@ -30,44 +32,50 @@ class BitRows {
   void seal();
   size_t bytes() const { return cells_.size() * sizeof(uint64_t); }
 
-  /// Calls `visit` with each bit that is set in all three rows, ascending, until it returns false.
-  template <typename Visit>
-  static void each(const BitRows& a, uint32_t row_a, const BitRows& b, uint32_t row_b, const BitRows& c, uint32_t row_c,
-                   Visit&& visit) {
-    const uint64_t* x = a.cells_.data() + row_a;
-    const uint64_t* y = b.cells_.data() + row_b;
-    const uint64_t* z = c.cells_.data() + row_c;
-    const uint64_t* x_words = x + a.summary_;
-    const uint64_t* y_words = y + a.summary_;
-    const uint64_t* z_words = z + a.summary_;
-    for (uint32_t i = 0; i < a.summary_; ++i) {
-      for (uint64_t some = x[i] & y[i] & z[i]; some != 0; some &= some - 1) {
+  /// A row that was added, as it is intersected with others of as many bits.
+  struct View {
+    const uint64_t* cells;
+    uint32_t summary;  ///< words of it
+  };
+  View at(uint32_t row) const { return {cells_.data() + row, summary_}; }
+
+  /// Calls `visit` with each bit that is set in all the rows, ascending, until it returns false.
+  template <typename Visit, typename... Others>
+  static void each(Visit&& visit, View first, Others... others) {
+    intersect(visit, first.summary, {first.cells, others.cells...}, std::index_sequence_for<View, Others...>());
+  }
+
+  /// The first of them, or kNone.
+  template <typename... Views>
+  static uint32_t first(Views... rows) {
+    uint32_t found = kNone;
+    each(
+        [&found](uint32_t bit) {
+          found = bit;
+          return false;
+        },
+        rows...);
+    return found;
+  }
+
+ private:
+  template <typename Visit, size_t... kRow>
+  static void intersect(Visit& visit, uint32_t summary, std::array<const uint64_t*, sizeof...(kRow)> rows,
+                        std::index_sequence<kRow...>) {
+    std::array<const uint64_t*, sizeof...(kRow)> words{rows[kRow] + summary...};
+    for (uint32_t i = 0; i < summary; ++i) {
+      for (uint64_t some = (rows[kRow][i] & ...); some != 0; some &= some - 1) {
         const uint64_t below = (some & -some) - 1;
-        uint64_t all = x_words[std::popcount(x[i] & below)] & y_words[std::popcount(y[i] & below)] &
-                       z_words[std::popcount(z[i] & below)];
+        uint64_t all = (words[kRow][std::popcount(rows[kRow][i] & below)] & ...);
         const auto word = 64 * i + static_cast<uint32_t>(std::countr_zero(some));
         for (; all != 0; all &= all - 1) {
           if (!visit(64 * word + static_cast<uint32_t>(std::countr_zero(all)))) return;
         }
       }
-      x_words += std::popcount(x[i]);
-      y_words += std::popcount(y[i]);
-      z_words += std::popcount(z[i]);
+      ((words[kRow] += std::popcount(rows[kRow][i])), ...);
     }
   }
 
-  /// The first of them, or kNone.
-  static uint32_t first(const BitRows& a, uint32_t row_a, const BitRows& b, uint32_t row_b, const BitRows& c,
-                        uint32_t row_c) {
-    uint32_t found = kNone;
-    each(a, row_a, b, row_b, c, row_c, [&found](uint32_t bit) {
-      found = bit;
-      return false;
-    });
-    return found;
-  }
-
- private:
   uint32_t words_;
   uint32_t summary_;
   std::vector<uint64_t> cells_;                        // each row: its summary, then its words that are not zero

@@ -20,7 +20,8 @@ DutyIndex::DutyIndex(const PolicySet& set, PolicyAction action, const AddressCla
     : places_(places_of(set, action)),
       sources_(static_cast<uint32_t>(places_.size())),
       destinations_(static_cast<uint32_t>(places_.size())),
-      ports_(set, places_, check_policy_bytes) {
+      ports_(set, places_, check_policy_bytes),
+      arrivals_(set, places_) {
   if (places_.empty()) return;
   index_classes(set, classes);
   sources_.seal();
@@ -57,8 +58,13 @@ PolicyPlaces DutyIndex::find(uint32_t source, uint32_t destination, const Policy
     found.push(places_[bit]);
     return !found.full();
   };
-  BitRows::each(sources_, source_rows_[source], destinations_, destination_rows_[destination], ports_.rows(),
-                ports_.of(key), take);
+  const BitRows::View from = sources_.at(source_rows_[source]);
+  const BitRows::View to = destinations_.at(destination_rows_[destination]);
+  if (arrivals_.empty()) {
+    BitRows::each(take, from, to, ports_.of(key));
+  } else {
+    BitRows::each(take, from, to, ports_.of(key), arrivals_.of(key));
+  }
   return found;
 }
 

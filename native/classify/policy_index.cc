@@ -41,7 +41,8 @@ PolicyIndex::PolicyIndex(const PolicySet& set, PolicyDirection direction, const 
     : order_(arranged(set, direction)),
       subjects_(static_cast<uint32_t>(order_.size())),
       peers_(static_cast<uint32_t>(order_.size())),
-      ports_(set, places_of(order_), check_policy_bytes) {
+      ports_(set, places_of(order_), check_policy_bytes),
+      arrivals_(set, places_of(order_)) {
   index_classes(set, classes);
   subjects_.seal();
   peers_.seal();

@@ -32,6 +32,7 @@ PolicyTable::PolicyTable(PolicySet set)
       mirrors_(set_, PolicyAction::mirror, classes_) {
   for (const Policy& policy : set_.policies) {
     speaks_of_roce_ |= !policy.roce.empty();
+    speaks_of_arrival_ |= !policy.on.empty();
     if (policy.action != PolicyAction::mirror) continue;
     mirror_ports_.resize(std::max<size_t>(mirror_ports_.size(), policy.mirror.port + size_t{1}));
     mirror_ports_[policy.mirror.port] = true;

@@ -50,6 +50,8 @@ class PolicyTable {
   Judgement judge(const PolicyKey& key) const;
   /// Whether a policy speaks of queue pairs or opcodes.
   bool speaks_of_roce() const { return speaks_of_roce_; }
+  /// Whether a policy looks at the port that a flow comes by; if none does, a key need not have it.
+  bool speaks_of_arrival() const { return speaks_of_arrival_; }
   /// Whether there are policies that go on.
   bool has_duties() const { return !logs_.empty() || !limits_.empty() || !mirrors_.empty(); }
   /// Whether a policy sends copies to a port, by its id.
@@ -69,6 +71,7 @@ class PolicyTable {
   DutyIndex mirrors_;
   std::vector<bool> mirror_ports_;  // by id
   bool speaks_of_roce_ = false;
+  bool speaks_of_arrival_ = false;
 };
 
 }  // namespace flatproxy

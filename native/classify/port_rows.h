@@ -22,12 +22,12 @@ class PortRows {
   /// @param check called with the bytes that the rows take while they become more; it may throw
   PortRows(const PolicySet& set, const std::vector<uint32_t>& places, const Check& check);
 
-  const BitRows& rows() const { return rows_; }
-  uint32_t of(const PolicyKey& key) const {
+  size_t bytes() const { return rows_.bytes(); }
+  BitRows::View of(const PolicyKey& key) const {
     if (key.roce) [[unlikely]]
-      return of_roce(*key.roce);
+      return rows_.at(of_roce(*key.roce));
     const PortTable* table = by_port_[key.protocol].get();
-    return table == nullptr ? any_port_[key.protocol] : (*table)[key.port];
+    return rows_.at(table == nullptr ? any_port_[key.protocol] : (*table)[key.port]);
   }
 
  private:

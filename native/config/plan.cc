@@ -24,6 +24,14 @@ void check_base(const Plan& plan, const Snapshot* base) {
 /// The config of the port by which a plan names the node's own stack.
 constexpr std::string_view kNodePort = R"({"type":"host"})";
 
+/// The id by which a plan names it, or kNoPort.
+uint16_t node_of(const Plan& plan) {
+  for (const PlannedPort& port : plan.ports) {
+    if (port.config == kNodePort) return port.id;
+  }
+  return kNoPort;
+}
+
 /// What the base has open at a port's id, or nullptr.
 const PortEntry* open_already(uint16_t id, const Snapshot* base) {
   if (base == nullptr || id >= base->ports.size() || base->ports[id].port == nullptr) return nullptr;
@@ -92,22 +100,23 @@ void check_uses(const Snapshot& next, const Plan& plan) {
     }
   }
   for (const HttpRoute& route : next.http_routes->routes()) check_http_route(route, next);
+  known.push_back(node_of(plan) != kNoPort);  // Policy::kNodesStack
   for (const Policy& policy : next.policies->set().policies) {
     if (policy.action == PolicyAction::mirror && !known[policy.mirror.port])
       contradiction("policy '" + policy.name + "' mirrors to no port");
+    for (const uint16_t id : policy.on) {
+      if (!known[id]) contradiction("policy '" + policy.name + "' is about flows by no port");
+    }
   }
 }
 
 void open_ports(Plan& plan, const Snapshot* base, Snapshot& next, const OpenPort& open) {
   next.ports.clear();
-  next.node_port = kNoPort;
+  next.node_port = node_of(plan);
   for (PlannedPort& planned : plan.ports) {
     if (planned.id >= next.ports.size()) next.ports.resize(planned.id + 1u);
     PortEntry& entry = next.ports[planned.id];
-    if (planned.config == kNodePort) {
-      next.node_port = planned.id;
-      continue;
-    }
+    if (planned.id == next.node_port) continue;
     if (const PortEntry* before = open_already(planned.id, base)) {
       entry = *before;
     } else {
@@ -183,7 +192,7 @@ void bind_sources(Snapshot& next) {
 /// The plan's policies; compiled anew only if they are not what the base has.
 void take_policies(Plan& plan, Snapshot& next, const Snapshot* base) {
   if (plan.policies) {
-    PolicySet set = resolve_policies(std::move(*plan.policies), *next.workloads);
+    PolicySet set = resolve_policies(std::move(*plan.policies), *next.workloads, node_of(plan));
     const bool same = base != nullptr && base->policies->set() == set;
     next.policies = same ? base->policies : std::make_shared<const PolicyTable>(std::move(set));
   }

@@ -1,5 +1,6 @@
 #include "config/plan_policies.h"
 
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
@@ -97,6 +98,13 @@ PolicyMirror read_mirror(const PlanValue& value) {
   return mirror;
 }
 
+std::vector<uint16_t> read_arrivals(const PlanValue& value) {
+  std::vector<uint16_t> ids;
+  value.each([&](const PlanValue& each) { ids.push_back(each.number_as<uint16_t>(0, kMaxPorts - 1)); });
+  if (ids.empty()) value.wrong("a port at least");
+  return ids;
+}
+
 Policy read_policy(const PlanValue& value, size_t selectors) {
   Policy policy;
   policy.name = value.at("name").text();
@@ -125,7 +133,10 @@ Policy read_policy(const PlanValue& value, size_t selectors) {
   if (limits) policy.limit = read_limit(value.at("limit"));
   const bool mirrors = policy.action == PolicyAction::mirror;
   if (mirrors) policy.mirror = read_mirror(value.at("mirror"));
-  value.members(size_t{6} + goes_on(policy.action) + limits + mirrors);
+  // Without it: all.
+  const bool has_on = value.has("on");
+  if (has_on) policy.on = read_arrivals(value.at("on"));
+  value.members(size_t{6} + goes_on(policy.action) + limits + mirrors + has_on);
   return policy;
 }
 
@@ -149,7 +160,7 @@ std::optional<PlannedPolicies> read_policies(const PlanValue& value) {
   return planned;
 }
 
-PolicySet resolve_policies(PlannedPolicies planned, const std::vector<Workload>& workloads) {
+PolicySet resolve_policies(PlannedPolicies planned, const std::vector<Workload>& workloads, uint16_t node) {
   std::unordered_map<uint32_t, const Workload*> by_id;
   for (const Workload& workload : workloads) by_id.emplace(workload.id, &workload);
   PolicySet set{planned.deny_by_default, planned.keeps_running, {}, std::move(planned.policies)};
@@ -165,6 +176,7 @@ PolicySet resolve_policies(PlannedPolicies planned, const std::vector<Workload>&
     }
     set.selectors.push_back(std::move(resolved));
   }
+  for (Policy& policy : set.policies) std::replace(policy.on.begin(), policy.on.end(), node, Policy::kNodesStack);
   return set;
 }
 

@@ -14,19 +14,12 @@
 #include "config/service.h"
 #include "conntrack/flow_settings.h"
 #include "l3/route_table.h"
+#include "packet/port_id.h"
 #include "port/port.h"
 #include "route/table.h"
 #include "wire/address.h"
 
 namespace flatproxy {
-
-/// Limit that port ids rest on; the mesh's checker enforces it with a problem that names it.
-constexpr uint32_t kMaxPorts = 256;
-/// The node's own stack behind port i has the id i + kMaxPorts.
-constexpr uint32_t kPortIds = 2 * kMaxPorts;
-constexpr uint16_t host_side(uint16_t port) { return static_cast<uint16_t>(port + kMaxPorts); }
-constexpr bool is_host_side(uint16_t port) { return port >= kMaxPorts; }
-constexpr uint16_t kNoPort = 0xffff;
 
 /// What the mesh says of a port, beside the open port itself.
 struct PortEntry {

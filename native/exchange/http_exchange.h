@@ -32,7 +32,6 @@ struct HttpSession : ConnectionOwner {
   uint32_t exchange = kNone;
   tcp::Connection* connection = nullptr;
   RelayClient client{};
-  wire::Address peer;  ///< as TCP knows it
   Stage stage = Stage::proxy_header;
   http::HeadProgress progress;
   uint32_t requests = 0;

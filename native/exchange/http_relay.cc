@@ -55,7 +55,8 @@ void HttpRelay::take(tcp::Connection& c) {
   counters.taken.add(1);
   if (c.state == tcp::State::closed) return stack_.close(c);
   // Policies may be others than when its handshake began.
-  if (judge(c) != Reason::forwarded) {
+  const RelayClient client = client_of(c);
+  if (judge(client, c) != Reason::forwarded) {
     counters.denied.add(1);
     return stack_.abort(c);
   }
@@ -65,8 +66,7 @@ void HttpRelay::take(tcp::Connection& c) {
   }
   HttpSession& s = *sessions_.make();
   s.connection = &c;
-  s.peer = c.tuple.destination;
-  s.client = {c.listener, ends_of(c), c.path[0]};
+  s.client = client;
   s.opened_at = s.active_at = now_ms();
   c.owner = static_cast<ConnectionOwner*>(&s);
   prepare(c);
@@ -162,7 +162,7 @@ void HttpRelay::end_session(HttpSession& s, bool reset) {
     stack_.close(*s.connection);
   }
   wheel_.clear(s.index);
-  limits_.give_client_back(s.peer);
+  limits_.give_client_back(s.client.peer);
   limits_.give_listener_back(s.client.listener);
   Counter& active = counters_of(s).active;
   active.set(active.read() - 1);
@@ -219,7 +219,7 @@ bool HttpRelay::end_if_denied(uint32_t index) {
   if (!sessions_.holds(index)) return false;
   HttpSession& s = sessions_[index];
   Exchange* e = s.exchange != HttpSession::kNone ? &exchanges_[s.exchange] : nullptr;
-  if (const Reason why = judge(*s.connection); why != Reason::forwarded) {
+  if (const Reason why = judge(s.client, *s.connection); why != Reason::forwarded) {
     counters_of(s).denied.add(1);
     if (e != nullptr) {
       cut(*e, http::outcome_of(why));

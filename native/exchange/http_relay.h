@@ -50,7 +50,9 @@ class HttpPolicy {
   /// 64 bits that do not repeat; no secret.
   virtual uint64_t random() = 0;
   /// What policies say of a client's TCP to an address and port; `forwarded`: nothing against it.
-  virtual Reason judge(const wire::Address& client, const wire::Address& to, uint16_t port) const = 0;
+  /// @param source whoever it is from: the client as TCP knows it, or whom it speaks for
+  virtual Reason judge(const RelayClient& client, const wire::Address& source, const wire::Address& to,
+                       uint16_t port) const = 0;
   /// Whether a peer's PROXY header is believed.
   virtual bool trusts(uint16_t listener, const wire::Address& peer) = 0;
   /// A client's connection is there, or ends. @param index of HttpRelay::record()
@@ -150,8 +152,8 @@ class HttpRelay {
   }
   uint32_t now_ms() const { return static_cast<uint32_t>(now_ / tcp::kMillisecond); }
   bool take_share(const tcp::Connection& c);
-  Reason judge(const tcp::Connection& c) const {
-    return policy_.judge(c.tuple.destination, c.tuple.source, c.tuple.source_port);
+  Reason judge(const RelayClient& client, const tcp::Connection& c) const {
+    return policy_.judge(client, client.peer, c.tuple.source, c.tuple.source_port);
   }
   void client_happened(HttpSession& s, uint8_t events);
   void read_proxy_header(HttpSession& s);
@@ -193,7 +195,8 @@ class HttpRelay {
   // http_dispatch.cc: to an endpoint.
   void dispatch(Exchange& e);
   Reason judge(const Exchange& e, const wire::Address& endpoint, uint16_t port) const {
-    return policy_.judge(session_of(e).client.ends.source, endpoint, port);
+    const RelayClient& client = session_of(e).client;
+    return policy_.judge(client, client.ends.source, endpoint, port);
   }
   uint64_t balance_hash(const Exchange& e, const Service& service);
   const Endpoint* choose_endpoint(Exchange& e, const Service& service);

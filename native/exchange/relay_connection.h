@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tcp/stack.h"
+#include "upstream/target.h"
 #include "wire/proxy_header.h"
 
 namespace flatproxy {
@@ -15,6 +16,11 @@ inline void prepare(tcp::Connection& c) {
 /// The ends of a client's connection, as a PROXY header would say them.
 inline wire::ProxyHeader ends_of(const tcp::Connection& c) {
   return {false, c.tuple.destination, c.tuple.source, c.tuple.destination_port, c.tuple.source_port};
+}
+
+/// Who has opened a listener's connection.
+inline RelayClient client_of(const tcp::Connection& c) {
+  return {c.listener, ends_of(c), c.tuple.destination, c.path[0], c.path[1]};
 }
 
 /// Of one that was reset we may not have been told yet: it must not pass for one that has said all.

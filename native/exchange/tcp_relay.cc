@@ -52,7 +52,8 @@ void TcpRelay::take(tcp::Connection& c) {
   counters.taken.add(1);
   if (c.state == tcp::State::closed) return stack_.close(c);
   // Policies may be others than when its handshake began.
-  if (is_denied(c)) {
+  const RelayClient client = client_of(c);
+  if (is_denied(client, c)) {
     counters.denied.add(1);
     return stack_.abort(c);
   }
@@ -70,9 +71,7 @@ void TcpRelay::take(tcp::Connection& c) {
   Pair& pair = *new (&pairs_[index]) Pair();
   pair.index = index;
   pair.sides[kClient] = &c;
-  pair.peer = c.tuple.destination;
-  pair.client.listener = c.listener;
-  pair.client.ends = ends_of(c);
+  pair.client = client;
   pair.opened_at = pair.active_at = static_cast<uint32_t>(now_ / tcp::kMillisecond);
   c.owner = static_cast<ConnectionOwner*>(&pair);
   prepare(c);
@@ -95,14 +94,15 @@ bool TcpRelay::take_share(const tcp::Connection& c) {
 }
 
 /// A client's connection, by what TCP knows of its ends.
-bool TcpRelay::is_denied(const tcp::Connection& c) const {
-  return policy_.judge(c.tuple.destination, c.tuple.source, c.tuple.source_port) != Reason::forwarded;
+bool TcpRelay::is_denied(const RelayClient& client, const tcp::Connection& c) const {
+  return policy_.judge(client, client.peer, c.tuple.source, c.tuple.source_port) != Reason::forwarded;
 }
 
 /// Its way on: whoever the client says that it speaks for, if it is believed, must be let in by the endpoint.
 bool TcpRelay::is_denied(const Pair& pair, const RelayTarget& target) const {
   const Tuple& to = target.tuple;
-  return policy_.judge(pair.client.ends.source, to.destination, to.destination_port) != Reason::forwarded;
+  const wire::Address& source = pair.client.ends.source;
+  return policy_.judge(pair.client, source, to.destination, to.destination_port) != Reason::forwarded;
 }
 
 void TcpRelay::read_header(Pair& pair) {
@@ -280,7 +280,7 @@ bool TcpRelay::reset_if_denied(uint32_t index) {
   if (index >= fresh_ || !pairs_[index].live) return false;
   Pair& pair = pairs_[index];
   const tcp::Connection* client = pair.sides[kClient];
-  const bool denied = (client != nullptr && is_denied(*client)) || (pair.has_target && is_denied(pair, pair.target));
+  const bool denied = (client != nullptr && is_denied(pair.client, *client)) || (pair.has_target && is_denied(pair, pair.target));
   if (!denied) return false;
   counters_of(pair).denied.add(1);
   abort(pair);
@@ -292,7 +292,7 @@ void TcpRelay::release(Pair& pair) {
   pair.live = false;
   wheel_.clear(pair.index);
   give_target_back(pair);
-  limits_.give_client_back(pair.peer);
+  limits_.give_client_back(pair.client.peer);
   limits_.give_listener_back(pair.client.listener);
   Counter& active = counters_of(pair).active;
   active.set(active.read() - 1);

@@ -22,7 +22,9 @@ class RelayPolicy {
   /// Where to; nothing: nobody can serve it. May be called again for one client when the answer has its share already.
   virtual std::optional<RelayTarget> choose(const RelayClient& client) = 0;
   /// What policies say of a client's TCP to an address and port; `forwarded`: nothing against it.
-  virtual Reason judge(const wire::Address& client, const wire::Address& to, uint16_t port) const = 0;
+  /// @param source whoever it is from: the client as TCP knows it, or whom it speaks for
+  virtual Reason judge(const RelayClient& client, const wire::Address& source, const wire::Address& to,
+                       uint16_t port) const = 0;
   /// Whether a peer's PROXY header is believed.
   virtual bool trusts(uint16_t listener, const wire::Address& peer) = 0;
   /// A connection to an endpoint has been opened, or could not be.
@@ -75,7 +77,6 @@ class TcpRelay {
     Pair() : ConnectionOwner(Kind::tcp_relay) {}
     tcp::Connection* sides[2] = {};
     RelayClient client{};
-    wire::Address peer;  // the client as TCP knows it: the limit for clients counts it
     RelayTarget target;
     uint32_t index = 0;
     uint32_t active_at = 0;  // milliseconds
@@ -96,7 +97,7 @@ class TcpRelay {
   RelayCounters& counters_of(const Pair& pair) const { return counters_[pair.client.listener]; }
   void take(tcp::Connection& c);
   bool take_share(const tcp::Connection& c);
-  bool is_denied(const tcp::Connection& c) const;
+  bool is_denied(const RelayClient& client, const tcp::Connection& c) const;
   bool is_denied(const Pair& pair, const RelayTarget& target) const;
   void read_header(Pair& pair);
   void connect(Pair& pair);

@@ -86,9 +86,10 @@ bool is_by_hash(const Service& service) {
 }
 
 /// What a packet in mid-stream may be an answer to.
-PolicyKey reversed_key(const Tuple& tuple) {
-  const Tuple other = tuple.reversed();
-  return policy_key(other, other.destination, other.destination_port);
+PolicyKey reversed_key(const Snapshot& snapshot, const FirstPacket& packet) {
+  const Tuple other = packet.tuple.reversed();
+  const uint16_t arrival = port_towards(snapshot, other.source, packet.port);
+  return policy_key(other, other.destination, other.destination_port, arrival);
 }
 
 class Explainer {
@@ -98,7 +99,7 @@ class Explainer {
       : s_(snapshot), packet_(packet), tuple_(packet.tuple), opened_(opened) {}
 
   Explanation first(const LaneView& lane);
-  Explanation along(const FlowRecord& flow, Direction direction);
+  Explanation along(const FlowRecord& flow, Direction direction, bool is_new);
   Explanation relayed(const FlowRecord& connection);
   Explanation of_connection();
 
@@ -126,7 +127,7 @@ class Explainer {
   bool judge_first();
   bool judge(const PolicyKey& key);
   bool allows(const PolicyKey& key);
-  void lead_to(const FlowRecord& connection, bool judged);
+  void lead_to(const FlowRecord& connection, uint16_t arrival, bool judged);
   bool open(const Opening& opening, const LaneView& lane);
   bool translate(const Opening& opening, const LaneView& lane, const Endpoint& endpoint);
   bool leave(const wire::Address& destination, Direction direction, uint16_t ingress);
@@ -173,7 +174,7 @@ Explanation Explainer::first(const LaneView& lane) {
   return std::move(e_);
 }
 
-Explanation Explainer::along(const FlowRecord& flow, Direction direction) {
+Explanation Explainer::along(const FlowRecord& flow, Direction direction, bool is_new) {
   const Tuple& original = flow.original;
   tell(Step::flow, Explanation::kNone, flow_text(flow));
   if (!arrives() || !source()) return std::move(e_);
@@ -184,10 +185,11 @@ Explanation Explainer::along(const FlowRecord& flow, Direction direction) {
     tell(Step::service, flow.service);
     tell(Step::endpoint, flow.endpoint, end_text(receiver, flow.nat_port));
   }
-  PolicyKey key = policy_key(original, receiver, flow.translated ? flow.nat_port : original.destination_port);
+  const uint16_t ingress = client_port_now(s_, original.source, flow.ingress);
+  PolicyKey key = policy_key(original, receiver, flow.translated ? flow.nat_port : original.destination_port, ingress);
   key.roce = packet_.roce;
   limits_ = Limits::of_packets;
-  if (!s_.policies->cuts()) {
+  if (!s_.policies->cuts() && !is_new) {
     duties(key, true);
   } else if (!judge(key)) {
     return std::move(e_);
@@ -197,7 +199,7 @@ Explanation Explainer::along(const FlowRecord& flow, Direction direction) {
     return std::move(e_);
   }
   e_.reason = flow.translated ? Reason::service_forwarded : Reason::forwarded;
-  leave(direction == kOriginal ? receiver : original.source, direction, flow.ingress);
+  leave(direction == kOriginal ? receiver : original.source, direction, ingress);
   return std::move(e_);
 }
 
@@ -228,19 +230,22 @@ Explanation Explainer::relayed(const FlowRecord& connection) {
   const Listener* listener = listener_of(s_, tuple_, packet_.port);
   if (listener != nullptr) e_.listener = listener->id;
   const bool cuts = s_.policies->cuts();
-  const bool judged = cuts && listener != nullptr && !listener->relay.expects_proxy_header;
-  if (judged && !judge(policy_key(tuple_, tuple_.destination, tuple_.destination_port))) return std::move(e_);
-  lead_to(connection, cuts);
+  // Whom somebody speaks for is not who is behind the port.
+  const bool spoken_for = listener != nullptr && listener->relay.expects_proxy_header;
+  const bool judged = cuts && listener != nullptr && !spoken_for;
+  const uint16_t arrival = spoken_for ? packet_.port : client_port_now(s_, tuple_.source, packet_.port);
+  if (judged && !judge(policy_key(tuple_, tuple_.destination, tuple_.destination_port, arrival))) return std::move(e_);
+  lead_to(connection, arrival, cuts);
   return std::move(e_);
 }
 
 /// A connection that ends here goes on to its endpoint, if it has one.
-void Explainer::lead_to(const FlowRecord& connection, bool judged) {
+void Explainer::lead_to(const FlowRecord& connection, uint16_t arrival, bool judged) {
   if (!connection.translated) return;
   e_.service = connection.service;
   e_.endpoint = connection.endpoint;
   tell(Step::endpoint, connection.endpoint, end_text(connection.nat_address, connection.nat_port));
-  if (judged) judge(policy_key(tuple_, connection.nat_address, connection.nat_port));
+  if (judged) judge(policy_key(tuple_, connection.nat_address, connection.nat_port, arrival));
 }
 
 Explanation Explainer::of_connection() {
@@ -284,8 +289,8 @@ bool Explainer::may_pass_listeners(const LaneView& lane) {
   end(Reason::tcp_terminated, Step::listener, listener->id);
   if (lane.draining) return end(Reason::draining, Step::draining);
   limits_ = Limits::of_flows;
-  if (judge(policy_key(tuple_, tuple_.destination, tuple_.destination_port)) && opened_ != nullptr)
-    lead_to(*opened_, true);
+  if (judge(policy_key(tuple_, tuple_.destination, tuple_.destination_port, packet_.port)) && opened_ != nullptr)
+    lead_to(*opened_, packet_.port, true);
   return false;
 }
 
@@ -341,9 +346,9 @@ bool Explainer::open(const Opening& opening, const LaneView& lane) {
 
 /// The first packet of a flow that is not translated.
 bool Explainer::judge_first() {
-  PolicyKey key = policy_key(tuple_, tuple_.destination, tuple_.destination_port);
+  PolicyKey key = policy_key(tuple_, tuple_.destination, tuple_.destination_port, packet_.port);
   key.roce = packet_.roce;
-  return judge(key) && (!packet_.mid_stream || allows(reversed_key(tuple_)));
+  return judge(key) && (!packet_.mid_stream || allows(reversed_key(s_, packet_)));
 }
 
 /// The endpoint that the flow has under another snapshot, by its index in the service, if it may be chosen here as well
@@ -360,7 +365,8 @@ uint32_t Explainer::opened_endpoint(const Service& service) const {
 
 bool Explainer::translate(const Opening& opening, const LaneView& lane, const Endpoint& endpoint) {
   tell(Step::endpoint, endpoint.id, end_text(endpoint.address, endpoint.port));
-  if (!judge(policy_key(opening.original, endpoint.address, endpoint.port))) return false;
+  const uint16_t arrival = client_port(s_, opening, packet_.port);
+  if (!judge(policy_key(opening.original, endpoint.address, endpoint.port, arrival))) return false;
   Translation translation{endpoint.address, endpoint.port, opening.original.source_port};
   if (!find_source_port(opening, translation, lane.taken)) return end(Reason::source_ports_taken, Step::no_source_port);
   if (translation.source_port != opening.original.source_port) tell(Step::source_port, translation.source_port);
@@ -437,8 +443,9 @@ Explanation explain(const Snapshot& snapshot, const FirstPacket& packet, const L
   return Explainer(snapshot, packet).first(lane);
 }
 
-Explanation explain(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow, Direction direction) {
-  return Explainer(snapshot, packet).along(flow, direction);
+Explanation explain(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow, Direction direction,
+                    bool is_new) {
+  return Explainer(snapshot, packet).along(flow, direction, is_new);
 }
 
 Explanation explain_connection(const Snapshot& snapshot, const FirstPacket& packet) {
@@ -447,7 +454,7 @@ Explanation explain_connection(const Snapshot& snapshot, const FirstPacket& pack
 
 Explanation explain_running(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow) {
   Explainer explainer(snapshot, packet);
-  return flow.terminated ? explainer.relayed(flow) : explainer.along(flow, kOriginal);
+  return flow.terminated ? explainer.relayed(flow) : explainer.along(flow, kOriginal, false);
 }
 
 Explanation explain_opening(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow,

@@ -96,7 +96,9 @@ struct LaneView {
 /// tables and queues, and whether neighbours answer, is not looked at.
 Explanation explain(const Snapshot& snapshot, const FirstPacket& packet, const LaneView& lane);
 /// The same for one that belongs to a flow that runs, in this direction of it.
-Explanation explain(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow, Direction direction);
+/// @param is_new it is judged also where what runs is kept: the flow has let no packet of this class pass
+Explanation explain(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow, Direction direction,
+                    bool is_new = false);
 /// The same for one that belongs to a connection that ends here.
 Explanation explain_connection(const Snapshot& snapshot, const FirstPacket& packet);
 /// The same for a flow, or a connection that ends here, that runs already: what would become of its client's next

@@ -35,17 +35,16 @@ bool ExplainOnLane::step(Lane& lane, Nanoseconds) {
   return true;
 }
 
-/// Along the flow that it belongs to, if that runs and lets its class pass. False: there is none, and whether it would
-/// open one is to be seen.
+/// Along the flow that it belongs to, if that runs. False: whether it would open one is to be seen.
 bool ExplainOnLane::explain_roce(const RoceStage& stage) {
   const RoceTable& table = stage.table();
   const Tuple& tuple = packet_.tuple;
   const RoceKey key{tuple.source, tuple.destination, packet_.roce->qp, tuple.family};
   const FlowId id = table.find(key, roce_hash(key, shared_.key), kNoFlow);
-  if (id == kNoFlow || (table.at(id).allowed >> static_cast<unsigned>(packet_.roce->kind) & 1) == 0) return false;
-  if (stage.came_otherwise(table.at(id), packet_.port)) return false;
+  if (id == kNoFlow || stage.came_otherwise(table.at(id), packet_.port)) return false;
+  const bool passes = (table.at(id).allowed >> static_cast<unsigned>(packet_.roce->kind) & 1) != 0;
   known = true;
-  explanation = explain(snapshot_, packet_, stage.record(id), kOriginal);
+  explanation = explain(snapshot_, packet_, stage.record(id), kOriginal, !passes);
   return true;
 }
 

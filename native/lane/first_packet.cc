@@ -37,6 +37,8 @@ Opening opening_for(const Snapshot& snapshot, const Tuple& tuple, const LaneBala
 }
 
 uint16_t port_towards(const Snapshot& snapshot, const wire::Address& to, uint16_t near) {
+  // Who is no client behind a joined port is behind its peer.
+  if (snapshot.peer(near) != kNoPort) return snapshot.peer(near);
   const Route* route = snapshot.routes->lookup(to);
   if (route == nullptr) return kNoPort;
   return route->port == snapshot.node_port ? snapshot.node_side(near) : route->port;
@@ -56,9 +58,9 @@ uint16_t client_port_now(const Snapshot& snapshot, const wire::Address& client, 
 }
 
 /// The ports of ICMP are an echo's identifier, which no policy speaks of.
-PolicyKey policy_key(const Tuple& original, const wire::Address& endpoint, uint16_t port) {
+PolicyKey policy_key(const Tuple& original, const wire::Address& endpoint, uint16_t port, uint16_t arrival) {
   const bool icmp = original.protocol == wire::protocol::kIcmp || original.protocol == wire::protocol::kIcmp6;
-  return {original.source, endpoint, original.protocol, icmp ? uint16_t{0} : port};
+  return {original.source, endpoint, original.protocol, icmp ? uint16_t{0} : port, arrival};
 }
 
 Reason answer_of(const Snapshot& snapshot, uint16_t port, const wire::Address& destination, bool echo_request) {

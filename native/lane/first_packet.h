@@ -41,7 +41,8 @@ inline uint64_t balance_hash(const Service& service, const Tuple& original) {
 }
 
 /// A flow as policies see it. @param endpoint where it goes to, after its translation
-PolicyKey policy_key(const Tuple& original, const wire::Address& endpoint, uint16_t port);
+/// @param arrival the port that its client is behind, or kNoPort
+PolicyKey policy_key(const Tuple& original, const wire::Address& endpoint, uint16_t port, uint16_t arrival);
 
 /// Two flows of one client from one source port, to two virtual addresses with the same endpoint behind: the endpoint
 /// would take them for one. The second one gets another source port there (RFC 7857 section 3.3 asks for no collision).

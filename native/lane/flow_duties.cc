@@ -28,11 +28,13 @@ void FlowStage::relayed(const FlowRecord& connection) {
   const PolicyTable& policies = *snapshot_->policies;
   if (!policies.has_duties()) return;
   const Tuple& original = connection.original;
-  PolicyDuties duties = policies.duties(policy_key(original, original.destination, original.destination_port));
+  const uint16_t arrival = connection.ingress;
+  PolicyDuties duties = policies.duties(policy_key(original, original.destination, original.destination_port, arrival));
   duties.mirrors = {};
   PolicyPlaces& logs = duties.logs;
   if (connection.translated) {
-    logs.unite(policies.duties(policy_key(original, connection.nat_address, connection.nat_port)).logs);
+    const PolicyKey key = policy_key(original, connection.nat_address, connection.nat_port, arrival);
+    logs.unite(policies.duties(key).logs);
   }
   if (!duties.empty()) meet(duties, connection);
 }

@@ -9,10 +9,6 @@
 namespace flatproxy {
 namespace {
 
-PolicyKey key_of(const Tuple& tuple) {
-  return {tuple.source, tuple.destination, tuple.protocol, tuple.destination_port};
-}
-
 /// Of RoCEv2 the queue pair makes the flow, and not the source port.
 void name_queue_pair(Segment* frame, FlowRecord& flow) {
   const wire::Bytes bytes = wire::roce_of(frame);
@@ -79,10 +75,13 @@ FlowStage::Judged FlowStage::judge_opening(const Opening& opening, const wire::A
                                            const Segment* frame) const {
   const PolicyTable& policies = *snapshot_->policies;
   if (policies.empty()) return {};
-  const PolicyKey key = policy_key(opening.original, endpoint, port);
+  const PolicyKey key = policy_key(opening.original, endpoint, port, client_port(*snapshot_, opening, frame->port));
   Judged judged{policies.judge(key), policies.duties(key)};
-  if (judged.judgement.passes() && opening.service == nullptr && opens_in_mid_stream(frame))
-    judged.judgement = policies.judge(key_of(opening.original.reversed()));
+  if (judged.judgement.passes() && opening.service == nullptr && opens_in_mid_stream(frame)) {
+    const Tuple back = opening.original.reversed();
+    const uint16_t arrival = port_towards(*snapshot_, back.source, frame->port);
+    judged.judgement = policies.judge(policy_key(back, back.destination, back.destination_port, arrival));
+  }
   return judged;
 }
 
@@ -90,7 +89,7 @@ FlowStage::Judged FlowStage::judge_opening(const Opening& opening, const wire::A
 FlowStage::Judged FlowStage::judge_packet(const Segment* frame) const {
   const PolicyTable& policies = *snapshot_->policies;
   if (policies.empty()) return {};
-  const PolicyKey key{wire::source_of(frame), wire::destination_of(frame), frame->protocol, 0};
+  const PolicyKey key{wire::source_of(frame), wire::destination_of(frame), frame->protocol, 0, frame->port};
   return {policies.judge(key), policies.duties(key)};
 }
 
@@ -142,8 +141,9 @@ PolicyKey FlowStage::key_of_flow(FlowId id) const {
   const FlowTable& table = conntrack_.table();
   const FlowHot& flow = table.hot(id);
   const Tuple original = table.original(id);
-  if ((flow.flags & kFlowTranslated) != 0) return policy_key(original, table.nat_address(id), flow.nat_port);
-  return policy_key(original, original.destination, original.destination_port);
+  const uint16_t arrival = snapshot_->policies->speaks_of_arrival() ? client_port_of(id) : kNoPort;
+  if ((flow.flags & kFlowTranslated) != 0) return policy_key(original, table.nat_address(id), flow.nat_port, arrival);
+  return policy_key(original, original.destination, original.destination_port, arrival);
 }
 
 /// Which policy allows a flow at present, by its place; FlowRecord::kNone: none does, or it is denied.

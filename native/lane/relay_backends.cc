@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lane/first_packet.h"
 #include "packet/flow_hash.h"
 #include "wire/protocol.h"
 
@@ -91,9 +92,13 @@ void RelayBackends::closed(const RelayTarget& target) {
   active.set(active.read() - 1);
 }
 
-Reason RelayBackends::judge(const wire::Address& client, const wire::Address& to, uint16_t port) const {
-  if (snapshot_->policies->empty()) return Reason::forwarded;
-  return snapshot_->policies->judge({client, to, wire::protocol::kTcp, port}).reason;
+Reason RelayBackends::judge(const RelayClient& client, const wire::Address& source, const wire::Address& to,
+                            uint16_t port) const {
+  const PolicyTable& policies = *snapshot_->policies;
+  if (policies.empty()) return Reason::forwarded;
+  PolicyKey key{source, to, wire::protocol::kTcp, port};
+  if (policies.speaks_of_arrival()) key.arrival = client_port_now(*snapshot_, client.peer, arrival_of(client.mark));
+  return policies.judge(key).reason;
 }
 
 bool RelayBackends::trusts(uint16_t listener, const wire::Address& peer) {

@@ -26,6 +26,11 @@ class RelayBackends : public RelayPolicy, public HttpPolicy {
     return mark >> 32 == 0 ? std::nullopt : std::optional(static_cast<uint32_t>(mark >> 32) - 1);
   }
 
+  /// In the mark of a client's connection: the port that its first frame came by.
+  static constexpr uint64_t came_by(uint16_t port) { return uint64_t{port + 1u} << 8; }
+  /// kNoPort: it has none.
+  static constexpr uint16_t arrival_of(uint64_t mark) { return static_cast<uint16_t>((mark >> 8) - 1); }
+
   using OnChange = std::function<void(FlowEventKind kind, uint32_t index)>;
   /// @param on_change what TcpStage::record() has at this index was opened or ends
   RelayBackends(unsigned lane, LaneShared& shared, LaneCounters& counters, LaneBalance& balance,
@@ -41,7 +46,8 @@ class RelayBackends : public RelayPolicy, public HttpPolicy {
   void unlist(const Tuple& sent);
 
   std::optional<RelayTarget> choose(const RelayClient& client) override;
-  Reason judge(const wire::Address& client, const wire::Address& to, uint16_t port) const override;
+  Reason judge(const RelayClient& client, const wire::Address& source, const wire::Address& to,
+               uint16_t port) const override;
   bool trusts(uint16_t listener, const wire::Address& peer) override;
   void endpoint_answered(const RelayTarget&, bool) override {}
   void tell(FlowEventKind kind, uint32_t index) override { on_change_(kind, 2 * index); }

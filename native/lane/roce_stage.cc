@@ -81,7 +81,7 @@ inline bool RoceStage::carry(const Carried& carried) {
     flows_.drop_spoofed(frame);
   } else if ((flow.allowed & bit_of(carried.packet.opcode.kind)) == 0) {
     const wire::RoceClass kind = carried.packet.opcode.kind;
-    flows_.refuse(frame, judge(carried.key, kind), duties(carried.key, kind));
+    flows_.refuse(frame, judge(flow.key, flow.ingress, kind), duties(flow.key, flow.ingress, kind));
   } else if (passes_duties(flow, carried)) {
     count(carried, id);
     forward(flow, frame);
@@ -113,7 +113,7 @@ bool RoceStage::carry_unknown(const Carried& carried) {
 inline bool RoceStage::passes_duties(const RoceFlow& flow, const Carried& carried) {
   if ((flow.flags & kRoceHasDuties) == 0) [[likely]]
     return true;
-  return flows_.do_duties(duties(carried.key, carried.packet.opcode.kind), carried.frame);
+  return flows_.do_duties(duties(flow.key, flow.ingress, carried.packet.opcode.kind), carried.frame);
 }
 
 /// kNoFlow: the packet has ended.
@@ -123,7 +123,8 @@ FlowId RoceStage::open(const Carried& carried) {
     return kNoFlow;
   }
   const wire::RoceClass kind = carried.packet.opcode.kind;
-  FlowStage::Judged judged{judge(carried.key, kind), duties(carried.key, kind)};
+  const uint16_t arrival = carried.frame->port;
+  FlowStage::Judged judged{judge(carried.key, arrival, kind), duties(carried.key, arrival, kind)};
   const Judgement& why = judged.judgement;
   const FlowId id = flows_.admits(judged, carried.frame, time_) ? make_room(carried) : kNoFlow;
   if (id == kNoFlow) {
@@ -131,10 +132,10 @@ FlowId RoceStage::open(const Carried& carried) {
     return kNoFlow;
   }
   RoceFlow& flow = table_.at(id);
-  flow.ingress = carried.frame->port;
+  flow.ingress = arrival;
   flow.exit_epoch = gateway_.epoch();
   flow.exit = Gateway::kNoExit;
-  flow.allowed = allowed_classes(carried.key);
+  flow.allowed = allowed_classes(carried.key, arrival);
   flow.judged = policies_number_;
   take_up_duties(flow, duties(flow));
   report_opened(id, carried.packet);
@@ -189,16 +190,17 @@ void RoceStage::count_trouble(FlowId id, RoceTrouble trouble) {
   report(nak ? FlowEventKind::nak_alarm : FlowEventKind::cnp_alarm, id);
 }
 
-PolicyKey RoceStage::policy_key(const RoceKey& key, wire::RoceClass kind) {
-  return {key.source, key.destination, wire::protocol::kUdp, wire::kRocePort, RoceTarget{key.qp, kind}};
+PolicyKey RoceStage::policy_key(const RoceKey& key, uint16_t arrival, wire::RoceClass kind) {
+  return {key.source, key.destination, wire::protocol::kUdp, wire::kRocePort, arrival, RoceTarget{key.qp, kind}};
 }
 
-Judgement RoceStage::judge(const RoceKey& key, wire::RoceClass kind) const {
-  return snapshot_->policies->empty() ? Judgement{} : snapshot_->policies->judge(policy_key(key, kind));
+Judgement RoceStage::judge(const RoceKey& key, uint16_t arrival, wire::RoceClass kind) const {
+  return snapshot_->policies->empty() ? Judgement{} : snapshot_->policies->judge(policy_key(key, arrival, kind));
 }
 
-PolicyDuties RoceStage::duties(const RoceKey& key, wire::RoceClass kind) const {
-  return snapshot_->policies->has_duties() ? snapshot_->policies->duties(policy_key(key, kind)) : PolicyDuties{};
+PolicyDuties RoceStage::duties(const RoceKey& key, uint16_t arrival, wire::RoceClass kind) const {
+  const PolicyTable& policies = *snapshot_->policies;
+  return policies.has_duties() ? policies.duties(policy_key(key, arrival, kind)) : PolicyDuties{};
 }
 
 /// Those of all its classes that pass.
@@ -207,16 +209,16 @@ PolicyDuties RoceStage::duties(const RoceFlow& flow) const {
   if (!snapshot_->policies->has_duties()) return all;
   for (size_t i = 0; i < wire::kRoceClasses; ++i) {
     const auto kind = static_cast<wire::RoceClass>(i);
-    if ((flow.allowed & bit_of(kind)) != 0) all.unite(duties(flow.key, kind));
+    if ((flow.allowed & bit_of(kind)) != 0) all.unite(duties(flow.key, flow.ingress, kind));
   }
   return all;
 }
 
-uint8_t RoceStage::allowed_classes(const RoceKey& key) const {
+uint8_t RoceStage::allowed_classes(const RoceKey& key, uint16_t arrival) const {
   uint8_t allowed = 0;
   for (size_t i = 0; i < wire::kRoceClasses; ++i) {
     const auto kind = static_cast<wire::RoceClass>(i);
-    if (judge(key, kind).passes()) allowed |= bit_of(kind);
+    if (judge(key, arrival, kind).passes()) allowed |= bit_of(kind);
   }
   return allowed;
 }
@@ -229,8 +231,6 @@ bool RoceStage::judge_again(FlowId id) {
     return false;
   }
   if (look_again(id)) return false;
-  // Its sender may have moved: from where it is now, the flow's packets are taken without another look.
-  flow.ingress = client_port_now(*snapshot_, flow.key.source, flow.ingress);
   flow.exit_epoch = gateway_.epoch();
   flow.exit = Gateway::kNoExit;
   return true;
@@ -240,9 +240,11 @@ bool RoceStage::judge_again(FlowId id) {
 bool RoceStage::look_again(FlowId id) {
   if (!table_.in_use(id)) return false;
   RoceFlow& flow = table_.at(id);
+  // Its sender may have moved: from where it is now, the flow's packets are taken without another look.
+  flow.ingress = client_port_now(*snapshot_, flow.key.source, flow.ingress);
   const PolicyTable& policies = *snapshot_->policies;
   const uint8_t kept = policies.cuts() || policies.empty() ? 0 : flow.allowed;
-  flow.allowed = kept | allowed_classes(flow.key);
+  flow.allowed = kept | allowed_classes(flow.key, flow.ingress);
   if (flow.allowed == 0) {
     close(id);
     return true;
@@ -305,7 +307,7 @@ FlowRecord RoceStage::record(FlowId id) const {
     r.bytes[kOriginal] += part.bytes;
   }
   for (size_t i = 0; i < wire::kRoceClasses && r.policy == FlowRecord::kNone; ++i) {
-    const Judgement judgement = judge(flow.key, static_cast<wire::RoceClass>(i));
+    const Judgement judgement = judge(flow.key, flow.ingress, static_cast<wire::RoceClass>(i));
     if (judgement.passes()) r.policy = judgement.policy;
   }
   r.generation = static_cast<uint32_t>(snapshot_->generation);

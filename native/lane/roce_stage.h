@@ -65,11 +65,11 @@ class RoceStage {
   void count(const Carried& carried, FlowId id);
   void count_trouble(FlowId id, RoceTrouble trouble);
 
-  static PolicyKey policy_key(const RoceKey& key, wire::RoceClass kind);
-  Judgement judge(const RoceKey& key, wire::RoceClass kind) const;
-  PolicyDuties duties(const RoceKey& key, wire::RoceClass kind) const;
+  static PolicyKey policy_key(const RoceKey& key, uint16_t arrival, wire::RoceClass kind);
+  Judgement judge(const RoceKey& key, uint16_t arrival, wire::RoceClass kind) const;
+  PolicyDuties duties(const RoceKey& key, uint16_t arrival, wire::RoceClass kind) const;
   PolicyDuties duties(const RoceFlow& flow) const;
-  uint8_t allowed_classes(const RoceKey& key) const;
+  uint8_t allowed_classes(const RoceKey& key, uint16_t arrival) const;
   bool judge_again(FlowId id);
   bool look_again(FlowId id);
   void take_up_duties(RoceFlow& flow, const PolicyDuties& duties);

@@ -190,7 +190,7 @@ bool TcpStage::may_open(Segment* frame) {
   if (policies.empty()) return true;
   if ((read_tcp_header(frame).flags & (kTcpSyn | kTcpAck | kTcpRst)) != kTcpSyn) return true;
   const auto port = static_cast<uint16_t>(frame->l4_ports);
-  const PolicyKey key{wire::source_of(frame), wire::destination_of(frame), frame->protocol, port};
+  const PolicyKey key{wire::source_of(frame), wire::destination_of(frame), frame->protocol, port, frame->port};
   FlowStage::Judged judged{policies.judge(key), policies.duties(key)};
   // What TCP sends again opens nothing.
   const bool again = !judged.duties.limits.empty() && stack_.knows(wire::tuple_of(frame).reversed());
@@ -273,6 +273,7 @@ void TcpStage::arrived(const Segment* frame, tcp::Connection& c) {
   if (way.arrival != arrival || way.is_by_link()) [[unlikely]] {
     const Port* port = snapshot_->port(frame->port);
     if (c.state == tcp::State::closed && port != nullptr) c.path_mtu = port->info().mtu;
+    if (c.state == tcp::State::closed) c.path[1] |= RelayBackends::came_by(frame->port);
     if (c.state == tcp::State::closed && !snapshot_->ours(c.tuple.source)) c.path[1] |= backends_.list(c.tuple);
     if (answers_by_link(frame, c)) {
       keep_link(frame, c);
@@ -404,8 +405,7 @@ bool TcpStage::record(uint32_t index, FlowRecord& to) const {
   const bool http = index % 2 == 1;
   if (http ? !http_.record(index / 2, to) : !relay_.record(index / 2, to)) return false;
   const uint64_t* path = http ? http_.client_path(index / 2) : relay_.client_path(index / 2);
-  const Way way = Way::of(path[0]);
-  if (way.arrival != 0) to.ingress = static_cast<uint16_t>(way.arrival - 1);
+  to.ingress = RelayBackends::arrival_of(path[1]);
   to.packets[kOriginal] = path[2];
   return true;
 }

@@ -19,7 +19,9 @@ struct ConnectionOwner {
 struct RelayClient {
   uint16_t listener;
   wire::ProxyHeader ends;  ///< the client's and the listener's address; those of the PROXY header, if there was one
-  uint64_t path = 0;       ///< of its connection, what the transmitter keeps there
+  wire::Address peer;      ///< the client as TCP knows it
+  uint64_t path = 0;       ///< of its connection, what the transmitter keeps there: how its frames leave...
+  uint64_t mark = 0;       ///< ...and what else it knows
 };
 
 /// An endpoint, and how it is connected to.

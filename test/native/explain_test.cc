@@ -154,6 +154,13 @@ class RandomMesh {
   }
   std::string counted(const std::string& action, uint32_t counter) { return action + R"(,"counter":)" + text(counter); }
 
+  /// A third of policies look at the port that flows come by.
+  std::string arrivals() {
+    if (below(3) != 0) return R"(")";
+    const uint32_t ports = options.node ? 5 : 4;
+    const std::string one = text(below(ports));
+    return R"(","on":[)" + (below(2) == 0 ? one : one + "," + text(below(ports))) + "]";
+  }
   void write_policies() {
     std::string rules;
     for (uint32_t i = below(7); i > 0; --i) {
@@ -162,7 +169,7 @@ class RandomMesh {
           {"null", "null", R"([{"protocol":)" + text(one_of({6, 17, 1})) + R"(,"first":0,"last":8080}])",
            R"([{"opcodes":["send","ack","cnp"],"first":)" + text(below(3)) + R"(,"last":3}])"});
       rules += std::string(rules.empty() ? "" : ",") + R"({"name":"p","direction":")" +
-               one_of<std::string>({"ingress", "egress"}) + R"(","subject":[)" + text(below(5)) + R"(],"peer":)" +
+               one_of<std::string>({"ingress", "egress"}) + arrivals() + R"(,"subject":[)" + text(below(5)) + R"(],"peer":)" +
                peer + R"(,"ports":)" + ports + R"(,"action":)" +
                one_of<std::string>({R"("allow")", R"("allow")", R"("deny")", R"("reject")", counted(R"("log")", i),
                                     limit(i), mirror(i)}) +
@@ -305,7 +312,7 @@ void ExplainProperty::judge_plainly_too(const World& world, const FirstPacket& p
                       step_of(said, Step::egress_denied) || step_of(said, Step::egress_rejected) ||
                       step_of(said, Step::egress_isolated);
   if (!judged || step_of(said, Step::reply) || step_of(said, Step::flow)) return;
-  PolicyKey key = policy_key(packet.tuple, packet.tuple.destination, packet.tuple.destination_port);
+  PolicyKey key = policy_key(packet.tuple, packet.tuple.destination, packet.tuple.destination_port, packet.port);
   key.roce = packet.roce;
   if (said.endpoint != Explanation::kNone) {
     for (const Endpoint& endpoint : world.snapshot().services[said.service]->endpoints) {

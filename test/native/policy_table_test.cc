@@ -26,8 +26,9 @@ Policy policy(PolicyAction action, std::vector<uint32_t> subject, std::optional<
   return {"p", direction, std::move(subject), std::move(peer), std::move(ports), action};
 }
 
-Judgement judge(const PolicyTable& table, const char* from, const char* to, uint16_t port, uint8_t protocol = kTcp) {
-  return table.judge({at(from), at(to), protocol, port});
+Judgement judge(const PolicyTable& table, const char* from, const char* to, uint16_t port, uint8_t protocol = kTcp,
+                uint16_t arrival = kNoPort) {
+  return table.judge({at(from), at(to), protocol, port, arrival});
 }
 
 TEST(AddressClasses, AddressesInTheSameSelectorsAreOneClass) {
@@ -163,7 +164,7 @@ TEST(PolicyTable, RoceIsMetByItsQueuePairsItsOpcodesAndAsUdp) {
   set.policies[1].roce = {{17, 20, static_cast<uint8_t>(bit(write) | bit(atomic))}};
   const PolicyTable table(set);
   const auto reason = [&](uint32_t qp, wire::RoceClass kind) {
-    return table.judge({at("10.0.1.7"), at("10.0.0.1"), kUdp, wire::kRocePort, RoceTarget{qp, kind}}).reason;
+    return table.judge({at("10.0.1.7"), at("10.0.0.1"), kUdp, wire::kRocePort, 0, RoceTarget{qp, kind}}).reason;
   };
   for (const uint32_t qp : {17u, 20u}) {
     EXPECT_EQ(reason(qp, write), Reason::policy_denied) << qp;
@@ -173,8 +174,51 @@ TEST(PolicyTable, RoceIsMetByItsQueuePairsItsOpcodesAndAsUdp) {
   EXPECT_TRUE(judge(table, "10.0.1.7", "10.0.0.1", wire::kRocePort, kUdp).passes()) << "it is no packet of RoCE";
   EXPECT_TRUE(table.speaks_of_roce());
   set.policies[2].ports = {{kUdp, 4000, 5000}};
-  EXPECT_EQ(PolicyTable(set).judge({at("10.0.1.7"), at("10.0.0.1"), kUdp, wire::kRocePort, RoceTarget{5, send}}).reason,
+  EXPECT_EQ(PolicyTable(set).judge({at("10.0.1.7"), at("10.0.0.1"), kUdp, wire::kRocePort, 0, RoceTarget{5, send}}).reason,
             Reason::policy_rejected);
+}
+
+TEST(PolicyTable, APolicyIsAboutThePortsThatFlowsComeBy) {
+  PolicySet set;
+  set.selectors = {prefixes({"10.0.0.1"})};
+  set.policies = {policy(PolicyAction::deny, {0}, std::nullopt, {{kTcp, 22, 22}}),
+                  policy(PolicyAction::log, {0}, std::nullopt)};
+  set.policies[0].on = {1, Policy::kNodesStack};
+  set.policies[1].on = {0};
+  const PolicyTable table(set);
+  EXPECT_TRUE(table.speaks_of_arrival());
+  const auto by = [&](uint16_t port) { return judge(table, "10.0.1.7", "10.0.0.1", 22, kTcp, port).reason; };
+  for (const uint16_t port : {uint16_t{1}, host_side(0), host_side(1), host_side(9)})
+    EXPECT_EQ(by(port), Reason::policy_denied) << port;
+  for (const uint16_t port : {uint16_t{0}, uint16_t{2}, uint16_t{255}}) EXPECT_EQ(by(port), Reason::forwarded) << port;
+  EXPECT_TRUE(judge(table, "10.0.1.7", "10.0.0.1", 23, kTcp, 1).passes()) << "all has to fit";
+  EXPECT_FALSE(table.duties({at("10.0.1.7"), at("10.0.0.1"), kTcp, 22, 0}).logs.empty());
+  EXPECT_TRUE(table.duties({at("10.0.1.7"), at("10.0.0.1"), kTcp, 22, 1}).empty());
+  set.policies[0].on.clear();
+  set.policies[1].on.clear();
+  EXPECT_FALSE(PolicyTable(set).speaks_of_arrival());
+}
+
+TEST(PolicyTable, AllowIsolatesByWhicheverPortFlowsCome) {
+  PolicySet set;
+  set.selectors = {prefixes({"10.0.0.1"})};
+  set.policies = {policy(PolicyAction::allow, {0}, std::nullopt)};
+  set.policies[0].on = {1};
+  const PolicyTable table(set);
+  EXPECT_TRUE(judge(table, "10.0.1.7", "10.0.0.1", 80, kTcp, 1).passes());
+  const Judgement denied = judge(table, "10.0.1.7", "10.0.0.1", 80, kTcp, 2);
+  EXPECT_EQ(denied.reason, Reason::policy_default_deny);
+  EXPECT_EQ(denied.policy, 0u);
+}
+
+TEST(PolicyTable, OfAPortThatNobodyKnowsDenialsHoldAndAllowancesDoNot) {
+  PolicySet set;
+  set.selectors = {prefixes({"10.0.0.1"}), prefixes({"10.0.0.2"})};
+  set.policies = {policy(PolicyAction::deny, {0}, std::nullopt), policy(PolicyAction::allow, {1}, std::nullopt)};
+  for (Policy& each : set.policies) each.on = {1};
+  const PolicyTable table(set);
+  EXPECT_EQ(judge(table, "10.0.1.7", "10.0.0.1", 80).reason, Reason::policy_denied);
+  EXPECT_EQ(judge(table, "10.0.1.7", "10.0.0.2", 80).reason, Reason::policy_default_deny);
 }
 
 TEST(PolicyTable, ManyGroupsOfFewTakeLittleRoom) {
@@ -239,6 +283,8 @@ class RandomPolicies {
       for (uint32_t i = below(3); i > 0; --i) each.ports.push_back(ports());
       if (below(3) == 0) each.roce.push_back(queue_pairs());
       if (below(9) == 0) each.roce.push_back(queue_pairs());
+      if (below(3) != 0) continue;
+      for (uint32_t i = 1 + below(3); i > 0; --i) each.on.push_back(one_of<uint16_t>({0, 1, 2, 255, host_side(0)}));
     }
     return set;
   }
@@ -246,11 +292,12 @@ class RandomPolicies {
   PolicyKey key() {
     if (below(4) == 0) {
       const auto qp = one_of<uint32_t>({0, 1, 16, 17, 18, 1000, 0xfffffe, 0xffffff});
-      return {address(), address(), kUdp, wire::kRocePort,
+      return {address(), address(), kUdp, wire::kRocePort, arrival(),
               RoceTarget{qp, static_cast<wire::RoceClass>(below(wire::kRoceClasses))}};
     }
     const uint8_t protocol = one_of<uint8_t>({kTcp, kTcp, kTcp, kUdp, 1, 47});
-    return {address(), address(), protocol, one_of<uint16_t>({0, 1, 79, 80, 81, 89, 90, 91, 8080, 65535})};
+    return {address(), address(), protocol, one_of<uint16_t>({0, 1, 79, 80, 81, 89, 90, 91, 8080, 65535}),
+            arrival()};
   }
 
   uint32_t below(uint32_t n) { return static_cast<uint32_t>(random_() % n); }
@@ -271,6 +318,10 @@ class RandomPolicies {
     const auto length = a.is_v4() ? one_of<uint8_t>({0, 8, 15, 16, 23, 24, 30, 31, 32, 32, 32})
                                   : one_of<uint8_t>({0, 8, 64, 126, 127, 128, 128});
     return {a, length};  // bits behind the length are not zero
+  }
+  /// Ports that policies name or not, host sides of some, and nobody knows.
+  uint16_t arrival() {
+    return one_of<uint16_t>({0, 0, 1, 1, 2, 3, 255, host_side(0), host_side(1), host_side(255), kNoPort});
   }
   PolicyRoce queue_pairs() {
     const auto first = one_of<uint32_t>({0, 1, 16, 17, 1000, 0xffffff});

@@ -33,7 +33,7 @@ struct Policy : RelayPolicy {
                        .proxy_header = proxy_header,
                        .tuple = {kRelayAddress, kOutsideAddress, next_port++, port, wire::protocol::kTcp, 4}};
   }
-  Reason judge(const wire::Address&, const wire::Address& to, uint16_t port) const override {
+  Reason judge(const RelayClient&, const wire::Address&, const wire::Address& to, uint16_t port) const override {
     return denied.contains({to, port}) ? Reason::policy_denied : Reason::forwarded;
   }
   bool trusts(uint16_t, const wire::Address&) override { return trusted; }

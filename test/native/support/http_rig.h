@@ -50,7 +50,7 @@ struct HttpRig : ::testing::Test {
     bool usable(uint32_t endpoint) const override { return !down.contains(endpoint); }
     void pass_over(uint32_t endpoint, Nanoseconds) override { passed_over.push_back(endpoint); }
     uint64_t random() override { return ++drawn << 8; }
-    Reason judge(const wire::Address&, const wire::Address& to, uint16_t port) const override {
+    Reason judge(const RelayClient&, const wire::Address&, const wire::Address& to, uint16_t port) const override {
       const auto found = denied.find({to, port});
       return found != denied.end() ? found->second : Reason::forwarded;
     }

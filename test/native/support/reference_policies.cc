@@ -26,13 +26,21 @@ bool has_port(const Policy& policy, const PolicyKey& key) {
   });
 }
 
+/// Nobody knows: what denies matches.
+bool comes_by(const Policy& policy, uint16_t arrival) {
+  if (policy.on.empty()) return true;
+  if (arrival == kNoPort) return denies(policy.action);
+  const uint16_t id = is_host_side(arrival) ? Policy::kNodesStack : arrival;
+  return std::count(policy.on.begin(), policy.on.end(), id) != 0;
+}
+
 bool matches_subject(const PolicySet& set, const Policy& policy, const PolicyKey& key) {
   return selected(set, policy.subject, policy.direction == PolicyDirection::ingress ? key.destination : key.source);
 }
 
-bool matches_peer_and_port(const PolicySet& set, const Policy& policy, const PolicyKey& key) {
+bool matches_the_rest(const PolicySet& set, const Policy& policy, const PolicyKey& key) {
   const wire::Address& peer = policy.direction == PolicyDirection::ingress ? key.source : key.destination;
-  return (!policy.peer || selected(set, *policy.peer, peer)) && has_port(policy, key);
+  return (!policy.peer || selected(set, *policy.peer, peer)) && has_port(policy, key) && comes_by(policy, key.arrival);
 }
 
 /// One direction: what stands against the flow, or who allows it.
@@ -42,7 +50,7 @@ struct Side {
 };
 
 Side judge_side(const PolicySet& set, PolicyDirection direction, const PolicyKey& key) {
-  const auto fits = [&](const Policy& policy) { return matches_peer_and_port(set, policy, key); };
+  const auto fits = [&](const Policy& policy) { return matches_the_rest(set, policy, key); };
   const auto concerns = [&](const Policy& policy) {
     return policy.direction == direction && matches_subject(set, policy, key);
   };
@@ -79,7 +87,7 @@ PolicyDuties duties_plainly(const PolicySet& set, const PolicyKey& key) {
   PolicyDuties duties;
   for (uint32_t i = 0; i < set.policies.size(); ++i) {
     const Policy& policy = set.policies[i];
-    if (!matches_subject(set, policy, key) || !matches_peer_and_port(set, policy, key)) continue;
+    if (!matches_subject(set, policy, key) || !matches_the_rest(set, policy, key)) continue;
     if (policy.action == PolicyAction::log) duties.logs.push(i);
     if (policy.action == PolicyAction::limit) duties.limits.push(i);
     if (policy.action == PolicyAction::mirror) duties.mirrors.push(i);
