@@ -3,6 +3,7 @@ import { canonical, familyOf } from './resolve.js'
 import type { WideMesh } from './schema/mesh.js'
 import { port as portSchema, type Port } from './schema/ports.js'
 import { settle } from './settle.js'
+import { listOf } from './view.js'
 
 type Ids = ReadonlyMap<string, number>
 
@@ -21,9 +22,11 @@ export interface PlannedPort {
   readonly config: unknown
 }
 
-/** Whether the node's own stack is a port of this mesh: a workload is on it. */
-export function usesHost(mesh: WideMesh): boolean {
-  return Object.values(mesh.workloads ?? {}).some(({ on }) => on === 'host')
+/** Whether the node's own stack is a port of this mesh: a workload is on it, or a policy is about what comes from it. */
+export function usesHost({ workloads = {}, policies = [] }: WideMesh): boolean {
+  return (
+    Object.values(workloads).some(({ on }) => on === 'host') || policies.some(({ on }) => listOf(on).includes('host'))
+  )
 }
 
 /** All ports, `host` last. */

@@ -36,8 +36,8 @@ interface PlannedRoce {
 
 /**
  * Writes the policies, in the order of the mesh: `{ default, onDeny?, selectors, rules: [{ name, direction, subject, peer, ports,
- * action, counter?, limit?, mirror? }] }`. `subject` and `peer` are indices of selectors (SelectorTable says what these are); `peer` null:
- * anyone; `ports` null: all; `counter`: the id of its counters, if it has any; `limit`: `{ of, rate,
+ * action, on?, counter?, limit?, mirror? }] }`. `subject` and `peer` are indices of selectors (SelectorTable says what these are); `peer` null:
+ * anyone; `ports` null: all; `on`: ids of ports, absent: all; `counter`: the id of its counters, if it has any; `limit`: `{ of, rate,
  * interval, burst }` of one that limits, with defaults filled in; `mirror`: `{ port, snapLength }` of one that mirrors.
  *
  * @param ids of all workloads and ports, and of the counters of policies, by name
@@ -53,7 +53,8 @@ export function* writePolicies(
     const counter = ids.policies.get(policy.name)
     const { port, snapLength = null } = policy.mirror ?? {}
     const mirror = port === undefined ? undefined : { port: ids.ports.get(port)!, snapLength }
-    rules.push(JSON.stringify({ ...(yield* planPolicy(policy, selectors)), counter, mirror }))
+    const on = policy.on && listOf(policy.on).map((name) => ids.ports.get(name)!)
+    rules.push(JSON.stringify({ ...(yield* planPolicy(policy, selectors)), on, counter, mirror }))
     yield
   }
   const { policyDefault = 'allow', onDeny } = mesh

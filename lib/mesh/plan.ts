@@ -188,7 +188,7 @@ export class Planner implements MeshIds {
     const generation = this.state.generation + 1
     const base = before ? this.state.generation : null
     const changes = yield* diffSteps(this.state.mesh, narrow)
-    const host = same('workloads') ? this.state.host : usesHost(mesh)
+    const host = same('workloads', 'policies') ? this.state.host : usesHost(mesh)
     const ports = this.namedPorts.assign([...Object.keys(mesh.ports), ...(host ? ['host'] : [])])
     if (!ports) throw idsExhausted('ports')
 

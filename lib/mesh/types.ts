@@ -77,6 +77,7 @@ export type Route<
 export type Policy<W extends string = string, P extends string = string> = PolicyFields & {
   to?: List<Peer<W>>
   from?: List<Peer<W>>
+  on?: List<P | 'host'>
   mirror?: { port: P }
 }
 

@@ -30,14 +30,7 @@ export function* unsupportedSteps(mesh: Mesh, before: Mesh | undefined): Steps<P
   refuseJoined(mesh, refuse)
   yield* refuseRoutes(mesh, before, refuse)
   refusePolicies(mesh, refuse)
-  if (!hooksHost(mesh))
-    for (const name of Object.keys(mesh.workloads ?? {}))
-      if (own(mesh.workloads, name)?.on === 'host')
-        refuse(
-          ['workloads', name, 'on'],
-          "'host' without an iface port that takes all is",
-          "a port, or an iface port with take: 'all'",
-        )
+  refuseHost(mesh, refuse)
   return problems
 }
 
@@ -86,6 +79,20 @@ function refusePolicies(mesh: Mesh, refuse: Refuse): void {
   // What is not tracked is not judged either.
   if (judges.length > 0 && flows?.track === 'services')
     refuse(['flows', 'track'], "'services' beside policies is", "'all', or neither policies nor policyDefault 'deny'")
+}
+
+function refuseHost(mesh: Mesh, refuse: Refuse): void {
+  if (hooksHost(mesh)) return
+  for (const path of usesOfHost(mesh))
+    refuse(path, "'host' without an iface port that takes all is", "a port, or an iface port with take: 'all'")
+}
+
+function* usesOfHost({ workloads = {}, policies = [] }: Mesh): Generator<Problem['path']> {
+  for (const name of Object.keys(workloads)) if (own(workloads, name)?.on === 'host') yield ['workloads', name, 'on']
+  for (const [index, { on }] of policies.entries()) {
+    if (on === 'host') yield ['policies', index, 'on']
+    else if (Array.isArray(on) && on.includes('host')) yield ['policies', index, 'on', on.indexOf('host')]
+  }
 }
 
 function speaksForClients({ sourceAddress, proxyProtocol }: Service): boolean {

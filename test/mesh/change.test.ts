@@ -98,6 +98,15 @@ describe('diff', () => {
   })
 })
 
+describe('the ports of a policy', () => {
+  it('are told as they were and as they are', () => {
+    const by = (on?: string | string[]) => ({ policies: [{ name: 'p', action: 'deny', ...(on && { on }) }] })
+    const from = { ...mesh(), ...by('a') } as Mesh
+    assert.deepEqual(words(by(['b', 'host']), from), ["policies[p].on changed from 'a' to 'b', 'host'"])
+    assert.deepEqual(words(by(), from), ["policies[p].on removed ('a')"])
+  })
+})
+
 describe('mergePatch', () => {
   // RFC 7396, appendix A.
   const examples: [target: unknown, patch: unknown, result: unknown][] = [

@@ -37,6 +37,7 @@ export interface Policies {
     ports: { protocol: number; first: number; last: number }[] | null
     action: string
     counter?: number
+    on?: number[]
     limit?: object
     mirror?: object
   }[]

@@ -98,6 +98,24 @@ describe('the policies of a plan', () => {
     })
   })
 
+  it('name the ports that flows come by, which keep their ids while their names live', async () => {
+    const harness = new Harness()
+    const type = 'memory'
+    const on = async (ports: string[], ...list: unknown[]) => {
+      const policies = list.map((value, index) => ({ name: `p${index}`, action: 'deny', on: value }))
+      const plan = await harness.apply({ ports: Object.fromEntries(ports.map((name) => [name, { type }])), policies })
+      return { ports: plan.ports.map(({ name }) => name), on: plan.policies?.rules.map((rule) => rule.on) }
+    }
+    assert.deepEqual(await on(['a', 'b'], 'b', ['b', 'a']), { ports: ['a', 'b'], on: [[1], [1, 0]] })
+    assert.deepEqual(await on(['c', 'b'], ['c', 'b'], 'b'), { ports: ['c', 'b'], on: [[2, 1], [1]] })
+    assert.deepEqual(
+      await on(['b'], ['host', 'b'], undefined),
+      { ports: ['b', 'host'], on: [[3, 1], undefined] },
+      "the node's own stack is a port of the plan where a policy names it",
+    )
+    assert.deepEqual(await on(['b'], 'b'), { ports: ['b'], on: [[1]] })
+  })
+
   it('have counters, where they go on, which they keep while their names live', async () => {
     const harness = new Harness()
     const counters = async (...policies: object[]) =>

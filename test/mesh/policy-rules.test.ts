@@ -138,6 +138,42 @@ describe('policies', () => {
     )
   })
 
+  it('name the ports that flows come by, each once, also when ports change', async () => {
+    const on = (value: unknown) => meshOf({ on: value })
+    for (const value of ['a', ['a'], 'host', ['host', 'a']]) assert.deepEqual(told(on(value)), [])
+    assert.deepEqual(told(on([])), ["policies.0.on: the list is empty | leave 'on' out for all ports"])
+    assert.deepEqual(told(on('uplink')), ["policies.0.on: no port 'uplink'"])
+    assert.deepEqual(told(on(['a', 'b', 'a', 'b', 'host', 'host'])), [
+      "policies.0.on.1: no port 'b' | did you mean 'a'?",
+      "policies.0.on.2: 'a' stands twice",
+      "policies.0.on.3: 'b' stands twice",
+      "policies.0.on.5: 'host' stands twice",
+    ])
+    assert.deepEqual(
+      checkMesh(on(['a', 'a', 'uplink'])).map(({ expected }) => expected),
+      ['each port once', "one of the ports: 'a'"],
+    )
+    const before = await adoptMesh({ ...on(['a', 'b']), ports: { ...ports, b: { type: 'memory' } } })
+    const after = await adoptMesh({ ...before, ports }, before)
+    assert.deepEqual(
+      (await checkMeshSliced(after, before)).map(({ path }) => path.join('.')),
+      ['policies.0.on.1'],
+    )
+  })
+
+  it("are about the node's own stack where that is reached", () => {
+    const host = meshOf({ on: 'host' }, { on: ['a', 'host'] }, { on: 'a' }) as unknown as Mesh
+    assert.deepEqual(
+      unsupported(host).map(({ path, message }) => `${path.join('.')}: ${message}`),
+      ['on', '1.on.1'].map(
+        (path, index) =>
+          `policies.${index === 0 ? '0.' : ''}${path}: 'host' without an iface port that takes all is not supported yet`,
+      ),
+    )
+    const hooked = { ...host, ports: { ...host.ports, up: { type: 'iface', interface: 'eth0' } } } as Mesh
+    assert.deepEqual(unsupported(hooked), [])
+  })
+
   it('are judged anew where the workloads that they name are gone', async () => {
     const mesh = { ...meshOf({ to: { workload: 'w' } }), workloads: { w: { on: 'a', addresses: ['10.0.0.1'] } } }
     const before = await adoptMesh(mesh)

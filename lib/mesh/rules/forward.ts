@@ -1,6 +1,6 @@
 import { formatPrefix, parseAddress, parsePrefix } from '../address.js'
 import { meant, listNames, quote } from '../names.js'
-import type { Problems } from '../problem.js'
+import type { Path, Problems } from '../problem.js'
 import type { Steps } from '../steps.js'
 import type { MeshView } from '../view.js'
 
@@ -28,7 +28,7 @@ export function* checkForward(view: MeshView, problems: Problems): Steps<void> {
 }
 
 /** Tells when no port has the name. */
-export function checkPortName(view: MeshView, problems: Problems, path: (string | number)[], name: string): void {
+export function checkPortName(view: MeshView, problems: Problems, path: Path, name: string): void {
   if (view.has('ports', name)) return
   const ports = view.names('ports')
   problems.add(path, `no port ${quote(name)}`, `one of the ports: ${listNames([...ports])}`, meant(name, ports))

@@ -27,6 +27,7 @@ export function* checkPolicies(view: MeshView, problems: Problems): Steps<void> 
     const path = ['policies', index]
     checkAction(problems, path, policy)
     if (view.sound(policy.mirror)) checkPortName(view, problems, [...path, 'mirror', 'port'], policy.mirror!.port)
+    checkArrivals(view, problems, [...path, 'on'], policy.on)
     yield* checkPeers(view, problems, [...path, 'to'], policy.to)
     yield* checkPeers(view, problems, [...path, 'from'], policy.from)
     for (const [at, ports] of (policy.ports ?? []).entries())
@@ -47,6 +48,16 @@ function checkAction(problems: Problems, path: Path, policy: WidePolicy): void {
         `${quote(field)} with action ${quote(policy.action)}`,
         `action ${quote(field)}, or no ${quote(field)}`,
       )
+  }
+}
+
+/** The ports that flows come by: there are such, and none stands twice. */
+function checkArrivals(view: MeshView, problems: Problems, path: Path, on: WidePolicy['on']): void {
+  const names = listOf(on)
+  for (const [index, name] of names.entries()) {
+    const at = Array.isArray(on) ? [...path, index] : path
+    if (names.indexOf(name) < index) problems.add(at, `${quote(name)} stands twice`, 'each port once')
+    else if (name !== 'host') checkPortName(view, problems, at, name)
   }
 }
 

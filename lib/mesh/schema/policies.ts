@@ -121,6 +121,14 @@ export const policy = object(
         description: 'Who sends, any of these. Default: anyone (ingress), or every workload (egress).',
       }),
     ),
+    on: optional(
+      oneOrMany(text('name'), {
+        [ifEmpty]: "leave 'on' out for all ports",
+        description:
+          "The ports of the mesh that flows come by, any of these; 'host': from the node's own stack. Default: all. " +
+          "It does not matter to whom 'allow' isolates.",
+      }),
+    ),
   },
   { description: 'Which flows may pass, as NetworkPolicy.' },
 )

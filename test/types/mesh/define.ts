@@ -71,6 +71,9 @@ export const unitless: Port = { type: 'iface', interface: 'eth0', watchdog: '200
 defineMesh({ ports, forward: [{ to: '10.0.0.0/8', on: 'c' }] })
 // @ts-expect-error a mirror to an unknown port
 defineMesh({ ports, policies: [{ name: 'm', action: 'mirror', mirror: { port: 'c' } }] })
+defineMesh({ ports, policies: [{ name: 'p', action: 'deny', on: ['a', 'host'] }] })
+// @ts-expect-error a policy about flows by an unknown port
+defineMesh({ ports, policies: [{ name: 'p', action: 'deny', on: ['a', 'c'] }] })
 // @ts-expect-error a limit of nothing
 defineMesh({ ports, policies: [{ name: 'l', action: 'limit', limit: { rate: 5 } }] })
 // @ts-expect-error an unknown way to balance
