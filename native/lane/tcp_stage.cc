@@ -26,6 +26,12 @@ tcp::Settings settings() {
   return s;
 }
 
+/// Whether policies may say of what runs what they did not say before: they are others, or ask where clients are.
+bool may_judge_otherwise(const Snapshot& before, const Snapshot& now) {
+  if (before.policies != now.policies) return true;
+  return now.policies->speaks_of_arrival() && (before.sources != now.sources || before.routes != now.routes);
+}
+
 bool leads_from_client(const Snapshot& snapshot) {
   return std::any_of(snapshot.services.begin(), snapshot.services.end(),
                      [](const auto& service) { return service != nullptr && service->from_client; });
@@ -51,7 +57,7 @@ TcpStage::TcpStage(unsigned lane, LaneShared& shared, LaneCounters& counters, Eg
 
 void TcpStage::adopt(const Snapshot& snapshot) {
   const auto* before = snapshot_ != nullptr ? snapshot_->listeners.get() : nullptr;
-  if (snapshot_ != nullptr && snapshot_->policies != snapshot.policies) sweep_.start_if(snapshot.policies->cuts());
+  if (snapshot_ != nullptr && may_judge_otherwise(*snapshot_, snapshot)) sweep_.start_if(snapshot.policies->cuts());
   snapshot_ = &snapshot;
   guarded_ = snapshot.sources->active();
   backends_.adopt(snapshot);

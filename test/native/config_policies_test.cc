@@ -122,6 +122,42 @@ TEST_F(ConfigPolicies, ContradictionsAreRefused) {
   EXPECT_NE(refusal(plan.text()).find("tracks no flows"), std::string::npos);
 }
 
+TEST_F(ConfigPolicies, PortsThatFlowsComeByAreThere) {
+  const auto on = [](const std::string& list) {
+    std::string text = policies(kRule, R"({"workloads":[]},{"workloads":[]})");
+    return text.insert(text.find(R"(,"action")"), R"(,"on":)" + list);
+  };
+  PlanText plan;
+  plan.policies = on("[0,2]");
+  const auto first = build(plan);
+  EXPECT_EQ(first->policies->set().policies[0].on, (std::vector<uint16_t>{0, 2}));
+  plan.policies = on("[0,1]");
+  EXPECT_NE(refusal(plan.text()).find("policy 'p' is about flows by no port"), std::string::npos);
+  plan.policies = on("[]");
+  EXPECT_NE(refusal(plan.text()).find("policies.rules[0].on"), std::string::npos);
+  plan.policies = on("[256]");
+  EXPECT_NE(refusal(plan.text()).find("policies.rules[0].on[0]"), std::string::npos);
+  // What stays must fit the ports that stay.
+  PlanText next = PlanText::after(*first);
+  next.routes = "[]";
+  next.ports = R"([{"id":0,"name":"a","own":["10.0.0.1/24"],"config":{"type":"memory"}}])";
+  EXPECT_NE(refusal(next.text(), first.get()).find("is about flows by no port"), std::string::npos);
+}
+
+TEST_F(ConfigPolicies, TheNodesOwnStackIsAnyHostSide) {
+  PlanText plan;
+  plan.ports.insert(plan.ports.size() - 1, R"(,{"id":7,"name":"host","own":[],"config":{"type":"host"}})");
+  plan.policies = policies(kRule, R"({"workloads":[]},{"workloads":[]})");
+  plan.policies.insert(plan.policies.find(R"(,"action")"), R"(,"on":[2,7])");
+  const auto open = [this](uint16_t, const std::string&, const std::string&) {
+    OpenedPort opened(std::make_shared<test::StubPort>(PortInfo{}, open_));
+    opened.host = opened.port;
+    return opened;
+  };
+  const auto snapshot = build_snapshot(plan.text(), nullptr, open);
+  EXPECT_EQ(snapshot->policies->set().policies[0].on, (std::vector<uint16_t>{2, Policy::kNodesStack}));
+}
+
 TEST_F(ConfigPolicies, WhatDoesNotFitLeavesTheOldOnesInForce) {
   PlanText plan;
   plan.policies = some();

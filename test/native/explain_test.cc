@@ -55,6 +55,11 @@ class RandomMesh {
   uint32_t services = 0;
 
   FirstPacket packet() {
+    // The same once more, at times by another port.
+    if (last_.tuple.family != 0 && below(5) == 0) {
+      if (below(4) == 0) last_.port = static_cast<uint16_t>(below(4));
+      return last_;
+    }
     // The same client from the same port, to another service.
     if (below(3) == 0 && last_.tuple.family == 4 && last_.tuple.protocol != wire::protocol::kIcmp) {
       last_.tuple.destination = *wire::Address::parse("10.9.0." + text(below(services)));
@@ -65,6 +70,11 @@ class RandomMesh {
     return last_ = new_packet();
   }
   uint32_t below(uint32_t n) { return static_cast<uint32_t>(random_() % n); }
+  const std::string& other_policies() {
+    write_policies();
+    if (below(3) == 0) options.policies.insert(1, R"("onDeny":"keep",)");
+    return options.policies;
+  }
 
  private:
   FirstPacket new_packet() {
@@ -285,6 +295,7 @@ class ExplainProperty : public testing::Test {
   unsigned moved_ = 0;
   unsigned judged_ = 0;
   unsigned roce_ = 0;  // packets of it that policies judged
+  unsigned along_ = 0;  // packets of flows that run
   unsigned logged_ = 0;
   unsigned limited_ = 0;
   unsigned mirrored_ = 0;
@@ -371,6 +382,7 @@ void ExplainProperty::compare_one(World& world, RandomMesh& mesh) {
   judge_plainly_too(world, packet, said);
   ++seen_[got];
   ++compared_;
+  along_ += step_of(said, Step::flow) != nullptr;
   roce_ += packet.roce && step_of(said, Step::egress_none);
   moved_ += step_of(said, Step::source_port) != nullptr;
 }
@@ -380,19 +392,21 @@ void ExplainProperty::compare(uint32_t seed) {
   World world(mesh.options);
   for (uint32_t id = 0; id < mesh.endpoints_; ++id) world.shared().health.set(id, mesh.below(4) != 0);
   for (int i = 0; i < 100 && !HasFatalFailure(); ++i) {
+    if (i == 50 && mesh.options.policies != "") world.apply_policies(mesh.other_policies());
     if (i == 80) world.shared().refuse_new = mesh.below(3) == 0;
     compare_one(world, mesh);
   }
 }
 
 TEST_F(ExplainProperty, WhatIsSaidIsWhatHappens) {
-  for (uint32_t seed = 0; seed < 400 && !HasFailure(); ++seed) {
+  for (uint32_t seed = 0; seed < 700 && !HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     compare(seed);
   }
   EXPECT_GT(compared_, 20'000u);
   EXPECT_GT(moved_, 0u);
   EXPECT_GT(roce_, 100u);
+  EXPECT_GT(along_, 300u);
   EXPECT_GT(logged_, 100u);
   EXPECT_GT(limited_, 40u);
   EXPECT_GT(mirrored_, 40u);
@@ -478,6 +492,50 @@ TEST(ExplainLive, OrNotAtAllWhereWhatRunsIsKept) {
   world.apply_policies(R"({"default":"deny","onDeny":"keep","selectors":[],"rules":[]})");
   EXPECT_EQ(ask(world, 1, packet).reason, Reason::forwarded);
   EXPECT_EQ(ask(world, 1, tcp(0, "10.0.0.9", "10.0.1.9", 81)).reason, Reason::policy_default_deny);
+}
+
+/// A policy that denies what comes by a port to 10.0.1.9, of an action's ports.
+std::string denial_by(unsigned port, const std::string& ports = "null") {
+  return R"({"default":"allow","selectors":[{"cidrs":["10.0.1.9"],"except":[]}],"rules":[{"name":"p","direction":"ingress",)"
+         R"("subject":[0],"peer":null,"ports":)" +
+         ports + R"(,"on":[)" + std::to_string(port) + R"(],"action":"deny"}]})";
+}
+
+TEST(ExplainLive, AFlowThatRunsIsJudgedByThePortThatItsClientIsBehind) {
+  const auto client_behind = [](const std::string& port) {
+    return R"([{"id":0,"name":"client","port":)" + port + R"(,"addresses":["10.0.0.9"]}])";
+  };
+  World::Options options;
+  options.ports = 3;
+  options.workloads = client_behind("2");
+  options.policies = denial_by(0);
+  World world(options);
+  const FirstPacket packet = tcp(2, "10.0.0.9", "10.0.1.9", 80);
+  world.send(2, frame_of(packet));
+  EXPECT_EQ(ask(world, 1, packet).reason, Reason::forwarded);
+  world.apply_workloads(client_behind("0"));
+  EXPECT_EQ(ask(world, 1, {0, packet.tuple}).reason, Reason::policy_denied);
+  EXPECT_EQ(ask(world, 1, {1, packet.tuple.reversed()}).reason, Reason::policy_denied);
+  world.send(1, Frame().from("10.0.1.9", 80).to("10.0.0.9", 40000).tcp("SA", 500, 101));
+  EXPECT_EQ(world.count(Reason::policy_denied), 1u);
+}
+
+TEST(ExplainLive, OfRoceAlsoAClassThatHasNotPassedYet) {
+  World::Options options;
+  options.ports = 3;
+  options.policies = denial_by(0, R"([{"opcodes":["write"],"first":0,"last":9}])");
+  for (const bool keeps : {false, true}) {
+    if (keeps) options.policies.insert(1, R"("onDeny":"keep",)");
+    World world(options);
+    FirstPacket packet{0, {*wire::Address::parse("10.0.0.9"), *wire::Address::parse("10.0.1.9"), 1, 4791, kUdp, 4}};
+    packet.roce = RoceTarget{5, wire::RoceClass::send};
+    world.send(0, frame_of(packet));
+    packet.roce->kind = wire::RoceClass::write;
+    packet.port = 2;
+    EXPECT_EQ(ask(world, 1, packet).reason, Reason::policy_denied) << "the flow came by another port";
+    world.send(2, frame_of(packet));
+    EXPECT_EQ(world.count(Reason::policy_denied), 1u);
+  }
 }
 
 TEST(ExplainPlan, OpensNoPort) {
