@@ -11,8 +11,9 @@
 namespace flatproxy {
 
 /// Sets of rules as rows of bits. A row keeps the words that have any, behind a summary that says which these are: so
-/// several sets are intersected by looking at few words (aggregated bit vectors; Baboescu and Varghese, "Scalable Packet
-/// Classification", SIGCOMM 2001), and a set of few takes little room among many rules. Equal rows are kept once.
+/// several sets are intersected by looking at few words (aggregated bit vectors; Baboescu and Varghese, "Scalable
+/// Packet Classification", SIGCOMM 2001), and a set of few takes little room among many rules. Equal rows are kept
+/// once.
 class BitRows {
  public:
   using Row = std::vector<uint64_t>;  ///< while it is being made

@@ -79,7 +79,7 @@ struct Policy {
   PolicyLimit limit{};    ///< of one that limits
   PolicyMirror mirror{};  ///< of one that mirrors
   std::vector<PolicyRoce> roce{};
-  std::vector<uint16_t> on{};  ///< ids of ports that flows come by, any of these; empty: all
+  std::vector<uint16_t> on{};                            ///< ids of ports that flows come by, any of these; empty: all
   static constexpr uint16_t kNodesStack = host_side(0);  ///< in `on`: the host side of any port
   bool operator==(const Policy&) const = default;
   /// Whether it is about all protocols.
@@ -97,7 +97,7 @@ struct PolicyKey {
   wire::Address source;
   wire::Address destination;
   uint8_t protocol = 0;
-  uint16_t port = 0;  ///< destination port, host order; 0 where the protocol has none
+  uint16_t port = 0;           ///< destination port, host order; 0 where the protocol has none
   uint16_t arrival = kNoPort;  ///< id of the port that its first packet came by, or, if kNoPort, nobody knows
   /// RoCEv2: one of its opcodes' classes; a flow of it has a judgement for each.
   std::optional<RoceTarget> roce{};

@@ -27,8 +27,8 @@ struct PlannedPolicies {
 /// A plan's `policies`; nothing: unchanged.
 std::optional<PlannedPolicies> read_policies(const PlanValue& value);
 
-/// With the workloads' addresses in place of their ids, and with Policy::kNodesStack in place of `node`, the id by which
-/// the plan names the node's own stack. Throws Error ERR_FLATPROXY_INTERNAL where there is no such workload.
+/// With the workloads' addresses in place of their ids, and with Policy::kNodesStack in place of `node`, the id by
+/// which the plan names the node's own stack. Throws Error ERR_FLATPROXY_INTERNAL where there is no such workload.
 PolicySet resolve_policies(PlannedPolicies planned, const std::vector<Workload>& workloads, uint16_t node);
 
 }  // namespace flatproxy

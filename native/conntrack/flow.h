@@ -71,7 +71,7 @@ struct alignas(64) FlowHot {
   uint8_t protocol;
   FlowState state;
   uint8_t window_scale[2];  ///< by direction
-  uint16_t ingress;         ///< port id that the flow's first packet came from
+  uint16_t ingress;         ///< port id that the flow's first packet came from, or that its sender has moved to
   uint32_t last_seen;
   TcpSide tcp[2];    ///< by direction of the sender
   uint16_t exit[2];  ///< cached neighbour index by direction of the packet; valid while exit_epoch is the lane's

@@ -42,7 +42,7 @@ struct alignas(64) RoceFlow {
   uint32_t last_seen;      ///< milliseconds on the lane's clock
   uint32_t exit_epoch;     ///< as FlowHot's
   uint16_t exit;
-  uint16_t ingress;  ///< port id that its first packet came from
+  uint16_t ingress;  ///< as FlowHot's
   uint8_t allowed;   ///< by class: a bit is set where policies let it pass, as of exit_epoch
   uint8_t flags;     ///< RoceFlowFlag
   uint8_t judged;    ///< as FlowCold's

@@ -280,7 +280,8 @@ bool TcpRelay::reset_if_denied(uint32_t index) {
   if (index >= fresh_ || !pairs_[index].live) return false;
   Pair& pair = pairs_[index];
   const tcp::Connection* client = pair.sides[kClient];
-  const bool denied = (client != nullptr && is_denied(pair.client, *client)) || (pair.has_target && is_denied(pair, pair.target));
+  const bool denied =
+      (client != nullptr && is_denied(pair.client, *client)) || (pair.has_target && is_denied(pair, pair.target));
   if (!denied) return false;
   counters_of(pair).denied.add(1);
   abort(pair);

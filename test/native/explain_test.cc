@@ -179,8 +179,8 @@ class RandomMesh {
           {"null", "null", R"([{"protocol":)" + text(one_of({6, 17, 1})) + R"(,"first":0,"last":8080}])",
            R"([{"opcodes":["send","ack","cnp"],"first":)" + text(below(3)) + R"(,"last":3}])"});
       rules += std::string(rules.empty() ? "" : ",") + R"({"name":"p","direction":")" +
-               one_of<std::string>({"ingress", "egress"}) + arrivals() + R"(,"subject":[)" + text(below(5)) + R"(],"peer":)" +
-               peer + R"(,"ports":)" + ports + R"(,"action":)" +
+               one_of<std::string>({"ingress", "egress"}) + arrivals() + R"(,"subject":[)" + text(below(5)) +
+               R"(],"peer":)" + peer + R"(,"ports":)" + ports + R"(,"action":)" +
                one_of<std::string>({R"("allow")", R"("allow")", R"("deny")", R"("reject")", counted(R"("log")", i),
                                     limit(i), mirror(i)}) +
                "}";
@@ -294,7 +294,7 @@ class ExplainProperty : public testing::Test {
   unsigned compared_ = 0;
   unsigned moved_ = 0;
   unsigned judged_ = 0;
-  unsigned roce_ = 0;  // packets of it that policies judged
+  unsigned roce_ = 0;   // packets of it that policies judged
   unsigned along_ = 0;  // packets of flows that run
   unsigned logged_ = 0;
   unsigned limited_ = 0;

@@ -174,8 +174,9 @@ TEST(PolicyTable, RoceIsMetByItsQueuePairsItsOpcodesAndAsUdp) {
   EXPECT_TRUE(judge(table, "10.0.1.7", "10.0.0.1", wire::kRocePort, kUdp).passes()) << "it is no packet of RoCE";
   EXPECT_TRUE(table.speaks_of_roce());
   set.policies[2].ports = {{kUdp, 4000, 5000}};
-  EXPECT_EQ(PolicyTable(set).judge({at("10.0.1.7"), at("10.0.0.1"), kUdp, wire::kRocePort, 0, RoceTarget{5, send}}).reason,
-            Reason::policy_rejected);
+  EXPECT_EQ(
+      PolicyTable(set).judge({at("10.0.1.7"), at("10.0.0.1"), kUdp, wire::kRocePort, 0, RoceTarget{5, send}}).reason,
+      Reason::policy_rejected);
 }
 
 TEST(PolicyTable, APolicyIsAboutThePortsThatFlowsComeBy) {
@@ -292,12 +293,11 @@ class RandomPolicies {
   PolicyKey key() {
     if (below(4) == 0) {
       const auto qp = one_of<uint32_t>({0, 1, 16, 17, 18, 1000, 0xfffffe, 0xffffff});
-      return {address(), address(), kUdp, wire::kRocePort, arrival(),
-              RoceTarget{qp, static_cast<wire::RoceClass>(below(wire::kRoceClasses))}};
+      return {address(),       address(), kUdp,
+              wire::kRocePort, arrival(), RoceTarget{qp, static_cast<wire::RoceClass>(below(wire::kRoceClasses))}};
     }
     const uint8_t protocol = one_of<uint8_t>({kTcp, kTcp, kTcp, kUdp, 1, 47});
-    return {address(), address(), protocol, one_of<uint16_t>({0, 1, 79, 80, 81, 89, 90, 91, 8080, 65535}),
-            arrival()};
+    return {address(), address(), protocol, one_of<uint16_t>({0, 1, 79, 80, 81, 89, 90, 91, 8080, 65535}), arrival()};
   }
 
   uint32_t below(uint32_t n) { return static_cast<uint32_t>(random_() % n); }

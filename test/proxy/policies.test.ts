@@ -1,7 +1,7 @@
 // Policies that neither allow nor deny: what a proxy makes of them.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { diff, explain, FlatProxy, type FlatProxyEvent, type Flow, type Mesh } from '#lib/index.js'
+import { diff, explain, FlatProxy, type FlatProxyError, type FlatProxyEvent, type Flow, type Mesh } from '#lib/index.js'
 import { Host } from './host.js'
 
 const mesh = (policies: NonNullable<Mesh['policies']>): Mesh => ({
@@ -144,5 +144,60 @@ describe('a policy that logs', () => {
     ask(5000)
     while ((await proxy.stats()).policies['watched']!.flows === 0);
     assert.deepEqual(await logs(proxy), expected, 'of the flow that runs')
+  })
+})
+
+describe('a policy that looks at the port that flows come by', () => {
+  const by = (...on: string[]): Mesh => {
+    const plain = mesh([{ name: 'no-dns', to: { workload: 'dns' }, on, action: 'reject' }])
+    const workloads = { dns: plain.workloads!['dns']! }
+    return { ...plain, workloads, ports: { ...plain.ports, up: { type: 'memory', own: ['10.0.2.1/24'] } } }
+  }
+  const question = (on: string) => ({ on, protocol: 'udp', from: '10.0.0.10:6000', to: '10.96.0.10:53' }) as const
+
+  it('is about those alone, also of flows that run when it changes', async () => {
+    await using proxy = await FlatProxy.start({ mesh: by('up') })
+    const { ask } = await clientOf(proxy)
+    const elsewhere = await new Host(proxy.port('up'), '02:00:00:00:00:0c', '10.0.2.10', '10.0.2.1').join()
+    const refused = async (from: string) => {
+      const events = proxy.events({ types: ['flow:denied'], signal: AbortSignal.timeout(20_000) })
+      for await (const { events: batch } of events)
+        for (const { flow } of batch) if (flow.from === from) return [flow.on, flow.reason, flow.policy]
+      return undefined
+    }
+    ask(5000)
+    const first = refused('10.0.2.10:5000')
+    elsewhere.send({ protocol: 'udp', from: '10.0.2.10:5000', to: '10.96.0.10:53', payload: 'x' })
+    assert.deepEqual(await first, ['up', 'policy_rejected', 'no-dns'])
+    const running = await all(proxy.flows({ verdict: 'forward' }))
+    assert.deepEqual(
+      running.map(({ on, from }) => [on, from]),
+      [['left', '10.0.0.10:5000']],
+    )
+    assert.deepEqual(diff(by('up'), by('up', 'left')).map(String), [
+      "policies[no-dns].on changed from 'up' to 'up', 'left'",
+    ])
+    await proxy.apply(by('up', 'left'))
+    const second = refused('10.0.0.10:5000')
+    ask(5000)
+    assert.deepEqual(await second, ['left', 'policy_rejected', 'no-dns'])
+    assert.equal((await proxy.explain(question('left'))).verdict, 'reject')
+  })
+
+  it('is explained as it works', async () => {
+    const said = async (on: string) => {
+      const { verdict, policy, steps } = await explain(by('up'), question(on))
+      return [verdict, policy, steps.find(({ stage }) => stage === 'policy ingress')?.outcome]
+    }
+    assert.deepEqual(await said('left'), ['forward', undefined, 'no opinion'])
+    assert.deepEqual(await said('up'), ['reject', 'no-dns', 'reject'])
+  })
+
+  it("speaks of the node's own stack where that is reached", async () => {
+    await assert.rejects(FlatProxy.start({ mesh: by('left', 'host') }), (error: FlatProxyError) => {
+      assert.equal(error.code, 'ERR_FLATPROXY_UNSUPPORTED')
+      assert.match(error.message, /policies\.0\.on\.1: 'host' without an iface port that takes all/)
+      return true
+    })
   })
 })

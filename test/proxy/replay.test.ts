@@ -251,6 +251,18 @@ describe('replay', () => {
   })
 })
 
+describe('policies that look at the port that flows come by', () => {
+  it("take a capture's port for it, and of answers in mid-stream their client's", async () => {
+    const by = async (on: string) => {
+      const policies = [{ name: 'by', to: { labels: { app: 'shop' } }, on, action: 'deny' } as const]
+      const replayed = await replay({ mesh: { ...mesh, policies }, inputs })
+      return [replayed.policies['by']!.packets, replayed.reasons['policy_denied'] ?? 0]
+    }
+    assert.deepEqual(await by('uplink'), [4, 4])
+    assert.deepEqual(await by('shop'), [0, 0])
+  })
+})
+
 describe("the event 'flow:denied'", () => {
   it('tells a flow that is refused once, with its policy', async () => {
     await using proxy = await FlatProxy.start({
