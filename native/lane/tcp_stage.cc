@@ -279,8 +279,8 @@ void TcpStage::arrived(const Segment* frame, tcp::Connection& c) {
   if (way.arrival != arrival || way.is_by_link()) [[unlikely]] {
     const Port* port = snapshot_->port(frame->port);
     if (c.state == tcp::State::closed && port != nullptr) c.path_mtu = port->info().mtu;
-    if (c.state == tcp::State::closed) c.path[1] |= RelayBackends::came_by(frame->port);
-    if (c.state == tcp::State::closed && !snapshot_->ours(c.tuple.source)) c.path[1] |= backends_.list(c.tuple);
+    // Of one that a cookie has kept, the handshake is over before its first frame is shown here.
+    if (way.arrival == 0 && (c.state == tcp::State::closed || c.has(tcp::kPassive))) meet_client(frame, c);
     if (answers_by_link(frame, c)) {
       keep_link(frame, c);
     } else {
@@ -289,6 +289,12 @@ void TcpStage::arrived(const Segment* frame, tcp::Connection& c) {
   }
   c.path[2] += wire_segments(frame);
   count_service(frame, c);
+}
+
+/// The first frame of a client's connection.
+void TcpStage::meet_client(const Segment* frame, tcp::Connection& c) {
+  c.path[1] |= RelayBackends::came_by(frame->port);
+  if (!snapshot_->ours(c.tuple.source)) c.path[1] |= backends_.list(c.tuple);
 }
 
 /// Whether a connection's frames go back the way that the other side's came: through joined ports, and to the client of

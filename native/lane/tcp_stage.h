@@ -96,6 +96,7 @@ class TcpStage : private tcp::Transmitter {
   void transmit(Segment* frame, tcp::Connection& c) override;
   void arrived(const Segment* frame, tcp::Connection& c) override;
   void forgotten(tcp::Connection& c) override;
+  void meet_client(const Segment* frame, tcp::Connection& c);
   bool answers_by_link(const Segment* frame, const tcp::Connection& c) const;
   void keep_link(const Segment* frame, tcp::Connection& c);
   void transmit_by_link(Segment* frame, const LinkWay& link);
