@@ -106,6 +106,8 @@ class HttpRelay {
   uint32_t index_limit() const { return sessions_.limit(); }
   /// A client's connection as it is shown, but for what the transmitter knows of it. False: there is none there.
   bool record(uint32_t index, FlowRecord& to) const;
+  /// Of whom record() says that there is one.
+  const RelayClient& client(uint32_t index) const { return sessions_[index].client; }
   /// What the transmitter keeps of the client's connection.
   const uint64_t* client_path(uint32_t index) const { return sessions_[index].connection->path; }
   /// From now on responses end their connections; those without an exchange end soon, a slice of them in each call.

@@ -49,6 +49,8 @@ class TcpRelay {
   /// A pair as it is shown, but for what the transmitter knows of its client's connection. False: there is none at
   /// this index.
   bool record(uint32_t index, FlowRecord& to) const;
+  /// Of whom record() says that there is one.
+  const RelayClient& client(uint32_t index) const { return pairs_[index].client; }
   /// What the transmitter has kept of the client's connection: Connection::path, which stays when that has ended.
   const uint64_t* client_path(uint32_t index) const {
     const Pair& pair = pairs_[index];

@@ -101,6 +101,12 @@ Reason RelayBackends::judge(const RelayClient& client, const wire::Address& sour
   return policies.judge(key).reason;
 }
 
+uint16_t RelayBackends::port_of(const RelayClient& client) const {
+  const uint16_t arrival = arrival_of(client.mark);
+  const uint16_t now = client_port_now(*snapshot_, client.peer, arrival);
+  return now != kNoPort ? now : arrival;
+}
+
 bool RelayBackends::trusts(uint16_t listener, const wire::Address& peer) {
   const Listener* known = snapshot_->listeners->at(listener);
   if (known == nullptr) return false;

@@ -38,6 +38,8 @@ class RelayBackends : public RelayPolicy, public HttpPolicy {
 
   void adopt(const Snapshot& snapshot) { snapshot_ = &snapshot; }
   void set_time(Nanoseconds now) { balance_.now = static_cast<uint32_t>(now / tcp::kSecond); }
+  /// The port that a client is behind; if that is nowhere by now, the one that its connection came by.
+  uint16_t port_of(const RelayClient& client) const;
   /// No reply comes to a connection's tuple any more.
   void unclaim(const Tuple& sent);
   /// Packets between a connection's ends, which are not ours, are to come to this lane, whatever flow there was.

@@ -417,7 +417,7 @@ bool TcpStage::record(uint32_t index, FlowRecord& to) const {
   const bool http = index % 2 == 1;
   if (http ? !http_.record(index / 2, to) : !relay_.record(index / 2, to)) return false;
   const uint64_t* path = http ? http_.client_path(index / 2) : relay_.client_path(index / 2);
-  to.ingress = RelayBackends::arrival_of(path[1]);
+  to.ingress = backends_.port_of(http ? http_.client(index / 2) : relay_.client(index / 2));
   to.packets[kOriginal] = path[2];
   return true;
 }

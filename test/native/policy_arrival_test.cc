@@ -255,8 +255,7 @@ TEST_F(PolicyArrivalRelayed, IsKnownWhereACookieHasKeptTheHandshake) {
   make({.policies = policies(rule("allow", "0", "2"))});
   open();  // neighbours are known then
   const auto cookies = [&] { return world->lane(0).tcp().stack().counters().cookies_taken.read(); };
-  for (uint16_t from = 1; from < 3000; ++from)
-    world->send(0, tcp("10.0.0.3", from, "10.8.8.8", 9000, "S", 100));
+  for (uint16_t from = 1; from < 3000; ++from) world->send(0, tcp("10.0.0.3", from, "10.8.8.8", 9000, "S", 100));
   const auto before = cookies();
   expect_relayed(true);
   EXPECT_EQ(cookies(), before + 1);

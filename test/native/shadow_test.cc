@@ -81,9 +81,10 @@ class RandomMeshes {
     for (uint32_t i = 1 + below(3); i > 0; --i) {
       const std::string ports = one_of({"null", "null", R"([{"protocol":17,"first":0,"last":8080}])",
                                         R"([{"opcodes":["send","ack"],"first":0,"last":2}])"});
-      rules += (rules.empty() ? "" : ",") + rule(one_of({"allow", "deny", "reject"}), text(below(4)),
-                                                 one_of({"null", "[1]", "[2]", "[3]"}), ports,
-                                                 one_of({"ingress", "egress"}));
+      std::string drawn = rule(one_of({"allow", "deny", "reject"}), text(below(4)),
+                               one_of({"null", "[1]", "[2]", "[3]"}), ports, one_of({"ingress", "egress"}));
+      if (below(3) == 0) drawn.insert(drawn.find(R"(,"action")"), one_of({R"(,"on":[0])", R"(,"on":[1,2])"}));
+      rules += (rules.empty() ? "" : ",") + drawn;
     }
     options.policies = policies(rules, one_of({"allow", "allow", "deny"}));
     if (below(3) == 0) options.routes = R"([{"to":"192.0.2.0/24","port":2,"via":"10.0.2.99"}])";
