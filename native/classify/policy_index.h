@@ -38,8 +38,8 @@ class PolicyIndex {
     if (order_.empty()) return {};
     const BitRows::View about = subjects_.at(subject_rows_[subject]);
     const BitRows::View others = peers_.at(peer_rows_[peer]);
-    const uint32_t found = arrivals_.empty() ? BitRows::first(about, others, ports_.of(key))
-                                             : BitRows::first(about, others, ports_.of(key), arrivals_.of(key));
+    const uint32_t found =
+        by_arrival_ ? first_by_arrival(about, others, key) : BitRows::first(about, others, ports_.of(key));
     if (found != BitRows::kNone) return order_[found];
     return isolated_[subject];
   }
@@ -48,12 +48,14 @@ class PolicyIndex {
  private:
   static std::vector<PolicyOpinion> arranged(const PolicySet& set, PolicyDirection direction);
   void index_classes(const PolicySet& set, const AddressClasses& classes);
+  uint32_t first_by_arrival(BitRows::View about, BitRows::View others, const PolicyKey& key) const;
 
   std::vector<PolicyOpinion> order_;     // by bit: the policies of this direction, denials first
   std::vector<PolicyOpinion> isolated_;  // by class of the subject: what holds when no policy fits
   BitRows subjects_, peers_;
   std::vector<uint32_t> subject_rows_;  // by class
   std::vector<uint32_t> peer_rows_;     // by class
+  bool by_arrival_ = false;             // arrivals_ has rows
   PortRows ports_;
   ArrivalRows arrivals_;
 };
