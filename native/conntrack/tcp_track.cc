@@ -58,8 +58,11 @@ TcpJudgement on_syn(FlowHot& flow, const TcpSegment& s, Direction direction) {
     return TcpJudgement::accepted;
   }
   if ((s.flags & kTcpAck) != 0 && !acknowledges_syn(receiver, s)) return TcpJudgement::out_of_window;
-  learn_scale(flow, s, direction);
-  if (flow.state == FlowState::tcp_syn_sent) settle_scales(flow);
+  // What it says once more changes nothing that was agreed on.
+  if (flow.state == FlowState::tcp_syn_sent) {
+    learn_scale(flow, s, direction);
+    settle_scales(flow);
+  }
   learn_side(sender, receiver, s, scaled_window(flow, s, direction));
   receiver.max_end = later(receiver.max_end, receiver.end + sender.max_window);
   flow.state = FlowState::tcp_syn_received;
@@ -80,6 +83,7 @@ TcpJudgement on_reset(FlowHot& flow, const TcpSegment& s, Direction direction) {
   // RFC 5961 section 3: only the exact next number resets for certain. Any other in the window may be answered by a
   // challenge ACK, so the flow lives on until its timeout, shortened by the next packets' silence.
   if (sender.max_window == 0 || s.sequence == sender.end || flow.state != FlowState::tcp_established) {
+    if (flow.state == FlowState::tcp_syn_sent) settle_scales(flow);  // segments may come all the same
     flow.state = FlowState::tcp_close;
   }
   return TcpJudgement::accepted;

@@ -64,6 +64,25 @@ TEST_F(TcpTrack, ScalesWindowsOnlyWhenBothSidesOfferIt) {
   EXPECT_EQ(client(segment(kTcpAck, 101 + 100000, 501, 10)), out_of_window);
 }
 
+TEST_F(TcpTrack, ASynAckThatComesOnceMoreChangesNoScale) {
+  handshake(7, 7);
+  flow_.state = FlowState::tcp_syn_received;
+  EXPECT_EQ(server(segment(kTcpSyn | kTcpAck, 500, 101)), accepted) << "without the option";
+  EXPECT_EQ(flow_.window_scale[kReply], 7);
+  EXPECT_EQ(client(segment(kTcpAck, 101, 501)), accepted);
+  EXPECT_EQ(server(segment(kTcpAck, 501, 101, 0, 1000)), accepted) << "opens 128,000 bytes";
+  EXPECT_EQ(client(segment(kTcpAck, 101 + 100000, 501, 10)), accepted);
+}
+
+TEST_F(TcpTrack, WhatComesAfterASynWasRefusedHasAScale) {
+  tcp_open(flow_, segment(kTcpSyn, 100, 0), kOriginal, false);
+  EXPECT_EQ(server(segment(kTcpRst | kTcpAck, 0, 101)), accepted);
+  EXPECT_EQ(flow_.state, FlowState::tcp_close);
+  EXPECT_EQ(flow_.window_scale[kOriginal], 0);
+  client(segment(kTcpAck, 101, 1));
+  EXPECT_LE(flow_.tcp[kOriginal].max_window, 1000u);
+}
+
 TEST_F(TcpTrack, AResetMustFitTheWindow) {
   handshake();
   EXPECT_EQ(server(segment(kTcpRst, 90000, 0)), out_of_window);
