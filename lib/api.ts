@@ -94,8 +94,20 @@ export interface Tuple {
   qp?: number
   /** Of RoCEv2: the class of its opcode. Default: `'send'`. */
   opcode?: RoceClass
-  /** Its request. Only which listener takes the connection is said: routes of requests are not explained yet. */
+  /**
+   * The request that comes over the connection, for a listener of protocol http: said is also which route, rule and match it
+   * is for, and where it leads. Default of `method`: GET, of `path`: `/`, of `host`: as in `to`. Without it nothing is said
+   * of requests.
+   */
   http?: { method?: string; host?: string; path?: string; headers?: Record<string, string> }
+}
+
+/** A whole Ethernet frame, without its frame check sequence, that {@link View.explain} is asked about. */
+export interface Frame {
+  /** The port of the mesh that it comes in by; `'host'`: it comes from the node's own stack. */
+  on: string
+  /** 1 to 65,553 bytes. */
+  frame: Uint8Array
 }
 
 /**
@@ -236,8 +248,12 @@ export interface View extends AsyncDisposable {
     types: readonly T[]
     signal?: AbortSignal
   }): AsyncIterableIterator<{ events: FlatProxyEvent<T>[]; lost: number }>
-  /** What would happen to a packet now; nothing changes by it. One that belongs to a flow that runs goes its way. */
-  explain(input: Tuple | { on: string; frame: Uint8Array }): Promise<Explanation>
+  /**
+   * What would happen to a packet now; nothing changes by it. One that belongs to a flow that runs goes its way. Of a frame
+   * all of it counts that counts when it comes by a port: its MACs and VLAN, lengths and checksums, hops that are left, its
+   * size, TCP's flags and sequence numbers. A frame that is a well-formed first packet is told as its tuple is.
+   */
+  explain(input: Tuple | Frame): Promise<Explanation>
   /**
    * Packets from now on, as pcapng, each with its verdict. A proxy has at most four captures at once. Who is too slow loses
    * packets; the proxy never waits.

@@ -62,6 +62,31 @@ export interface FirstPacket {
   /** Of RoCEv2: the place of its opcode's class in `roceClasses`; -1: it is none. */
   readonly opcode: number
   readonly qp: number
+  /** The head of the HTTP request that comes behind it, as it is sent. */
+  readonly request?: string
+}
+
+/** A frame that comes by a port. */
+export interface FrameAsked {
+  readonly port: number
+  readonly frame: Uint8Array
+}
+
+/** What can be read of a frame. */
+export interface NativeFrame {
+  /** `bytes`: not even its MACs. */
+  readonly kind: 'bytes' | 'ethernet' | 'arp' | 'ip'
+  /** Of `ip` addresses, of `arp` and `ethernet` MACs, of `bytes` empty. */
+  readonly source: string
+  readonly destination: string
+  /** Of `ip`. */
+  readonly protocol: number
+  readonly hasPorts: boolean
+  readonly sourcePort: number
+  readonly destinationPort: number
+  /** As of {@link FirstPacket}. */
+  readonly opcode: number
+  readonly qp: number
 }
 
 /** A step of an explanation; native/lane/explain.h says what `id`, `at` and `via` are of which step. */
@@ -82,6 +107,11 @@ export interface NativeExplanation {
   /** 256 and above: the node's own stack. */
   readonly exit: number | null
   readonly steps: readonly NativeStep[]
+}
+
+/** The same of what was asked; `frame`: what it is, if it was one. */
+export interface NativeAnswer extends NativeExplanation {
+  readonly frame: NativeFrame | null
 }
 
 /** A compiled filter, and a capture of a running engine, known to the addon alone. */
@@ -212,9 +242,9 @@ export interface Addon {
   ): Float64Array
   listFlows(engine: NativeEngine, lane: number, cursor: number, limit: number): Promise<FlowPage>
   /** What becomes of a packet now; nothing changes. */
-  explain(engine: NativeEngine, packet: FirstPacket): Promise<NativeExplanation>
+  explain(engine: NativeEngine, asked: FirstPacket | FrameAsked): Promise<NativeAnswer>
   /** The same in an engine that has just been made with a whole plan; no port is opened. */
-  explainPlan(plan: readonly Uint8Array[], packet: FirstPacket): Promise<NativeExplanation>
+  explainPlan(plan: readonly Uint8Array[], asked: FirstPacket | FrameAsked): Promise<NativeAnswer>
   /** A shadow of a plan that builds on what is in force; no port is opened. Flow events are wanted already. */
   beginShadow(engine: NativeEngine, plan: readonly Uint8Array[]): Promise<NativeShadow>
   /** Plans it beside what is in force now. */

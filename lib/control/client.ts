@@ -8,6 +8,7 @@ import type {
   FlatProxyEvent,
   Flow,
   FlowFilter,
+  Frame,
   PacketCapture,
   Stats,
   Tuple,
@@ -77,9 +78,11 @@ class ControlView implements View {
       yield item as { events: FlatProxyEvent<T>[]; lost: number }
   }
 
-  async explain(input: Tuple | { on: string; frame: Uint8Array }): Promise<Explanation> {
+  async explain(input: Tuple | Frame): Promise<Explanation> {
     const params =
-      'frame' in input ? { on: input.on, frame: Buffer.from(input.frame).toString('base64') } : { ...input }
+      'frame' in input && input.frame instanceof Uint8Array
+        ? { ...input, frame: Buffer.from(input.frame).toString('base64') }
+        : { ...input }
     for await (const item of this.ask('explain', params)) {
       const { explanation, text } = item as { explanation: Explanation; text: string }
       return Object.defineProperty(explanation, 'toString', { value: () => text })

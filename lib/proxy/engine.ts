@@ -6,6 +6,7 @@ import type {
   FlatProxyEvent,
   Flow,
   FlowFilter,
+  Frame,
   MemoryPort,
   ShadowOptions,
   Stats,
@@ -16,12 +17,12 @@ import type { Planned, Planner } from '../mesh/plan.js'
 import { loadAddon, nativeError, type Addon, type EngineOptions, type NativeEngine, type Signal } from '../native.js'
 import { EngineCapture } from './capture.js'
 import { EventHub } from './event-hub.js'
-import { explanationOf } from './explain.js'
+import { answerOf } from './explain.js'
 import { FlowReader, recordFilter } from './flow-record.js'
 import { EnginePort } from './memory-port.js'
 import { endpointText, Names } from './names.js'
-import { packetOf } from './question.js'
 import { EngineShadow, type Records, type ShadowSource } from './shadow.js'
+import { questionOf } from './question.js'
 import { StatsReader } from './stats-reader.js'
 
 /** Flows of a page: as many as are read without holding the event loop for a millisecond. */
@@ -172,13 +173,13 @@ export class Engine {
     return shadow
   }
 
-  async explain(input: Tuple): Promise<Explanation> {
+  async explain(input: Tuple | Frame): Promise<Explanation> {
     this.assertOpen()
     const { addon, planner, names } = this
-    const packet = packetOf(input, planner.portIds)
+    const question = questionOf(input, planner.portIds)
     try {
-      const said = await addon.explain(this.native, packet)
-      return explanationOf(said, { addon, planner, names, input, packet })
+      const said = await addon.explain(this.native, question)
+      return answerOf(said, { input, question }, { addon, planner, names })
     } catch (error) {
       throw nativeError(error)
     }

@@ -1,6 +1,8 @@
 import type { Mesh } from '../mesh/types.js'
 import type { NativeStep } from '../native.js'
+import { frameWords } from './frame-words.js'
 import type { Names } from './names.js'
+import { relayWords } from './relay-words.js'
 
 /** A step of an explanation: what was looked at, by name, what came out, and why. */
 export type Words = readonly [stage: string, object: string, outcome: string, why: string]
@@ -16,6 +18,9 @@ export interface Told {
   readonly service: number | null
   readonly listener: string | undefined
 }
+
+/** Ports from here on are the node's own stack, behind the port of that number less. */
+export const firstHostSide = 256
 
 const policyName = ({ mesh }: Told, id: number | null) => (id === null ? '' : (mesh.policies?.[id]?.name ?? ''))
 const portName = ({ names }: Told, id: number | null) => names.port(id ?? -1)
@@ -58,6 +63,8 @@ const policies = (direction: 'egress' | 'ingress', who: 'sender' | 'receiver') =
 
 /** By the addon's names of steps, of which there are no others. */
 export const words: Readonly<Record<string, (told: Told, step: NativeStep) => Words>> = {
+  ...frameWords,
+  ...relayWords,
   joined: (told, { id }) => [
     'joined',
     portName(told, id),
@@ -95,6 +102,16 @@ export const words: Readonly<Record<string, (told: Told, step: NativeStep) => Wo
     `workloads are behind ${on}, and it is neither theirs nor routed there`,
   ],
   source_free: ({ from, on }) => ['source', from, 'admitted', `it is no workload's, and no workload is behind ${on}`],
+  mid_stream: () => [
+    'flow',
+    '',
+    'met in mid-stream',
+    'it is TCP without a SYN, and may as well run the other way: both must be allowed',
+  ],
+  no_flow: () => ['flow', '', 'drop', 'it is TCP that opens no flow, and belongs to none'],
+  flowless: () => ['flow', '', 'none', 'it is of a kind that belongs to no flow: it is judged by itself'],
+  out_of_window: () => ['flow', '', 'drop', 'its sequence numbers are outside of what the flow allows'],
+  wrong_state: () => ['flow', '', 'drop', 'such a segment cannot come in the state that the flow is in'],
   flow: (_, { at }) => ['flow', at, 'found', 'the packet belongs to a flow that runs, whose way it goes'],
   service: ({ names, to }, { id }) => ['service', names.service(id!) ?? '', 'found', `${to} is its address`],
   reply: ({ names, from }, { id }) => [
@@ -165,6 +182,13 @@ export const words: Readonly<Record<string, (told: Told, step: NativeStep) => Wo
   ],
   no_route: ({ to }) => ['route', to, 'reject', 'no route, workload or own address holds the receiver'],
   no_port: ({ on }) => ['port', on, 'gone', 'the mesh has no such port'],
+  hops_over: () => ['hops', '', 'reject', 'its TTL or hop limit is used up here'],
+  too_big: (told, { id, at }) => [
+    'port',
+    told.names.port((id ?? 0) % firstHostSide),
+    'reject',
+    `the packet is larger than its MTU, ${at} bytes`,
+  ],
   back_to_node: () => ['route', 'host', 'by host', "the flow came from the node's own stack"],
 }
 

@@ -1,24 +1,38 @@
-import type { Explanation, Tuple } from '../api.js'
+import type { Explanation, Frame, Tuple } from '../api.js'
 import type { MeshIds } from '../mesh/plan.js'
 import type { Mesh } from '../mesh/types.js'
-import type { Addon, FirstPacket, NativeExplanation } from '../native.js'
+import type { Addon, FirstPacket, FrameAsked, NativeAnswer, NativeExplanation } from '../native.js'
+import { packetIn, type Asked, type Ends } from './explain-frame.js'
 import { inWords, type Told, type Words } from './explain-words.js'
 import { endpointText, type Names } from './names.js'
 
 type Step = Explanation['steps'][number]
 
-/** What a packet is told by. */
-export type Asked = Pick<Tuple, 'on' | 'from' | 'to' | 'http'> & { readonly protocol: string }
-
-/** What an explanation is put into words with. */
-export interface Explained {
+/** What explanations are put into words with. */
+interface Vocabulary {
   readonly addon: Addon
   readonly planner: MeshIds
   readonly names: Names
-  readonly input: Asked
-  readonly packet: FirstPacket
   /** Told before all else. */
   readonly beforehand?: readonly Words[]
+}
+
+/** And what is explained. */
+export interface Explained extends Vocabulary {
+  readonly input: Asked
+  readonly packet: Ends
+}
+
+/** What the addon answers, with the mesh's names. */
+export function answerOf(
+  said: NativeAnswer,
+  asked: { readonly input: Tuple | Frame; readonly question: FirstPacket | FrameAsked },
+  words: Vocabulary,
+): Explanation {
+  const about = said.frame
+    ? packetIn(said.frame, asked.input.on)
+    : { input: asked.input as Tuple, packet: asked.question as FirstPacket }
+  return explanationOf(said, { ...words, ...about })
 }
 
 /** What the addon says of a packet, with the mesh's names. */
@@ -26,7 +40,7 @@ export function explanationOf(said: NativeExplanation, about: Explained): Explan
   const { addon, planner, names, input, packet } = about
   const mesh = planner.mesh!
   const { name: reason, verdict } = addon.reasons[said.reason]!
-  const listener = nameOf(planner.listenerIds, said.listener)
+  const listener = said.listener === null ? undefined : names.listener(said.listener)
   const told: Told = {
     mesh,
     names,
@@ -37,12 +51,7 @@ export function explanationOf(said: NativeExplanation, about: Explained): Explan
     service: said.service,
     listener,
   }
-  const steps = [
-    ...(about.beforehand ?? []),
-    arrival(told, packet),
-    ...said.steps.map((step) => inWords(told, step)),
-    ...requestStep(mesh, input, listener),
-  ]
+  const steps = [...(about.beforehand ?? []), arrival(told, packet), ...said.steps.map((step) => inWords(told, step))]
   const left = keptByKernel(mesh, input.on, said)
   if (left) steps.push(left)
   const policy = said.policy === null ? undefined : mesh.policies?.[said.policy]?.name
@@ -50,7 +59,7 @@ export function explanationOf(said: NativeExplanation, about: Explained): Explan
   const endpoint = said.endpoint === null ? undefined : names.endpoint(said.service!, said.endpoint)
   const exit = said.exit === null ? undefined : names.port(said.exit)
   return withText(told, input, {
-    verdict: left ? 'forward' : verdict === 'answer' ? 'terminate' : (verdict as Explanation['verdict']),
+    verdict: left ? 'forward' : verdictOf(verdict, said),
     reason: left ? 'left_to_kernel' : reason,
     tier: left ? 'kernel' : isHttp(mesh, listener) ? 'l7' : 'lane',
     ...(policy !== undefined && { policy }),
@@ -61,12 +70,19 @@ export function explanationOf(said: NativeExplanation, about: Explained): Explan
   })
 }
 
+/** A client that may not have its endpoint has a connection: it is told, whatever the action. */
+function verdictOf(verdict: string, { listener, endpoint }: NativeExplanation): Explanation['verdict'] {
+  if (verdict === 'drop' && listener !== null && endpoint !== null) return 'reject'
+  return verdict === 'answer' ? 'terminate' : (verdict as Explanation['verdict'])
+}
+
 function withText(told: Told, { protocol }: Asked, explanation: Omit<Explanation, 'toString'>): Explanation {
   const { verdict, reason, policy, endpoint, exit, steps } = explanation
   const ends = [policy && `policy ${policy}`, endpoint && `endpoint ${endpoint}`, exit && `exit ${exit}`].filter(
     Boolean,
   )
-  const head = `${protocol} ${told.from} > ${told.to} by ${told.on}: ${[`${verdict} (${reason})`, ...ends].join(', ')}`
+  const way = told.from === '' ? protocol : `${protocol} ${told.from} > ${told.to}`
+  const head = `${way} by ${told.on}: ${[`${verdict} (${reason})`, ...ends].join(', ')}`
   const text = [head, ...steps.map(stepText)].join('\n')
   return Object.defineProperty({ ...explanation }, 'toString', { value: () => text })
 }
@@ -75,31 +91,18 @@ function stepText({ stage, object, outcome, why }: Step): string {
   return `  ${stage}${object === '' ? '' : ` ${object}`}: ${outcome} (${why})`
 }
 
-function endOf(address: string, port: number, { protocol }: Asked): string {
-  return protocol === 'icmp' || protocol === 'roce' ? address : endpointText(address, port)
-}
-
-function nameOf(ids: ReadonlyMap<string, number>, wanted: number | null): string | undefined {
-  for (const [name, id] of ids) if (id === wanted) return name
-  return undefined
+function endOf(address: string, port: number, { protocol, bare }: Asked): string {
+  return bare || protocol === 'icmp' || protocol === 'roce' ? address : endpointText(address, port)
 }
 
 function isHttp(mesh: Mesh, listener: string | undefined): boolean {
   return listener !== undefined && mesh.listeners?.[listener]?.protocol === 'http'
 }
 
-function arrival({ names, on, from, to }: Told, { source, destination }: FirstPacket): Words {
+function arrival({ names, on, from, to }: Told, { source, destination }: Ends): Words {
   const [sender, receiver] = [names.workload(source), names.workload(destination)]
   const who = [sender && `${from} is workload ${sender}`, receiver && `${to} is workload ${receiver}`].filter(Boolean)
   return ['port', on, 'comes in', who.length > 0 ? who.join(', ') : "neither address is a workload's"]
-}
-
-/** Which route a request takes is not said yet. */
-function requestStep(mesh: Mesh, { http }: Asked, listener: string | undefined): Words[] {
-  if (!http || !isHttp(mesh, listener)) return []
-  return [
-    ['request', `${http.host ?? ''}${http.path ?? ''}`, 'not looked at', 'routes of requests are not explained yet'],
-  ]
 }
 
 /** An `iface` with `take: matched` takes only what is claimed. */

@@ -9,6 +9,7 @@ import type {
   Flow,
   FlowFilter,
   FlowShadow,
+  Frame,
   MemoryPort,
   PacketCapture,
   Patch,
@@ -152,11 +153,10 @@ export class FlatProxy implements View {
   /**
    * What would happen to a packet now; nothing changes by it. One that belongs to a flow that runs goes its way.
    *
-   * @throws `ERR_FLATPROXY_ARGUMENT` for a packet that cannot be; `ERR_FLATPROXY_UNSUPPORTED` for a frame, and for
-   *   `protocol: 'roce'`
+   * @throws `ERR_FLATPROXY_ARGUMENT` for a packet or frame that cannot be
    */
-  async explain(input: Tuple | { on: string; frame: Uint8Array }): Promise<Explanation> {
-    return this.engine.explain(input as Tuple)
+  async explain(input: Tuple | Frame): Promise<Explanation> {
+    return this.engine.explain(input)
   }
 
   /**

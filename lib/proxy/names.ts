@@ -37,6 +37,11 @@ export class Names {
     return this.planner.policiesOf(generation)?.[place]?.name
   }
 
+  listener(id: number): string | undefined {
+    for (const [name, each] of this.planner.listenerIds) if (each === id) return name
+    return undefined
+  }
+
   /** The workload that has an address, in canonical form. */
   workload(address: string): string | undefined {
     this.update()

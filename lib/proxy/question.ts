@@ -1,32 +1,56 @@
-import type { Tuple } from '../api.js'
+import type { Frame, Tuple } from '../api.js'
 import { FlatProxyError } from '../errors.js'
 import { formatAddress, parseAddress, type Address } from '../mesh/address.js'
 import { quote } from '../mesh/names.js'
 import { isPlainObject } from '../mesh/tree.js'
 import { lastQueuePair } from '../mesh/schema/policies.js'
-import type { FirstPacket } from '../native.js'
+import type { FirstPacket, FrameAsked } from '../native.js'
 import { roceClasses, rocePort, type RoceClass } from '../roce.js'
 
 /** The id by which the addon knows the node's own stack, where it is no port of the mesh. */
 export const nodeStack = 0xffff
 
+/** Bytes of the largest frame that a port takes: the largest packet in a tagged frame. */
+const largestFrame = 14 + 4 + 65_535
+
+const requestKeys = ['method', 'host', 'path', 'headers']
 const keys = ['on', 'protocol', 'from', 'to', 'qp', 'opcode', 'http']
-const numbers = { tcp: [6, 6], udp: [17, 17], icmp: [1, 58], roce: [17, 17] } as const
+/** The number of each protocol, over IPv4 and IPv6. */
+export const numbers: Readonly<Record<Tuple['protocol'], readonly [v4: number, v6: number]>> = {
+  tcp: [6, 6],
+  udp: [17, 17],
+  icmp: [1, 58],
+  roce: [17, 17],
+}
 type Protocol = keyof typeof numbers
 
 /**
- * The packet that `explain` is asked about, as the addon takes it.
+ * What `explain` is asked about, as the addon takes it.
  *
  * @param ports the ids of the mesh's ports, by name
- * @throws `ERR_FLATPROXY_ARGUMENT`, with the path of what is wrong; `ERR_FLATPROXY_UNSUPPORTED` for what is not built yet
+ * @throws `ERR_FLATPROXY_ARGUMENT`, with the path of what is wrong
  */
-export function packetOf(input: unknown, ports: ReadonlyMap<string, number>): FirstPacket {
-  if (!isPlainObject(input)) refuse('', 'it is no object', 'Give { on, protocol, from, to }.')
-  if ('frame' in input)
-    throw unsupported('frame: frames are not explained yet', 'Ask with { on, protocol, from, to } in place of it.')
+export function questionOf(input: unknown, ports: ReadonlyMap<string, number>): FirstPacket | FrameAsked {
+  if (!isPlainObject(input)) refuse('', 'it is no object', 'Give { on, protocol, from, to } or { on, frame }.')
+  return 'frame' in input ? frameOf(input, ports) : packetOf(input, ports)
+}
+
+function frameOf(input: Partial<Record<keyof Frame, unknown>>, ports: ReadonlyMap<string, number>): FrameAsked {
+  for (const key of Object.keys(input))
+    if (key !== 'on' && key !== 'frame')
+      refuse(key, 'it does not go with a frame', 'Leave it out: a frame says all but the port that it comes by.')
+  const { on, frame } = input
+  if (!(frame instanceof Uint8Array)) refuse('frame', 'it is no Uint8Array', 'Give the bytes of an Ethernet frame.')
+  if (frame.length === 0 || frame.length > largestFrame)
+    refuse('frame', `it has ${frame.length} bytes`, `A frame has 1 to ${largestFrame}, without its checksum.`)
+  // A copy: whoever asks may change his.
+  return { port: portOf(on, ports), frame: Uint8Array.from(frame) }
+}
+
+function packetOf(input: Partial<Record<keyof Tuple, unknown>>, ports: ReadonlyMap<string, number>): FirstPacket {
   for (const key of Object.keys(input))
     if (!keys.includes(key)) refuse(key, 'there is no such key', `The keys are ${keys.join(', ')}.`)
-  const { on, protocol, from, to } = input as Partial<Record<keyof Tuple, unknown>>
+  const { on, protocol, from, to } = input
   if (!isProtocol(protocol))
     refuse('protocol', `${quote(String(protocol))} is no protocol`, 'It is tcp, udp, icmp or roce.')
   const source = endOf('from', from, protocol)
@@ -43,7 +67,32 @@ export function packetOf(input: unknown, ports: ReadonlyMap<string, number>): Fi
     // Of an echo both are its identifier.
     destinationPort: protocol === 'icmp' ? source.port : destination.port,
     ...roceOf(input, protocol),
+    ...requestOf(input.http, protocol, typeof to === 'string' ? to : ''),
   }
+}
+
+/** The head of a request; what may be no part of one the listener's parser refuses. */
+function requestOf(http: unknown, protocol: Protocol, to: string): { request: string } | undefined {
+  if (http === undefined) return undefined
+  if (protocol !== 'tcp') refuse('http', 'it is of tcp alone', 'Ask with protocol tcp, or leave it out.')
+  if (!isPlainObject(http)) refuse('http', 'it is no object', 'Give { method, host, path, headers }.')
+  for (const key of Object.keys(http))
+    if (!requestKeys.includes(key))
+      refuse(`http.${key}`, 'there is no such key', `The keys are ${requestKeys.join(', ')}.`)
+  const { method = 'GET', host = to, path = '/', headers = {} } = http
+  for (const [key, value] of Object.entries({ method, host, path })) lineOf(`http.${key}`, value)
+  if (!isPlainObject(headers)) refuse('http.headers', 'it is no object', 'Give names with texts.')
+  const fields = Object.entries(headers).map(
+    ([name, value]) => `${lineOf('http.headers', name)}: ${lineOf(`http.headers.${name}`, value)}\r\n`,
+  )
+  return { request: `${String(method)} ${String(path)} HTTP/1.1\r\nhost: ${String(host)}\r\n${fields.join('')}\r\n` }
+}
+
+/** A text without line ends. */
+function lineOf(path: string, value: unknown): string {
+  if (typeof value !== 'string') refuse(path, 'it is no text', 'Give a text.')
+  if (/[\r\n]/.test(value)) refuse(path, 'it has a line end', 'Give a text of one line.')
+  return value
 }
 
 const isProtocol = (value: unknown): value is Protocol => typeof value === 'string' && Object.hasOwn(numbers, value)
@@ -91,8 +140,4 @@ function endOf(path: 'from' | 'to', value: unknown, protocol: Protocol): { addre
 
 function refuse(path: string, what: string, remedy: string): never {
   throw new FlatProxyError('ERR_FLATPROXY_ARGUMENT', path === '' ? what : `${path}: ${what}`, { remedy })
-}
-
-function unsupported(message: string, remedy: string): FlatProxyError {
-  return new FlatProxyError('ERR_FLATPROXY_UNSUPPORTED', message, { remedy })
 }

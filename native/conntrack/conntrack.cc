@@ -76,6 +76,12 @@ bool Conntrack::update_tcp(FlowMatch match, const Segment* head, Reason& why) {
   return true;
 }
 
+TcpJudgement Conntrack::foresee(FlowMatch match, const Segment* head) const {
+  if ((head->flags & kLaterFragment) != 0) return TcpJudgement::accepted;
+  FlowHot flow = table_.hot(match.id);
+  return tcp_track(flow, read_tcp(head), match.direction);
+}
+
 void Conntrack::update_datagram(FlowMatch match) {
   FlowHot& flow = table_.hot(match.id);
   if (match.direction == kReply) {

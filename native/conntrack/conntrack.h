@@ -42,6 +42,9 @@ class Conntrack {
     return true;
   }
 
+  /// How update() would judge a packet of a TCP flow; nothing changes.
+  TcpJudgement foresee(FlowMatch match, const Segment* head) const;
+
   /// Opens a flow for a packet without one, and counts the packet. kNoFlow: `why` tells.
   /// @param direction which way the packet goes along the flow: a reply that was adopted opens it backwards
   FlowId open(const Tuple& original, uint64_t hash, const Segment* head, Direction direction,

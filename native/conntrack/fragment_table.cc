@@ -91,6 +91,12 @@ FragmentTable::Outcome FragmentTable::place(Segment* fragment, uint32_t now, uin
   return Outcome::waiting;
 }
 
+std::optional<uint32_t> FragmentTable::ports_of(const Segment* fragment) const {
+  const auto found = packets_.find(key_of(fragment));
+  if (found == packets_.end() || !found->second.first_seen) return std::nullopt;
+  return found->second.ports;
+}
+
 void FragmentTable::expire(uint32_t now, std::vector<Segment*>& abandoned) {
   for (auto it = packets_.begin(); it != packets_.end();) {
     Packet& packet = it->second;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -33,6 +34,9 @@ class FragmentTable {
   };
   /// @param timeout milliseconds that an incomplete packet is remembered  @param released room for kMaxWaitingPerPacket
   Outcome place(Segment* fragment, uint32_t now, uint32_t timeout, std::vector<Segment*>& released, Reason& why);
+
+  /// The ports that a later fragment would be given; nothing: it would wait.
+  std::optional<uint32_t> ports_of(const Segment* fragment) const;
 
   /// Forgets what is over; frames that waited in vain come out.
   void expire(uint32_t now, std::vector<Segment*>& abandoned);

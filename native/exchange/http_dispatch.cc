@@ -5,10 +5,7 @@
 #include "exchange/http_forward.h"
 #include "exchange/http_relay.h"
 #include "exchange/relay_connection.h"
-#include "http/cookie.h"
-#include "packet/flow_hash.h"
-#include "route/request.h"
-#include "route/text_index.h"
+#include "exchange/request_choice.h"
 
 namespace flatproxy {
 namespace {
@@ -49,45 +46,20 @@ void HttpRelay::dispatch(Exchange& e) {
   wait_for_link(e, *service, *endpoint);
 }
 
-/// What the service's hash is of: a value that the request has, else its client.
-uint64_t HttpRelay::balance_hash(const Exchange& e, const Service& service) {
-  const wire::ProxyHeader& ends = session_of(e).client.ends;
-  using Hash = HttpPoolSettings::Hash;
-  std::optional<std::string_view> value;
-  route::Scratch scratch;
-  if (service.http.hash == Hash::header) {
-    value = route::field_value(head_of(e).fields, service.http.hash_name, scratch);
-  } else if (service.http.hash == Hash::cookie) {
-    value = http::cookie_value(head_of(e).fields, service.http.hash_name);
-  }
-  if (value) return route::hash_text(0, *value);
-  return mix(address_hash(ends.source, kBalanceKey) + (service.source_affinity ? 0 : ends.source_port));
-}
-
-/// The one that the request's cookie names, also while it is drained; else, or when that one is of no use and there is
-/// another, as the service balances.
 const Endpoint* HttpRelay::choose_endpoint(Exchange& e, const Service& service) {
-  const Endpoint* named = named_endpoint(e, service);
+  const Endpoint* named = named_endpoint(service, head_of(e).fields);
   const bool left = named != nullptr && e.elsewhere && named->id == e.endpoint;
-  const Endpoint* endpoint = named;
-  if (named == nullptr || left || !policy_.usable(named->id)) endpoint = balanced_endpoint(e, service);
-  if (endpoint == nullptr || (named != nullptr && !left && !policy_.usable(endpoint->id))) endpoint = named;
+  const Endpoint* endpoint = endpoint_for(
+      named, left, [this](uint32_t id) { return policy_.usable(id); }, [&] { return balanced_endpoint(e, service); });
   e.moves = endpoint != named;
   return endpoint;
 }
 
-/// nullptr: the request has no cookie that names an endpoint of the service.
-const Endpoint* HttpRelay::named_endpoint(const Exchange& e, const Service& service) {
-  if (service.http.affinity_cookie.empty()) return nullptr;
-  const auto value = http::cookie_value(head_of(e).fields, service.http.affinity_cookie);
-  const uint32_t index = value ? service.affinity.find(*value) : AffinityTable::kNone;
-  return index != AffinityTable::kNone ? &service.endpoints[index] : nullptr;
-}
-
 const Endpoint* HttpRelay::balanced_endpoint(const Exchange& e, const Service& service) {
   const uint32_t avoided = e.elsewhere ? e.endpoint : Endpoint::kNone;
-  const uint64_t hash = service.picker_v4.asks_hash() ? balance_hash(e, service) : 0;
-  const uint32_t index = policy_.pick(service, hash, session_of(e).client, avoided);
+  const RelayClient& client = session_of(e).client;
+  const uint64_t hash = service.picker_v4.asks_hash() ? request_hash(service, head_of(e).fields, client.ends) : 0;
+  const uint32_t index = policy_.pick(service, hash, client, avoided);
   return index != Picker::kNone ? &service.endpoints[index] : nullptr;
 }
 

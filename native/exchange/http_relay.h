@@ -103,6 +103,8 @@ class HttpRelay {
 
   /// Clients' connections that there are now.
   uint32_t active() const { return sessions_.count(); }
+  /// The turn that the next request takes among its rule's backends.
+  uint32_t turn() const { return turn_; }
   uint32_t index_limit() const { return sessions_.limit(); }
   /// A client's connection as it is shown, but for what the transmitter knows of it. False: there is none there.
   bool record(uint32_t index, FlowRecord& to) const;
@@ -200,9 +202,7 @@ class HttpRelay {
     const RelayClient& client = session_of(e).client;
     return policy_.judge(client, client.ends.source, endpoint, port);
   }
-  uint64_t balance_hash(const Exchange& e, const Service& service);
   const Endpoint* choose_endpoint(Exchange& e, const Service& service);
-  const Endpoint* named_endpoint(const Exchange& e, const Service& service);
   const Endpoint* balanced_endpoint(const Exchange& e, const Service& service);
   Link* take_idle_link(const Exchange& e);
   void wait_for_link(Exchange& e, const Service& service, const Endpoint& endpoint);

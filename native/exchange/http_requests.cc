@@ -2,11 +2,8 @@
 #include <algorithm>
 #include <string>
 
-#include "exchange/http_forward.h"
 #include "exchange/http_relay.h"
-#include "http/authority.h"
-#include "http/chars.h"
-#include "http/path.h"
+#include "exchange/request_choice.h"
 
 namespace flatproxy {
 namespace {
@@ -28,10 +25,6 @@ bool is_idempotent(Method method) {
     default:
       return false;
   }
-}
-
-http::HeadLimits limits_of(const HttpSettings& settings) {
-  return {settings.max_header_bytes, settings.max_headers, settings.max_uri_bytes};
 }
 
 }  // namespace
@@ -150,11 +143,7 @@ void HttpRelay::begin(HttpSession& s) {
 
 /// Brings the path of the request that was parsed last into its one form. False: it is to be refused.
 bool HttpRelay::take_path(const HttpSession& s) {
-  const HttpSettings& settings = settings_of(s).http;
-  path_ = request_->path;
-  if (path_.empty() || path_.front() != '/') return true;
-  return http::normalize_path({settings.dot_segments, settings.encoded_slashes, settings.merge_slashes},
-                              path_copy_.get(), path_);
+  return flatproxy::take_path(settings_of(s).http, *request_, path_copy_.get(), path_);
 }
 
 /// The head of an exchange's request and its path, parsed again if another one was since.
@@ -170,34 +159,16 @@ const RequestHead& HttpRelay::head_of(const Exchange& e) {
 
 bool HttpRelay::find_rule(const HttpSession& s, Exchange& e) {
   if (routes_.table() == nullptr) return false;
-  // What is asked of the server as a whole, and a tunnel, have no path: they are for whoever takes every path.
-  const std::string_view path = !path_.empty() && path_.front() == '/' ? path_ : "/";
-  const route::Found found =
-      routes_.table()->find(s.client.listener, {request_->authority, path, request_->query, *request_});
+  const route::Found found = flatproxy::find_rule(*routes_.table(), s.client.listener, *request_, path_);
   e.rule = found.rule;
   e.prefix_length = found.prefix_length;
   return found.rule != nullptr;
 }
 
-/// By weight, evenly: multiples of the golden ratio fill [0, 1) without gaps or heaps.
 bool HttpRelay::choose_backend(Exchange& e) {
   const auto& backends = e.rule->backends;
-  e.backend = nullptr;
-  if (backends.size() == 1) {
-    e.backend = backends[0].weight > 0 ? &backends[0] : nullptr;
-    return e.backend != nullptr;
-  }
-  uint64_t total = 0;
-  for (const HttpBackend& backend : backends) total += backend.weight;
-  uint64_t drawn = (uint64_t{turn_++ * 0x9e3779b9u} * total) >> 32;
-  for (const HttpBackend& backend : backends) {
-    if (drawn < backend.weight) {
-      e.backend = &backend;
-      return true;
-    }
-    drawn -= backend.weight;
-  }
-  return false;
+  e.backend = backend_in_turn(backends, backends.size() == 1 ? 0 : turn_++);
+  return e.backend != nullptr;
 }
 
 /// Sends on what is there of a request's body.
@@ -239,28 +210,10 @@ void HttpRelay::answer_directly(Exchange& e, const DirectResponse& response) {
   write_answer(e, response.status, fields, response.body);
 }
 
-/// HTTPRequestRedirectFilter: what it does not say stays as it was asked for.
 void HttpRelay::redirect(Exchange& e) {
   const Redirect& to = *e.rule->redirect;
-  const RequestHead& head = *request_;
-  const auto asked = http::parse_authority(head.authority);
-  const bool was_https = http::equals_ignoring_case(head.scheme, "https");
-  const std::string_view scheme = to.scheme ? std::string_view(*to.scheme) : was_https ? "https" : "http";
   std::string fields = "Location: ";
-  fields.append(scheme).append("://");
-  if (to.hostname) {
-    fields.append(*to.hostname);
-  } else if (asked) {
-    fields.append(asked->host);
-  }
-  // Without a port the scheme's own is meant when it was said, else that of the listener
-  // (HTTPRequestRedirectFilter.port).
-  const uint16_t own = scheme == "https" ? 443 : 80;
-  const uint16_t port = to.port ? *to.port : to.scheme ? own : session_of(e).client.ends.destination_port;
-  if (port != own) fields.append(":").append(std::to_string(port));
-  const ChangedPath path = to.path ? ChangedPath::of(path_, e.prefix_length, *to.path) : ChangedPath{path_, {}};
-  fields.append(path.front).append(path.rest);
-  if (head.has_query) fields.append("?").append(head.query);
+  fields.append(redirect_target(to, *request_, path_, e.prefix_length, session_of(e).client.ends.destination_port));
   fields.append("\r\n");
   e.outcome = Outcome::answered;
   write_answer(e, to.status, fields, {});

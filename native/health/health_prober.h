@@ -89,6 +89,8 @@ class HealthProber {
 
   /// Whether a port may be the destination of an answer: a cheap first look.
   bool is_probe_port(uint16_t port) const { return port >= options_.first_port && port <= options_.last_port; }
+  /// Whether a probe was sent along a tuple of late: what answers it is ours.
+  bool has_sent(const Tuple& sent) const { return ports_.find(sent) != nullptr; }
   const ProbeCounts& counts() const { return counts_; }
   uint32_t under_way() const { return ports_.taken(); }
 

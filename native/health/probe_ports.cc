@@ -30,7 +30,7 @@ void ProbePorts::give_back(uint16_t port) {
   ++free_count_;
 }
 
-ProbePorts::Probe* ProbePorts::find(const Tuple& sent) {
+const ProbePorts::Probe* ProbePorts::find(const Tuple& sent) const {
   const uint32_t index = uint32_t{sent.source_port} - first_;  // wraps below the range
   if (index >= probes_.size() || probes_[index].tuple != sent) return nullptr;
   return &probes_[index];

@@ -27,7 +27,7 @@ class ProbePorts {
   /// The probe is over, its port free.
   void give_back(uint16_t port);
   /// The last probe that was sent along this very tuple, under way or over; nullptr: none.
-  Probe* find(const Tuple& sent);
+  const Probe* find(const Tuple& sent) const;
 
   bool exhausted() const { return free_count_ == 0; }
   uint32_t taken() const { return static_cast<uint32_t>(probes_.size()) - free_count_; }

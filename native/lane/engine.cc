@@ -201,6 +201,15 @@ void Engine::meet_lanes() {
   run_everywhere(tasks);
 }
 
+/// Makes a task for each lane and has them run.
+template <typename Make>
+auto Engine::on_lanes(Make&& make) {
+  std::vector<decltype(make())> tasks;
+  for (unsigned i = 0; i < lanes(); ++i) threads_[i]->post(*tasks.emplace_back(make()));
+  for (unsigned i = 0; i < lanes(); ++i) threads_[i]->wait(*tasks[i]);
+  return tasks;
+}
+
 uint64_t Engine::apply(std::shared_ptr<const Snapshot> snapshot) {
   const std::lock_guard lock(control_);
   for (auto& thread : threads_) thread->take_longest_pause();
@@ -223,16 +232,17 @@ FlowId Engine::list_flows(unsigned lane, FlowId from, uint32_t limit, std::vecto
 
 Explanation Engine::explain(FirstPacket packet) {
   const std::lock_guard lock(control_);
-  place(packet, *snapshot_);
-  std::vector<std::unique_ptr<LaneTask>> tasks;
-  for (unsigned i = 0; i < lanes(); ++i) tasks.push_back(std::make_unique<ExplainOnLane>(*snapshot_, shared_, packet));
-  run_everywhere(tasks);
-  const auto said = [&](unsigned lane) -> ExplainOnLane& { return static_cast<ExplainOnLane&>(*tasks[lane]); };
-  unsigned lane = said(0).home;
-  for (unsigned i = 0; i < lanes(); ++i) {
-    if (said(i).known) lane = i;
-  }
-  return std::move(said(lane).explanation);
+  packet.port = placed(packet.port, *snapshot_);
+  auto tasks = on_lanes([&] { return std::make_unique<ExplainOnLane>(*snapshot_, shared_, packet); });
+  return std::move(told_best(tasks));
+}
+
+FrameExplanation Engine::explain(uint16_t port, std::span<const uint8_t> frame) {
+  const std::lock_guard lock(control_);
+  port = placed(port, *snapshot_);
+  return explain_everywhere([&](std::optional<uint32_t> ports) {
+    return on_lanes([&] { return std::make_unique<ExplainFrameOnLane>(*snapshot_, shared_, port, frame, ports); });
+  });
 }
 
 void Engine::begin_capture(const std::shared_ptr<LiveCapture>& capture) {

@@ -2,12 +2,14 @@
 
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "capture/live_capture.h"
 #include "config/snapshot.h"
 #include "conntrack/flow_record.h"
 #include "lane/explain.h"
+#include "lane/explain_frame.h"
 #include "lane/lane_thread.h"
 #include "lane/shared.h"
 
@@ -45,6 +47,8 @@ class Engine {
   FlowId list_flows(unsigned lane, FlowId from, uint32_t limit, std::vector<FlowRecord>& out);
   /// What becomes of a packet now, on the lane that has its flow or would open it. @throws Error ERR_FLATPROXY_ARGUMENT
   Explanation explain(FirstPacket packet);
+  /// The same of a frame that comes by a port. @throws Error ERR_FLATPROXY_ARGUMENT
+  FrameExplanation explain(uint16_t port, std::span<const uint8_t> frame);
   /// Flows of all lanes that stand in the table now.
   uint64_t flow_count() const;
   /// Refuses new flows from now on, or takes them again; flows that run go on.
@@ -70,6 +74,8 @@ class Engine {
 
  private:
   void run_everywhere(std::vector<std::unique_ptr<LaneTask>>& tasks);
+  template <typename Make>
+  auto on_lanes(Make&& make);
 
   LaneShared shared_;
   std::shared_ptr<const Snapshot> snapshot_;

@@ -1,7 +1,10 @@
 #include "lane/explain.h"
 
+#include <string>
 #include <utility>
 
+#include "lane/explain_steps.h"
+#include "lane/explainer.h"
 #include "packet/error.h"
 #include "wire/address_rules.h"
 #include "wire/protocol.h"
@@ -9,142 +12,12 @@
 namespace flatproxy {
 namespace {
 
-constexpr std::string_view kNames[] = {
-    "joined",
-    "source_invalid",
-    "destination_invalid",
-    "destination_many",
-    "listener",
-    "no_listener",
-    "connection",
-    "source_home",
-    "source_elsewhere",
-    "source_routed",
-    "source_unrouted",
-    "source_free",
-    "flow",
-    "service",
-    "reply",
-    "no_service",
-    "own_node",
-    "own_echo",
-    "own_refused",
-    "draining",
-    "endpoint",
-    "no_endpoint",
-    "source_port",
-    "no_source_port",
-    "untracked",
-    "egress_none",
-    "egress_allowed",
-    "egress_denied",
-    "egress_rejected",
-    "egress_isolated",
-    "ingress_none",
-    "ingress_allowed",
-    "ingress_denied",
-    "ingress_rejected",
-    "ingress_isolated",
-    "default_allow",
-    "default_deny",
-    "log",
-    "limit",
-    "mirror",
-    "route",
-    "no_route",
-    "back_to_node",
-    "no_port",
-};
-static_assert(std::size(kNames) == static_cast<size_t>(Step::count));
-
-std::string end_text(const wire::Address& address, uint16_t port) {
-  std::string text = address.to_string();
-  if (!address.is_v4()) text.insert(0, 1, '[').append(1, ']');
-  return text.append(1, ':').append(std::to_string(port));
-}
-
-std::string flow_text(const FlowRecord& flow) {
-  const Tuple& original = flow.original;
-  if (flow.roce) {
-    std::string text = original.source.to_string();
-    return text.append(" > ").append(original.destination.to_string()).append(" qp ").append(std::to_string(flow.qp));
-  }
-  return end_text(original.source, original.source_port)
-      .append(" > ")
-      .append(end_text(original.destination, original.destination_port));
-}
-
-const Listener* listener_of(const Snapshot& snapshot, const Tuple& tuple, uint16_t port) {
-  const ListenerSet& listeners = *snapshot.listeners;
-  if (snapshot.ours(tuple.destination)) return listeners.find(tuple.destination, tuple.destination_port, port);
-  return listeners.find_intercepting(tuple.destination, tuple.destination_port, port);
-}
-
 /// Whether a flow's endpoint follows from its addresses alone.
 bool is_by_hash(const Service& service) {
   return service.balance == Balance::maglev || service.balance == Balance::ring_hash || service.source_affinity;
 }
 
-/// What a packet in mid-stream may be an answer to.
-PolicyKey reversed_key(const Snapshot& snapshot, const FirstPacket& packet) {
-  const Tuple other = packet.tuple.reversed();
-  const uint16_t arrival = port_towards(snapshot, other.source, packet.port);
-  return policy_key(other, other.destination, other.destination_port, arrival);
-}
-
-class Explainer {
- public:
-  /// @param opened what the packet has opened under another snapshot
-  Explainer(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord* opened = nullptr)
-      : s_(snapshot), packet_(packet), tuple_(packet.tuple), opened_(opened) {}
-
-  Explanation first(const LaneView& lane);
-  Explanation along(const FlowRecord& flow, Direction direction, bool is_new);
-  Explanation relayed(const FlowRecord& connection);
-  Explanation of_connection();
-
- private:
-  bool end(Reason reason, Step step, uint32_t id = Explanation::kNone) {
-    e_.reason = reason;
-    e_.steps.push_back({step, id});
-    return false;
-  }
-  void tell(Step step, uint32_t id = Explanation::kNone, std::string at = {}) {
-    e_.steps.push_back({step, id, std::move(at)});
-  }
-
-  /// Which limits there are for a packet: of a flow that runs those of packets, of a connection that is to end here
-  /// those of flows, of one that does none.
-  enum class Limits : uint8_t { all, of_packets, of_flows, none };
-
-  // Each is a step of the way; false: the packet has ended.
-  bool arrives();
-  bool addresses();
-  bool may_pass_listeners(const LaneView& lane);
-  bool source();
-  bool may_pass_link(const LaneView& lane);
-  void pass_on();
-  bool judge_first();
-  bool judge(const PolicyKey& key);
-  bool allows(const PolicyKey& key);
-  void lead_to(const FlowRecord& connection, uint16_t arrival, bool judged);
-  bool open(const Opening& opening, const LaneView& lane);
-  bool translate(const Opening& opening, const LaneView& lane, const Endpoint& endpoint);
-  bool leave(const wire::Address& destination, Direction direction, uint16_t ingress);
-
-  Reason address_problem() const;
-  uint32_t opened_endpoint(const Service& service) const;
-  void own_address();
-  void opinion(const PolicyKey& key, PolicyDirection direction, Step none);
-  void duties(const PolicyKey& key, bool passes);
-
-  const Snapshot& s_;
-  const FirstPacket& packet_;
-  const Tuple& tuple_;
-  const FlowRecord* opened_;
-  Limits limits_ = Limits::all;
-  Explanation e_;
-};
+}  // namespace
 
 Explanation Explainer::first(const LaneView& lane) {
   if (!arrives()) return std::move(e_);
@@ -152,18 +25,28 @@ Explanation Explainer::first(const LaneView& lane) {
     if (may_pass_link(lane)) pass_on();
     return std::move(e_);
   }
-  if (!addresses() || !source() || !may_pass_listeners(lane)) return std::move(e_);
+  if (!addresses() || !source() || !fragments() || !may_pass_listeners(lane)) return std::move(e_);
+  if (!traits_.makes_flow) {
+    tell(Step::flowless);
+    aside(lane);
+    return std::move(e_);
+  }
   const Opening opening = opening_for(s_, tuple_, lane.balance);
   if (opening.service == nullptr) {
     tell(Step::no_service);
     if (s_.ours(tuple_.destination)) {
-      own_address();
+      own_address(tuple_.destination, lane);
       return std::move(e_);
     }
   } else {
     e_.service = opening.service->id;
     tell(opening.direction == kReply ? Step::reply : Step::service, opening.service->id);
   }
+  follow(opening, lane);
+  return std::move(e_);
+}
+
+void Explainer::follow(const Opening& opening, const LaneView& lane) {
   if (open(opening, lane)) {
     const bool translated = opening.service != nullptr && opening.direction == kOriginal;
     // The endpoint is told by its index until here.
@@ -171,46 +54,20 @@ Explanation Explainer::first(const LaneView& lane) {
     leave(to, opening.direction, client_port(s_, opening, packet_.port));
   }
   if (e_.endpoint != Explanation::kNone) e_.endpoint = opening.service->endpoints[e_.endpoint].id;
-  return std::move(e_);
-}
-
-Explanation Explainer::along(const FlowRecord& flow, Direction direction, bool is_new) {
-  const Tuple& original = flow.original;
-  tell(Step::flow, Explanation::kNone, flow_text(flow));
-  if (!arrives() || !source()) return std::move(e_);
-  const wire::Address& receiver = flow.translated ? flow.nat_address : original.destination;
-  if (flow.translated) {
-    e_.service = flow.service;
-    e_.endpoint = flow.endpoint;
-    tell(Step::service, flow.service);
-    tell(Step::endpoint, flow.endpoint, end_text(receiver, flow.nat_port));
-  }
-  const uint16_t ingress = client_port_now(s_, original.source, flow.ingress);
-  PolicyKey key = policy_key(original, receiver, flow.translated ? flow.nat_port : original.destination_port, ingress);
-  key.roce = packet_.roce;
-  limits_ = Limits::of_packets;
-  if (!s_.policies->cuts() && !is_new) {
-    duties(key, true);
-  } else if (!judge(key)) {
-    return std::move(e_);
-  }
-  if (s_.peer(packet_.port) != kNoPort) {
-    pass_on();
-    return std::move(e_);
-  }
-  e_.reason = flow.translated ? Reason::service_forwarded : Reason::forwarded;
-  leave(direction == kOriginal ? receiver : original.source, direction, ingress);
-  return std::move(e_);
 }
 
 /// Between joined ports.
 bool Explainer::may_pass_link(const LaneView& lane) {
   // What is not valid passes unseen there, unless something else is judged.
-  if (!s_.judges_links()) return address_problem() != Reason::forwarded || may_pass_listeners(lane);
-  const Reason problem = address_problem();
-  if (problem == Reason::source_invalid) return end(problem, Step::source_invalid);
-  if (problem == Reason::destination_invalid) return end(problem, Step::destination_invalid);
-  if (!source() || !may_pass_listeners(lane)) return false;
+  if (!s_.judges_links()) {
+    const bool seen = traits_.addresses_valid || address_problem() == Reason::forwarded;
+    return !seen || may_pass_listeners(lane);
+  }
+  if (!valid_addresses() || !source() || !fragments() || !may_pass_listeners(lane)) return false;
+  if (!traits_.makes_flow) {
+    tell(Step::flowless);
+    return judge_flowless();
+  }
   if (s_.flows.track_all) return judge_first();
   tell(Step::untracked);
   return true;
@@ -221,36 +78,18 @@ void Explainer::pass_on() {
   end(Reason::passed_on, Step::joined, e_.exit);
 }
 
-/// When policies change, both places are judged again. Its listener may be gone, or be meant for whom its client
-/// speaks.
-Explanation Explainer::relayed(const FlowRecord& connection) {
-  end(Reason::tcp_terminated, Step::connection);
-  if (!arrives()) return std::move(e_);
-  limits_ = Limits::none;
-  const Listener* listener = listener_of(s_, tuple_, packet_.port);
-  if (listener != nullptr) e_.listener = listener->id;
-  const bool cuts = s_.policies->cuts();
-  // Whom somebody speaks for is not who is behind the port.
-  const bool spoken_for = listener != nullptr && listener->relay.expects_proxy_header;
-  const bool judged = cuts && listener != nullptr && !spoken_for;
-  const uint16_t arrival = spoken_for ? packet_.port : client_port_now(s_, tuple_.source, packet_.port);
-  if (judged && !judge(policy_key(tuple_, tuple_.destination, tuple_.destination_port, arrival))) return std::move(e_);
-  lead_to(connection, arrival, cuts);
-  return std::move(e_);
+/// What makes no flow is judged by itself.
+bool Explainer::judge_flowless() {
+  return judge({tuple_.source, tuple_.destination, tuple_.protocol, 0, packet_.port});
 }
 
-/// A connection that ends here goes on to its endpoint, if it has one.
-void Explainer::lead_to(const FlowRecord& connection, uint16_t arrival, bool judged) {
-  if (!connection.translated) return;
-  e_.service = connection.service;
-  e_.endpoint = connection.endpoint;
-  tell(Step::endpoint, connection.endpoint, end_text(connection.nat_address, connection.nat_port));
-  if (judged) judge(policy_key(tuple_, connection.nat_address, connection.nat_port, arrival));
-}
-
-Explanation Explainer::of_connection() {
-  if (source()) end(Reason::tcp_terminated, Step::connection);
-  return std::move(e_);
+void Explainer::aside(const LaneView& lane) {
+  if (!judge_flowless()) return;
+  if (s_.ours(tuple_.destination)) {
+    own_address(tuple_.destination, lane);
+  } else {
+    leave(tuple_.destination, kOriginal, packet_.port);
+  }
 }
 
 Reason Explainer::address_problem() const {
@@ -266,31 +105,57 @@ Reason Explainer::address_problem() const {
 bool Explainer::arrives() { return s_.port(packet_.port) != nullptr || end(Reason::port_down, Step::no_port); }
 
 bool Explainer::addresses() {
+  if (!valid_addresses()) return false;
+  const bool many = !traits_.addresses_valid && wire::means_many(tuple_.destination);
+  return !many || end(Reason::multicast_ignored, Step::destination_many);
+}
+
+bool Explainer::valid_addresses() {
+  if (traits_.addresses_valid) return true;
   const Reason problem = address_problem();
   if (problem == Reason::source_invalid) return end(problem, Step::source_invalid);
   if (problem == Reason::destination_invalid) return end(problem, Step::destination_invalid);
-  if (wire::means_many(tuple_.destination)) return end(Reason::multicast_ignored, Step::destination_many);
+  return true;
+}
+
+/// Fragments follow their packet's first one; what waits for it in vain is dropped.
+bool Explainer::fragments() {
+  if (traits_.part == Part::whole) return true;
+  if (traits_.part == Part::unplaced) return end(Reason::fragment_unmatched, Step::fragment_waiting);
+  tell(traits_.part == Part::first ? Step::fragment_first : Step::fragment_later);
+  const bool roce = tuple_.protocol == wire::protocol::kUdp && tuple_.destination_port == wire::kRocePort;
+  if (roce && s_.policies->speaks_of_roce()) return end(Reason::roce_fragmented, Step::fragment_roce);
   return true;
 }
 
 bool Explainer::may_pass_listeners(const LaneView& lane) {
-  if (tuple_.protocol != wire::protocol::kTcp || s_.listeners->empty()) return true;
-  const bool ours = s_.ours(tuple_.destination);
-  const Listener* listener = listener_of(s_, tuple_, packet_.port);
+  if (!is_tcp() || traits_.part >= Part::later || s_.listeners->empty()) return true;
+  const Listener* listener = listener_for(s_, packet_);
   if (listener == nullptr) {
     tell(Step::no_listener);
     return true;
   }
   // Of what comes by a joined port, sources may be looked at only if it ends here.
   if (s_.peer(packet_.port) != kNoPort && !s_.judges_links() && !source()) return false;
-  // What would be intercepted passes on while we drain.
-  if (lane.draining && !ours) return true;
+  if (!ends_here(s_, packet_, lane.draining)) {
+    if (!lane.draining) tell(Step::not_intercepted, listener->id);
+    return true;
+  }
   e_.listener = listener->id;
   end(Reason::tcp_terminated, Step::listener, listener->id);
+  if (traits_.part == Part::first) return end(Reason::tcp_fragmented, Step::segment_fragmented);
   if (lane.draining) return end(Reason::draining, Step::draining);
   limits_ = Limits::of_flows;
-  if (judge(policy_key(tuple_, tuple_.destination, tuple_.destination_port, packet_.port)) && opened_ != nullptr)
+  const PolicyKey key = policy_key(tuple_, tuple_.destination, tuple_.destination_port, packet_.port);
+  if (traits_.opens && !judge(key)) return false;
+  if (traits_.fault != Reason::forwarded)
+    return end(traits_.fault, Step::segment_fault, Explanation::kNone, std::string(info(traits_.fault).name));
+  if (!traits_.claimed) return end(Reason::tcp_no_connection, Step::no_connection);
+  if (opened_ != nullptr) {
     lead_to(*opened_, packet_.port, true);
+  } else {
+    relay(*listener, lane);
+  }
   return false;
 }
 
@@ -316,14 +181,18 @@ bool Explainer::source() {
   return true;
 }
 
-void Explainer::own_address() {
+void Explainer::own_address(const wire::Address& address, const LaneView& lane) {
+  if (is_tcp() && traits_.part < Part::later && lane.probed(tuple_.reversed())) {
+    end(Reason::probe_answered, Step::probe);
+    return;
+  }
   const bool icmp = tuple_.protocol == wire::protocol::kIcmp || tuple_.protocol == wire::protocol::kIcmp6;
-  const Reason reason = answer_of(s_, packet_.port, tuple_.destination, icmp);
+  const Reason reason = answer_of(s_, packet_.port, address, icmp && traits_.echo_request);
   const Step step = reason == Reason::forwarded       ? Step::own_node
                     : reason == Reason::echo_answered ? Step::own_echo
                                                       : Step::own_refused;
-  if (reason == Reason::forwarded) e_.exit = host_side(packet_.port);
   end(reason, step);
+  if (reason == Reason::forwarded) fits(host_side(packet_.port));
 }
 
 bool Explainer::open(const Opening& opening, const LaneView& lane) {
@@ -348,7 +217,7 @@ bool Explainer::open(const Opening& opening, const LaneView& lane) {
 bool Explainer::judge_first() {
   PolicyKey key = policy_key(tuple_, tuple_.destination, tuple_.destination_port, packet_.port);
   key.roce = packet_.roce;
-  return judge(key) && (!packet_.mid_stream || allows(reversed_key(s_, packet_)));
+  return judge(key) && judge_back() && may_be_met();
 }
 
 /// The endpoint that the flow has under another snapshot, by its index in the service, if it may be chosen here as well
@@ -370,8 +239,28 @@ bool Explainer::translate(const Opening& opening, const LaneView& lane, const En
   Translation translation{endpoint.address, endpoint.port, opening.original.source_port};
   if (!find_source_port(opening, translation, lane.taken)) return end(Reason::source_ports_taken, Step::no_source_port);
   if (translation.source_port != opening.original.source_port) tell(Step::source_port, translation.source_port);
+  if (meets_mid_stream()) tell(Step::mid_stream);
   e_.reason = Reason::service_forwarded;
+  return may_be_met();
+}
+
+/// What is met in mid-stream may as well run the other way.
+bool Explainer::judge_back() {
+  if (!meets_mid_stream()) return true;
+  tell(Step::mid_stream);
+  const uint32_t policy = e_.policy;
+  const Tuple back = tuple_.reversed();
+  const uint16_t arrival = port_towards(s_, back.source, packet_.port);
+  if (!allows(policy_key(back, back.destination, back.destination_port, arrival))) return false;
+  e_.policy = policy;
   return true;
+}
+
+/// Of TCP only a SYN opens a flow for certain.
+bool Explainer::may_be_met() {
+  if (!is_tcp() || (traits_.opens && traits_.part < Part::later)) return true;
+  const bool never = traits_.part >= Part::later || traits_.resets || !s_.flows.adopt_midstream;
+  return !never || end(Reason::tcp_no_flow, Step::no_flow);
 }
 
 /// @param none the first of the steps of this direction, in the order of PolicyOpinion::Kind
@@ -401,8 +290,11 @@ bool Explainer::judge(const PolicyKey& key) {
   return passes;
 }
 
+/// The same for what policies want nothing done with.
 bool Explainer::allows(const PolicyKey& key) {
-  const Judgement judgement = s_.policies->judge(key);
+  const PolicyTable& policies = *s_.policies;
+  if (policies.empty()) return true;
+  const Judgement judgement = policies.judge(key);
   opinion(key, PolicyDirection::egress, Step::egress_none);
   opinion(key, PolicyDirection::ingress, Step::ingress_none);
   const bool by_default = judgement.policy == Judgement::kNoPolicy;
@@ -412,49 +304,56 @@ bool Explainer::allows(const PolicyKey& key) {
   return judgement.passes();
 }
 
-/// @param ingress the port that the flow's client is behind
-bool Explainer::leave(const wire::Address& destination, Direction direction, uint16_t ingress) {
-  if (direction == kReply && ingress != kNoPort && is_host_side(ingress)) {
-    if (s_.port(ingress) == nullptr) return end(Reason::port_down, Step::back_to_node, ingress);
-    e_.exit = ingress;
-    tell(Step::back_to_node, ingress);
-    return true;
-  }
-  const Route* route = s_.routes->lookup(destination);
-  if (route == nullptr) return end(Reason::no_route, Step::no_route);
-  e_.exit = route->port == s_.node_port ? s_.node_side(packet_.port) : route->port;
-  tell(Step::route, route->port, route->to.network().to_string());
-  if (route->has_via) e_.steps.back().via = route->via.to_string();
+bool Explainer::has_hops() { return traits_.hops > 1 || end(Reason::ttl_exceeded, Step::hops_over); }
+
+bool Explainer::fits(uint16_t exit) {
+  const Port* port = s_.port(exit);
+  if (port != nullptr && traits_.size > port->info().mtu)
+    return end(Reason::packet_too_big, Step::too_big, exit, std::to_string(port->info().mtu));
+  e_.exit = exit;
   return true;
 }
 
-}  // namespace
-
-void place(FirstPacket& packet, const Snapshot& snapshot) {
-  if (packet.port == kNoPort || packet.port == snapshot.node_port) packet.port = snapshot.node_side(0);
-  if (packet.port == kNoPort || snapshot.port(packet.port) == nullptr)
-    throw Error("ERR_FLATPROXY_ARGUMENT", "there is no such port for the packet to come by",
-                "name a port of the mesh; 'host' needs an iface port with take: 'all'");
+/// @param ingress the port that the flow's client is behind
+bool Explainer::leave(const wire::Address& destination, Direction direction, uint16_t ingress) {
+  if (!has_hops()) return false;
+  if (direction == kReply && ingress != kNoPort && is_host_side(ingress)) {
+    if (s_.port(ingress) == nullptr) return end(Reason::port_down, Step::back_to_node, ingress);
+    tell(Step::back_to_node, ingress);
+    return fits(ingress);
+  }
+  const Route* route = s_.routes->lookup(destination);
+  if (route == nullptr) return end(Reason::no_route, Step::no_route);
+  tell(Step::route, route->port, route->to.network().to_string());
+  if (route->has_via) e_.steps.back().via = route->via.to_string();
+  return fits(route->port == s_.node_port ? s_.node_side(packet_.port) : route->port);
 }
 
-std::string_view name(Step step) { return kNames[static_cast<size_t>(step)]; }
+uint16_t placed(uint16_t port, const Snapshot& snapshot) {
+  if (port == kNoPort || port == snapshot.node_port) port = snapshot.node_side(0);
+  if (port == kNoPort || snapshot.port(port) == nullptr)
+    throw Error("ERR_FLATPROXY_ARGUMENT", "there is no such port for the packet to come by",
+                "name a port of the mesh; 'host' needs an iface port with take: 'all'");
+  return port;
+}
+
+const Listener* listener_for(const Snapshot& snapshot, const FirstPacket& packet) {
+  const Tuple& to = packet.tuple;
+  if (to.protocol != wire::protocol::kTcp || packet.traits.part >= Part::later) return nullptr;
+  return snapshot.ours(to.destination)
+             ? snapshot.listeners->find(to.destination, to.destination_port, packet.port)
+             : snapshot.listeners->find_intercepting(to.destination, to.destination_port, packet.port);
+}
+
+bool ends_here(const Snapshot& snapshot, const FirstPacket& packet, bool draining) {
+  if (listener_for(snapshot, packet) == nullptr) return false;
+  if (snapshot.ours(packet.tuple.destination)) return true;
+  // What would be intercepted passes on while we drain, and so does what opens nothing.
+  return !draining && packet.traits.part == Part::whole && packet.traits.claimed;
+}
 
 Explanation explain(const Snapshot& snapshot, const FirstPacket& packet, const LaneView& lane) {
   return Explainer(snapshot, packet).first(lane);
-}
-
-Explanation explain(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow, Direction direction,
-                    bool is_new) {
-  return Explainer(snapshot, packet).along(flow, direction, is_new);
-}
-
-Explanation explain_connection(const Snapshot& snapshot, const FirstPacket& packet) {
-  return Explainer(snapshot, packet).of_connection();
-}
-
-Explanation explain_running(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow) {
-  Explainer explainer(snapshot, packet);
-  return flow.terminated ? explainer.relayed(flow) : explainer.along(flow, kOriginal, false);
 }
 
 Explanation explain_opening(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord& flow,

@@ -3,6 +3,27 @@
 #include "wire/protocol.h"
 
 namespace flatproxy {
+namespace {
+
+LaneView view_of(Lane& lane, const LaneShared& shared) {
+  FlowStage& flows = lane.flows();
+  const FlowTable& table = flows.conntrack().table();
+  const auto taken = [&shared, &table](const Tuple& other) {
+    const uint64_t hash = flow_hash(other, shared.key);
+    if (table.find(other, hash).id != kNoFlow) return true;
+    return shared.lanes() > 1 && shared.directory.find(hash) != OwnerDirectory::kNone;
+  };
+  const bool draining = shared.refuse_new.load(std::memory_order_relaxed);
+  const TcpStage& tcp = lane.tcp();
+  return {flows.balance(),       draining,           taken,
+          tcp.connection_turn(), tcp.request_turn(), [&lane](const Tuple& sent) { return lane.has_probed(sent); }};
+}
+
+unsigned home_of(const Snapshot& snapshot, const LaneShared& shared, const Tuple& tuple, const LaneView& view) {
+  return shared.home(flow_hash(opening_for(snapshot, tuple, view.balance).original, shared.key));
+}
+
+}  // namespace
 
 bool ExplainOnLane::step(Lane& lane, Nanoseconds) {
   const Tuple& tuple = packet_.tuple;
@@ -14,9 +35,9 @@ bool ExplainOnLane::step(Lane& lane, Nanoseconds) {
   const bool tracked = snapshot_.peer(packet_.port) == kNoPort || snapshot_.judges_links();
   if (packet_.roce && tracked && explain_roce(lane.roce())) return true;
   FlowStage& flows = lane.flows();
-  const FlowTable& table = flows.conntrack().table();
-  const FlowMatch match = table.find(tuple, flow_hash(tuple, shared_.key));
-  if (match.id != kNoFlow && tracked) {
+  const FlowMatch match = flows.conntrack().table().find(tuple, flow_hash(tuple, shared_.key));
+  const LaneView view = view_of(lane, shared_);
+  if (match.id != kNoFlow && tracked && !ends_here(snapshot_, packet_, view.draining)) {
     const FlowRecord flow = flows.record(match.id);
     if ((flow.reason == Reason::passed_on) == (snapshot_.peer(packet_.port) != kNoPort)) {
       known = true;
@@ -24,14 +45,9 @@ bool ExplainOnLane::step(Lane& lane, Nanoseconds) {
       return true;
     }
   }
-  home = shared_.home(flow_hash(opening_for(snapshot_, tuple, flows.balance()).original, shared_.key));
-  const auto taken = [this, &table](const Tuple& other) {
-    const uint64_t hash = flow_hash(other, shared_.key);
-    if (table.find(other, hash).id != kNoFlow) return true;
-    return shared_.lanes() > 1 && shared_.directory.find(hash) != OwnerDirectory::kNone;
-  };
-  const bool draining = shared_.refuse_new.load(std::memory_order_relaxed);
-  explanation = explain(snapshot_, packet_, LaneView{flows.balance(), draining, taken});
+  home = home_of(snapshot_, shared_, tuple, view);
+  explanation = explain(snapshot_, packet_, view);
+  known = explanation.reason == Reason::probe_answered;
   return true;
 }
 
@@ -45,6 +61,15 @@ bool ExplainOnLane::explain_roce(const RoceStage& stage) {
   const bool passes = (table.at(id).allowed >> static_cast<unsigned>(packet_.roce->kind) & 1) != 0;
   known = true;
   explanation = explain(snapshot_, packet_, stage.record(id), kOriginal, !passes);
+  return true;
+}
+
+bool ExplainFrameOnLane::step(Lane& lane, Nanoseconds) {
+  const LaneView view = view_of(lane, shared_);
+  explanation = explain_frame(snapshot_, port_, frame_, view, &lane);
+  known = explanation.known || explanation.said.reason == Reason::probe_answered;
+  if (explanation.of.kind == FrameSummary::Kind::ip)
+    home = home_of(snapshot_, shared_, explanation.of.packet.tuple, view);
   return true;
 }
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "conntrack/translate.h"
+#include "lane/frame_kinds.h"
 #include "packet/frame.h"
 #include "wire/embedded.h"
-#include "wire/icmp.h"
 #include "wire/protocol.h"
 #include "wire/roce.h"
 #include "wire/tuple_of.h"
@@ -13,26 +13,10 @@
 namespace flatproxy {
 namespace {
 
-/// Whether the packet is an ICMP echo: the kind of ICMP that makes flows.
-bool is_echo(const Segment* frame) {
-  const bool icmp = frame->protocol == wire::protocol::kIcmp || frame->protocol == wire::protocol::kIcmp6;
-  return icmp && (frame->flags & kLaterFragment) == 0 &&
-         wire::icmp_is_echo(frame->family, frame->data[frame->l4_offset]);
-}
-
-bool is_tcp_or_udp(const Segment* frame) {
-  return frame->protocol == wire::protocol::kTcp || frame->protocol == wire::protocol::kUdp;
-}
-
 /// What one slice of expire_some() and the like looks at: less than a ring of events holds.
 constexpr uint32_t kFlowsPerSlice = 1024;
 constexpr uint32_t kDeniedSetsPerSlice = kFlowsPerSlice / DeniedFlows::kWays;
 static_assert(kFlowsPerSlice < EventRing::kSize && DeniedFlows::kSets % kDeniedSetsPerSlice == 0);
-
-/// A fragment that has not been given its flow's ports yet.
-bool is_unplaced_fragment(const Segment* frame) {
-  return (frame->flags & (kFirstFragment | kLaterFragment)) != 0 && (frame->flags & kFragmentPlaced) == 0;
-}
 
 }  // namespace
 
@@ -337,8 +321,7 @@ bool FlowStage::hand_over(Segment* frame, unsigned owner) {
 void FlowStage::carry_fragment(Segment* frame) {
   if (shared_.lanes() > 1) {
     // Fragments of a packet meet where its identification leads, whichever queue they came by.
-    const unsigned home = shared_.home(fragments_.packet_hash(frame) * 0x9e3779b97f4a7c15u >> 32);
-    if ((frame->flags & kHandedOver) == 0 && hand_over(frame, home)) return;
+    if ((frame->flags & kHandedOver) == 0 && hand_over(frame, home_of_fragment(frame))) return;
     frame->flags &= static_cast<uint16_t>(~kHandedOver);
   }
   Reason why;

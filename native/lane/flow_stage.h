@@ -95,6 +95,11 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   bool admits(Judged& judged, const Segment* frame, Nanoseconds now);
 
   Conntrack& conntrack() { return conntrack_; }
+  const FragmentTable& fragments() const { return fragments_; }
+  /// The lane where a packet's fragments meet.
+  unsigned home_of_fragment(const Segment* fragment) const {
+    return shared_.home(fragments_.packet_hash(fragment) * 0x9e3779b97f4a7c15u >> 32);
+  }
   LaneBalance& balance() { return balance_; }
   FlowRecord record(FlowId id) const;
   const DeniedFlows& denied() const { return denied_; }

@@ -6,8 +6,10 @@
 #include "l3/echo_reply.h"
 #include "l3/nd_responder.h"
 #include "l3/tcp_reset.h"
+#include "lane/admission.h"
 #include "lane/first_packet.h"
 #include "lane/health_stage.h"
+#include "lane/link_message.h"
 #include "packet/frame.h"
 #include "wire/bytes.h"
 #include "wire/ethernet.h"
@@ -32,12 +34,6 @@ void strip_tag(Segment* frame) {
   wire::store16(frame->data + 12, frame->ether_type);
 }
 
-bool to_many(const Segment* frame) {
-  const uint8_t* ip = frame->data + frame->l3_offset;
-  if ((frame->data[0] & 1) != 0) return true;
-  return frame->family == 4 ? ip[16] >= 224 : ip[24] == 0xff;
-}
-
 }  // namespace
 
 Gateway::Gateway(unsigned lane, LaneShared& shared, Buffers& buffers, Egress& egress)
@@ -58,59 +54,20 @@ bool Gateway::admit(Segment* frame) {
     egress_.drop(frame, Reason::vlan_unknown);
     return false;
   }
-  const PortInfo& port = snapshot_->port(frame->port)->info();
   if (is_link_message(frame)) [[unlikely]] {
     take_link_message(frame);
     return false;
   }
-  if (frame->family == 0) [[unlikely]] {
-    egress_.drop(frame, Reason::ether_type_unknown);
-    return false;
-  }
-  if (to_many(frame)) [[unlikely]] {
-    egress_.drop(frame, Reason::multicast_ignored);
-    return false;
-  }
-  if (wire::load_mac(frame->data) != port.mac && !port.takes_any_mac) {
-    egress_.drop(frame, Reason::not_for_us);
-    return false;
-  }
-  return true;
-}
-
-bool Gateway::is_link_message(const Segment* frame) {
-  if (frame->ether_type == wire::ether_type::kArp) return true;
-  return frame->protocol == wire::protocol::kIcmp6 && frame->family == 6 && is_neighbor_discovery(frame);
-}
-
-NeighborOutcome Gateway::handle_link_message(Segment* frame) const {
-  const uint16_t port = frame->port;
-  // We answer for what is ours, and for what we would carry away by another port: the workload's link holds nobody
-  // else.
-  const auto away = [this, port](const wire::Address& address) {
-    if (is_ours(address)) return true;
-    const Route* route = snapshot_->routes->lookup(address);
-    return route != nullptr && route->port != port;
-  };
-  // To the node's own stack we answer for the services and for who is behind the interface that it asks on. The other
-  // addresses of ours are its own.
-  const auto behind = [this, port](const wire::Address& address) {
-    if (snapshot_->is_virtual(address)) return true;
-    const Route* route = snapshot_->routes->lookup(address);
-    return !is_ours(address) && route != nullptr && host_side(route->port) == port;
-  };
-  const auto answers = [&](const wire::Address& address) {
-    return is_host_side(port) ? behind(address) : away(address);
-  };
-  const wire::Mac& mac = snapshot_->port(port)->info().mac;
-  return frame->ether_type == wire::ether_type::kArp ? answer_arp(frame, mac, answers)
-                                                     : answer_neighbor_discovery(frame, mac, answers);
+  const Reason refusal = refusal_of(frame, snapshot_->port(frame->port)->info());
+  if (refusal == Reason::forwarded) return true;
+  egress_.drop(frame, refusal);
+  return false;
 }
 
 void Gateway::take_link_message(Segment* frame) {
   if (shared_.lanes() > 1) share_link_message(frame);
   const uint16_t port = frame->port;
-  const NeighborOutcome outcome = handle_link_message(frame);
+  const NeighborOutcome outcome = answer_link_message(*snapshot_, frame);
   if (outcome.reason == Reason::arp_answered || outcome.reason == Reason::nd_answered) {
     egress_.send(frame, port, outcome.reason);
   } else {
@@ -140,7 +97,7 @@ void Gateway::learn_from(Segment* copy) {
     release(copy);
     return;
   }
-  const NeighborOutcome outcome = handle_link_message(copy);
+  const NeighborOutcome outcome = answer_link_message(*snapshot_, copy);
   release(copy);
   if (outcome.news) neighbors_.learn(port, *outcome.news, now_, *this);
 }

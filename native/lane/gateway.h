@@ -39,9 +39,8 @@ class Gateway : private NeighborActions {
 
   /// A parsed frame: true when it is an IP packet that may have to go on. All others have ended here.
   bool admit(Segment* frame);
-  /// ARP or ND: every lane is to learn from it.
-  static bool is_link_message(const Segment* frame);
-  /// Learns from a copy of a link message that another lane has received and answered; ends it uncounted.
+  /// Every lane is to learn from link messages: takes a copy of one that another lane has received and answered, and
+  /// ends it uncounted.
   void learn_from(Segment* copy);
 
   /// Sends a packet where its destination address leads, or ends it.
@@ -129,7 +128,6 @@ class Gateway : private NeighborActions {
   bool take_probe_answer(Segment* frame);
   bool give_to_health(Segment* frame, uint16_t probe_port);
   void take_link_message(Segment* frame);
-  NeighborOutcome handle_link_message(Segment* frame) const;
   void share_link_message(const Segment* frame);
   Segment* error_for(const Segment* frame, Reason why);
 

@@ -27,6 +27,7 @@ class HealthStage : private HealthListener {
   bool take(Segment* frame, Nanoseconds now);
   /// Takes an ICMP error that says that a segment of ours cannot arrive, if it is a probe's. True: it has ended.
   bool take_error(Segment* frame, const Tuple& sent, uint32_t sequence, Nanoseconds now);
+  bool has_probed(const Tuple& sent) const { return prober_.has_sent(sent); }
   Nanoseconds next_deadline(Nanoseconds now) const { return prober_.next_deadline(now); }
 
  private:

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lane/admission.h"
+#include "lane/link_message.h"
 #include "packet/frame.h"
 #include "wire/parse.h"
 #include "wire/protocol.h"
@@ -14,18 +16,6 @@ constexpr Nanoseconds kTick = 1'000'000;
 constexpr Nanoseconds kIdleTick = 100'000'000;
 /// Ports that watch their lane hear from it this often (their watchdog waits four times as long by default).
 constexpr Nanoseconds kBeat = 40'000'000;
-
-/// Whether a frame between joined ports, in which no valid IP packet was found, may carry one all the same, past all
-/// policies; `why` is what it ends in then. @param parsed the frame is valid, but none of IP
-bool hides_ip(const Segment* frame, bool parsed, Reason& why) {
-  using namespace wire::ether_type;
-  const uint16_t type = frame->ether_type;
-  if (!parsed) return why != Reason::ethernet_truncated && why != Reason::arp_malformed;
-  const bool tagged = type == kVlan || type == kServiceVlan || type == kOldServiceVlan;
-  const bool other = type == kMpls || type == kMplsMulticast || type == kPppoe;
-  why = tagged ? Reason::vlan_unknown : Reason::ether_type_unknown;
-  return tagged || other;
-}
 
 }  // namespace
 
@@ -174,7 +164,7 @@ void Lane::pass_on_joined() {
   for (Segment* frame : burst_) {
     const uint16_t peer = snapshot_->peer(frame->port);
     // Neighbours find each other whatever policies say.
-    const bool stays = peer == kNoPort || (flows_.judges_links() && !gateway_.is_link_message(frame));
+    const bool stays = peer == kNoPort || (flows_.judges_links() && !is_link_message(frame));
     if (stays) {
       burst_.frames[kept++] = frame;
     } else {
@@ -200,7 +190,7 @@ void Lane::carry_handed_over(Nanoseconds now) {
   worked_ = true;
   uint32_t kept = 0;
   for (Segment* frame : burst_) {
-    if (gateway_.is_link_message(frame) && snapshot_->peer(frame->port) == kNoPort) {
+    if (is_link_message(frame) && snapshot_->peer(frame->port) == kNoPort) {
       gateway_.learn_from(frame);
     } else {
       burst_.frames[kept++] = frame;

@@ -76,8 +76,11 @@ class Lane {
   FlowStage& flows() { return flows_; }
   RoceStage& roce() { return roce_; }
   TcpStage& tcp() { return tcp_; }
+  /// Whether a probe of an endpoint's health was sent along a tuple, by this lane.
+  bool has_probed(const Tuple& sent) const { return health_ != nullptr && health_->has_probed(sent); }
   Gateway& gateway() { return gateway_; }
   const Snapshot& snapshot() const { return *snapshot_; }
+  const HashKey& hash_key() const { return shared_.key; }
   Buffers& buffers() { return buffers_; }
   Handover& handover() { return shared_.handover; }
   LaneCaptures& captures() { return captures_; }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "exchange/request_choice.h"
 #include "lane/first_packet.h"
 #include "packet/flow_hash.h"
 #include "wire/protocol.h"
@@ -12,14 +13,6 @@ namespace {
 
 /// Source ports that are tried for a connection, for each lane: only those whose replies come to this lane are of use.
 constexpr uint32_t kTries = 64;
-
-uint64_t balance_hash(const Service& service, const wire::ProxyHeader& ends) {
-  if (service.source_affinity) return address_hash(ends.source, kBalanceKey);
-  const auto family = static_cast<uint8_t>(ends.source.is_v4() ? 4 : 6);
-  const Tuple tuple{ends.source,           ends.destination,     ends.source_port,
-                    ends.destination_port, wire::protocol::kTcp, family};
-  return flow_hash(tuple, kBalanceKey);
-}
 
 }  // namespace
 
@@ -37,7 +30,7 @@ RelayBackends::RelayBackends(unsigned lane, LaneShared& shared, LaneCounters& co
 
 std::optional<RelayTarget> RelayBackends::choose(const RelayClient& client) {
   const Listener* listener = snapshot_->listeners->at(client.listener);
-  const Backend* backend = listener != nullptr ? backend_for(*listener) : nullptr;
+  const Backend* backend = listener != nullptr ? backend_in_turn(listener->backends, turn_++) : nullptr;
   if (backend == nullptr) return std::nullopt;
   if (backend->service == Backend::kOriginal) return original_of(client);
   return choose_of(*snapshot_->services[backend->service], client);
@@ -53,7 +46,7 @@ std::optional<RelayTarget> RelayBackends::original_of(const RelayClient& client)
 }
 
 std::optional<RelayTarget> RelayBackends::choose_of(const Service& service, const RelayClient& client) {
-  const uint32_t index = pick(service, balance_hash(service, client.ends), client, Endpoint::kNone);
+  const uint32_t index = pick(service, connection_hash(service, client.ends), client, Endpoint::kNone);
   if (index == Picker::kNone) return std::nullopt;
   std::optional<RelayTarget> target = way_to(service, service.endpoints[index], client);
   if (target) ++balance_.open_flows[target->endpoint];
@@ -114,29 +107,11 @@ bool RelayBackends::trusts(uint16_t listener, const wire::Address& peer) {
                      [&](const wire::Prefix& prefix) { return prefix.contains(peer); });
 }
 
-/// Evenly by weight: multiples of the golden ratio fill [0, 1) without gaps or heaps.
-const Backend* RelayBackends::backend_for(const Listener& listener) {
-  uint64_t total = 0;
-  for (const Backend& backend : listener.backends) total += backend.weight;
-  if (total == 0) return nullptr;
-  uint64_t drawn = (uint64_t{turn_++ * 0x9e3779b9u} * total) >> 32;
-  for (const Backend& backend : listener.backends) {
-    if (drawn < backend.weight) return &backend;
-    drawn -= backend.weight;
-  }
-  return nullptr;
-}
-
-/// Of the client's family if there is one: what connects them then needs no other route than what they are used to.
 uint32_t RelayBackends::pick(const Service& service, uint64_t hash, const RelayClient& client, uint32_t avoided) {
   LaneBalance balance = balance_;
   balance.avoided = avoided;
-  const uint8_t first = client.ends.source.is_v4() ? 4 : 6;
-  for (const uint8_t family : {first, static_cast<uint8_t>(10 - first)}) {
-    const uint32_t index = service.picker(family).pick(hash, balance);
-    if (index != Picker::kNone) return index;
-  }
-  return Picker::kNone;
+  return endpoint_of_either_family(service, client.ends.source,
+                                   [&](const Picker& picker) { return picker.pick(hash, balance); });
 }
 
 void RelayBackends::pass_over(uint32_t endpoint, Nanoseconds until) {

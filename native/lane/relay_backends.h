@@ -64,11 +64,12 @@ class RelayBackends : public RelayPolicy, public HttpPolicy {
   void request_ends(uint32_t endpoint) override { --balance_.open_flows[endpoint]; }
   bool usable(uint32_t endpoint) const override { return balance_.usable(endpoint); }
   void pass_over(uint32_t endpoint, Nanoseconds until) override;
+  /// The turn that the next connection takes among its listener's backends.
+  uint32_t turn() const { return turn_; }
   uint64_t random() override { return random_(); }
   void tell_client(FlowEventKind kind, uint32_t index) override { on_change_(kind, 2 * index + 1); }
 
  private:
-  const Backend* backend_for(const Listener& listener);
   std::optional<RelayTarget> original_of(const RelayClient& client);
   std::optional<RelayTarget> choose_of(const Service& service, const RelayClient& client);
   bool find_way(const RelayClient& client, bool from_client, RelayTarget& target);

@@ -22,10 +22,11 @@ Explanation explain_refused(const Snapshot& snapshot, FirstPacket& packet, const
                             const LaneView& lane) {
   Explanation said = explain(snapshot, packet, lane);
   if (said.reason == flow.reason || info(said.reason).verdict != Verdict::forward) return said;
-  packet.mid_stream = true;
+  packet.traits.opens = packet.traits.claimed = false;
   Explanation other = explain(snapshot, packet, lane);
-  packet.mid_stream = other.reason == flow.reason;
-  return packet.mid_stream ? std::move(other) : std::move(said);
+  if (other.reason == flow.reason) return other;
+  packet.traits = {};
+  return said;
 }
 
 bool differs(const Explanation& now, const Explanation& then) {

@@ -134,18 +134,14 @@ TcpStage::Asked TcpStage::look_ahead(const Burst& burst) const {
 
 bool TcpStage::may_be_ours(const Segment* frame) const {
   const wire::Address destination = wire::destination_of(frame);
-  if (snapshot_->ours(destination)) return true;
-  if (retired_.empty()) [[likely]]
-    return false;
-  return retired_.find(destination, static_cast<uint16_t>(frame->l4_ports), frame->port) != nullptr;
+  return snapshot_->ours(destination) || is_to_retired(frame);
 }
 
 bool TcpStage::take_segment(Segment* frame, uint64_t hash) {
   if ((frame->flags & kLaterFragment) != 0) return false;
   const auto port = static_cast<uint16_t>(frame->l4_ports);
   const Listener* listener = snapshot_->listeners->find(wire::destination_of(frame), port, frame->port);
-  const bool retired = !retired_.empty() && retired_.find(wire::destination_of(frame), port, frame->port) != nullptr;
-  if (listener == nullptr && !retired && !SourcePorts::holds(port)) return false;
+  if (listener == nullptr && !is_to_retired(frame) && !SourcePorts::holds(port)) return false;
   if (hand_over(frame)) return true;
   if (is_spoofed(frame)) [[unlikely]] {
     if (listener == nullptr && !stack_.knows(wire::tuple_of(frame).reversed())) return false;

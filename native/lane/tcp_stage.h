@@ -53,6 +53,15 @@ class TcpStage : private tcp::Transmitter {
   /// Whether nothing is relayed.
   bool drained() const { return relay_.active() == 0 && http_.active() == 0; }
   const tcp::Stack& stack() const { return stack_; }
+  uint32_t connection_turn() const { return backends_.turn(); }
+  uint32_t request_turn() const { return http_.turn(); }
+  /// Whether connections may have addresses that are not ours.
+  bool intercepts() const { return intercepts_; }
+  /// Whether a frame is addressed to a listener that is gone.
+  bool is_to_retired(const Segment* frame) const {
+    const auto port = static_cast<uint16_t>(frame->l4_ports);
+    return !retired_.empty() && retired_.find(wire::destination_of(frame), port, frame->port) != nullptr;
+  }
   /// What is told of exchanges that have ended.
   ExchangeRing& exchanges() { return exchange_log_.ring(); }
   /// Ways of intercepted connections.

@@ -118,6 +118,26 @@ bool Stack::make_room() {
 
 // Frames.
 
+namespace {
+
+Fate fate_of(Arrival::Fault fault) {
+  return fault == Arrival::Fault::checksum ? Fate::bad_checksum : Fate::bad_options;
+}
+
+/// What a listener makes of a segment of no connection, and without a cookie.
+Fate first_fate(const Arrival& arrival) {
+  const bool opens = arrival.has(wire::kSyn) && !arrival.has(wire::kAck) && !arrival.has(wire::kRst);
+  return opens ? Fate::taken : Fate::unclaimed;
+}
+
+}  // namespace
+
+Fate first_fate(const Segment* frame) {
+  Arrival arrival;
+  const Arrival::Fault fault = arrival.read(frame);
+  return fault == Arrival::Fault::none ? first_fate(arrival) : fate_of(fault);
+}
+
 uint64_t Stack::prefetch_index(const Segment* frame) const {
   const uint64_t hash = flow_hash(wire::answer_tuple_of(frame), secrets_.table);
   index_.prefetch(hash);
@@ -138,14 +158,7 @@ Fate Stack::input(Segment* frame, uint16_t listener, uint64_t hash) {
   // What is nobody's is not looked at: it may be meant for another stack at this address.
   if (c == nullptr && listener == kNoListener) return Fate::unclaimed;
   Arrival arrival;
-  switch (arrival.read(frame)) {
-    case Arrival::Fault::checksum:
-      return Fate::bad_checksum;
-    case Arrival::Fault::options:
-      return Fate::bad_options;
-    case Arrival::Fault::none:
-      break;
-  }
+  if (const Arrival::Fault fault = arrival.read(frame); fault != Arrival::Fault::none) return fate_of(fault);
   if (c == nullptr || c->state == State::time_wait) arrival.tuple = ours.reversed();
   if (c == nullptr) return take_new(frame, arrival, listener);
   if (c->state == State::closed) return Fate::unclaimed;
@@ -158,6 +171,24 @@ Fate Stack::input(Segment* frame, uint16_t listener, uint64_t hash) {
   segment_arrives(context_, *c, arrival);
   if (c->has(kHalfOpen) && c->state != State::syn_received) leave_backlog(*c);
   return Fate::taken;
+}
+
+Fate Stack::foresee(const Segment* frame, uint16_t listener) const {
+  const Tuple ours = wire::answer_tuple_of(frame);
+  const Connection* c = find(ours);
+  if (c == nullptr && listener == kNoListener) return Fate::unclaimed;
+  Arrival arrival;
+  if (const Arrival::Fault fault = arrival.read(frame); fault != Arrival::Fault::none) return fate_of(fault);
+  arrival.tuple = ours.reversed();
+  const bool listens = listener != kNoListener && listeners_[listener].open;
+  if (c != nullptr) {
+    if (c->state == State::time_wait && reuses(*c, arrival)) return listens ? Fate::taken : Fate::unclaimed;
+    return c->state == State::closed ? Fate::unclaimed : Fate::taken;
+  }
+  if (!listens) return Fate::unclaimed;
+  const bool cookie = arrival.has(wire::kAck) && !arrival.has(wire::kSyn) && !arrival.has(wire::kRst) &&
+                      context_.now < listeners_[listener].cookies_until && read_cookie(arrival, context_.now, secrets_);
+  return cookie ? Fate::taken : first_fate(arrival);
 }
 
 // A connection in TIME-WAIT makes room for its successor, whose sequence numbers go on behind it.

@@ -31,6 +31,9 @@ enum class Fate : uint8_t {
   table_full,  ///< a SYN that found no room
 };
 
+/// What a listener makes of a parsed TCP frame, no fragment, while there are no connections.
+Fate first_fate(const Segment* frame);
+
 /// TCP for one lane: frames and time in, frames and events out. A pure state machine; all that it does happens inside
 /// of the calls below. Whoever owns a connection is told of events through take_ready(), and has the connection until
 /// it calls close() or abort(), also when it has ended.
@@ -65,6 +68,8 @@ class Stack {
   /// the table has for them is fetched from memory side by side, not one after the other.
   /// @param hash what prefetch_index() returned
   Fate input(Segment* frame, uint16_t listener, uint64_t hash);
+  /// What input() would make of a frame, but for want of room; nothing changes.
+  Fate foresee(const Segment* frame, uint16_t listener) const;
   uint64_t prefetch_index(const Segment* frame) const;
   void prefetch_connection(uint64_t hash) const;
   /// An ICMP error about a segment that was sent (RFC 5927: believed if its sequence number is in flight). False: there

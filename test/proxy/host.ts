@@ -33,11 +33,11 @@ function sum(...parts: Buffer[]): number {
 }
 const checksum = (...parts: Buffer[]) => ~sum(...parts) & 0xffff
 
-function ethernet(to: string, from: string, type: number, body: Buffer): Buffer {
+export function ethernet(to: string, from: string, type: number, body: Buffer): Buffer {
   return Buffer.concat([macBytes(to), macBytes(from), Buffer.from([type >> 8, type & 255]), body])
 }
 
-function arp(
+export function arp(
   operation: number,
   sender: [mac: string, address: string],
   target: [mac: string, address: string],
