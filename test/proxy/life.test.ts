@@ -175,12 +175,6 @@ describe('a proxy', () => {
     assert.ok(performance.now() - start < 5_000)
   })
 
-  it('leaves what is declared and not built yet to later versions', async () => {
-    const proxy = await FlatProxy.start({ mesh })
-    await assert.rejects(proxy.shadow(mesh).next(), refused('UNSUPPORTED'))
-    await proxy.close()
-  })
-
   it('is shown by its control socket', async () => {
     const control = join(folder, 'control')
     const proxy = await FlatProxy.start({ mesh, control })
