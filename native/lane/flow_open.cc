@@ -40,10 +40,29 @@ FlowId FlowStage::open_plain(const Opening& opening, Segment* frame, Judged& why
   const Tuple& original = opening.original;
   why = judge_opening(opening, original.destination, original.destination_port, frame);
   if (!admits(why, frame, time_)) return kNoFlow;
+  const bool listed = shared_.lanes() > 1 && looks_like_service_behind(original);
+  // Both directions have one hash.
+  if (listed && !shared_.directory.insert(opening.hash, lane_)) {
+    why.judgement = {Reason::owner_directory_full};
+    return kNoFlow;
+  }
   Reason full;
   const FlowId id = conntrack_.open(original, opening.hash, frame, kOriginal, nullptr, now_, full);
-  if (id == kNoFlow) why.judgement = {full};
+  if (id == kNoFlow) {
+    why.judgement = {full};
+    if (listed) shared_.directory.remove(opening.hash, lane_);
+    return kNoFlow;
+  }
+  if (listed) conntrack_.table().hot(id).flags |= kFlowInDirectory;
   return id;
+}
+
+/// Whether a lane that does not know the flow would take its answers for those of a service, see opening_for().
+bool FlowStage::looks_like_service_behind(const Tuple& original) const {
+  if (!snapshot_->flows.adopt_midstream) return false;
+  const auto count_one = [](const EndpointTable::Ref&) {};
+  const EndpointTable& endpoints = *snapshot_->endpoint_table;
+  return endpoints.for_each(original.destination, original.destination_port, original.protocol, count_one) > 0;
 }
 
 FlowId FlowStage::open_translated(const Opening& opening, Segment* frame, Judged& why) {

@@ -447,15 +447,14 @@ void FlowStage::flow_closing(FlowId id) {
   report(FlowEventKind::closed, id);
   const FlowHot& flow = conntrack_.table().hot(id);
   if ((flow.flags & kFlowClaimed) != 0) unclaim_reply(id);
+  if ((flow.flags & kFlowInDirectory) != 0)
+    shared_.directory.remove(flow_hash(conntrack_.table().reply(id), shared_.key), lane_);
   if ((flow.flags & kFlowTranslated) == 0) return;
   const FlowCold& cold = conntrack_.table().cold(id);
   --open_flows_[cold.endpoint - 1];
   --translated_;
   ServiceCounter& service = counters_.services[static_cast<size_t>(cold.service_low)];
   service.active_flows.set(service.active_flows.read() - 1);
-  if ((flow.flags & kFlowInDirectory) != 0) {
-    shared_.directory.remove(flow_hash(conntrack_.table().reply(id), shared_.key), lane_);
-  }
 }
 
 }  // namespace flatproxy

@@ -152,6 +152,7 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   FlowId open(const Opening& opening, Segment* frame);
   FlowId open_plain(const Opening& opening, Segment* frame, Judged& why);
   FlowId open_translated(const Opening& opening, Segment* frame, Judged& why);
+  bool looks_like_service_behind(const Tuple& original) const;
   bool reply_taken(const Tuple& reply) const;
 
   unsigned owner_of(uint64_t hash, uint64_t home_hash) const;

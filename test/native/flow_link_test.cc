@@ -201,6 +201,17 @@ TEST(FlowLink, AChangeOfPoliciesCutsWhatTheyDeny) {
   EXPECT_TRUE(passes(world, 0, udp(kClient, 5000, kWeb, 53))) << "nobody judges";
 }
 
+TEST(FlowLink, PoliciesAskByWhichPortAFlowComes) {
+  World world(linked(rule("deny", "2", "null", "null", R"(,"on":[1])")));
+  EXPECT_TRUE(passes(world, 0, udp(kClient, 5000, kWeb, 53)));
+  EXPECT_TRUE(passes(world, 1, udp(kWeb, 53, kClient, 5000))) << "an answer";
+  EXPECT_FALSE(passes(world, 1, udp(kWeb, 7000, kClient, 53)));
+  EXPECT_TRUE(passes(world, 0, tcp(kClient, 6000, kWeb, 80, "S")));
+  EXPECT_FALSE(passes(world, 0, tcp(kClient, 6001, kWeb, 80, "A"))) << "in mid-stream: web may have opened it";
+  world.apply_policies(policies(rule("deny", "2", "null", "null", R"(,"on":[0])")));
+  EXPECT_FALSE(passes(world, 1, udp(kWeb, 53, kClient, 5000))) << "along the flow that came by port 0";
+}
+
 TEST(FlowLink, FragmentsAndErrorsFollowTheirFlow) {
   World world(linked(kClientAlone));
   const Frame whole = udp(kClient, 5000, kWeb, 53).payload_of(1000);

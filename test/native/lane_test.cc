@@ -164,6 +164,23 @@ TEST_P(Lanes, VerdictsAndTranslationsAreThoseOfOneLane) {
   EXPECT_EQ(run(GetParam()), one);
 }
 
+TEST_P(Lanes, WhoAsksAnEndpointItselfHasItsAnswersAsTheyAre) {
+  World::Options options = with_service("udp", GetParam());
+  World world(options);
+  for (uint16_t port = 4000; port < 4040; ++port) {
+    const unsigned queue = port % GetParam();
+    for (const std::string& server : kServers) {
+      world.send(0, Frame().from(kClient, port).to(server, 8080).udp(), queue);
+      world.send(1, Frame().from(server, 8080).to(kClient, port).udp(), (queue + 1) % GetParam());
+      const std::string answer = server + ":8080>10.0.0.2:" + std::to_string(port) + " udp ttl=63";
+      EXPECT_EQ(world.take(0), Texts{answer});
+    }
+  }
+  EXPECT_EQ(world.count(Reason::service_forwarded), 0u);
+  world.run(400'000'000'000);
+  EXPECT_EQ(world.flows(), 0u);
+}
+
 TEST_P(Lanes, FragmentsFollowTheirFlowInAnyOrder) {
   const unsigned n = GetParam();
   World world(with_service("udp", n));
