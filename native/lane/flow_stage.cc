@@ -90,10 +90,13 @@ void FlowStage::carry_tracked(Burst& burst) {
     table.prefetch_index(hashes[count++]);
   }
   for (uint32_t i = 0; i < count; ++i) likely[i] = table.prefetch_flow(hashes[i]);
+  const bool judges_links = judges_links_;
   for (uint32_t i = 0; i < count; ++i) {
     const bool v4 = frames[i]->family == 4;
-    const FlowMatch match = v4 ? table.find(wire::tuple_v4_of(frames[i]), hashes[i], likely[i])
-                               : table.find(wire::tuple_of(frames[i]), hashes[i]);
+    FlowMatch match = v4 ? table.find(wire::tuple_v4_of(frames[i]), hashes[i], likely[i])
+                         : table.find(wire::tuple_of(frames[i]), hashes[i]);
+    if (judges_links) [[unlikely]]
+      match = of_this_way(match, frames[i]);
     carry_flow(match, frames[i], hashes[i]);
   }
 }
@@ -138,11 +141,6 @@ inline void FlowStage::carry_flow(FlowMatch match, Segment* frame, uint64_t hash
     drop_spoofed(frame);
     return;
   }
-  if (judges_links_ && match.id != kNoFlow && is_by_link(match.id) != is_on_link(frame)) [[unlikely]] {
-    // The same addresses by another way: what is known of theirs says nothing of it.
-    conntrack_.close(match.id);
-    match = {};
-  }
   if (match.id == kNoFlow) {
     carry_unknown(frame, hash);
   } else if (conntrack_.update(match, frame, now_, why)) [[likely]] {
@@ -155,9 +153,10 @@ inline void FlowStage::carry_flow(FlowMatch match, Segment* frame, uint64_t hash
   }
 }
 
-inline void FlowStage::forward(FlowMatch match, Segment* frame, Reason reason) {
+[[gnu::always_inline]] inline void FlowStage::forward(FlowMatch match, Segment* frame, Reason reason) {
   FlowHot& flow = conntrack_.table().hot(match.id);
-  if (!may_live_on(flow, frame)) return;
+  if (hops_left(frame) <= 1 && may_end(flow, frame)) [[unlikely]]
+    return;
   if (flow.exit_epoch != gateway_.epoch() && !judge_again(match, frame)) [[unlikely]]
     return;
   if ((flow.flags & (kFlowTranslated | kFlowHasDuties | kFlowByLink)) != 0) {
@@ -174,11 +173,21 @@ inline void FlowStage::forward(FlowMatch match, Segment* frame, Reason reason) {
     forward_anew(match, frame, reason);
 }
 
-/// Between joined ports no hop is taken. False: it has ended.
-inline bool FlowStage::may_live_on(const FlowHot& flow, Segment* frame) {
-  if (hops_left(frame) > 1) [[likely]]
-    return true;
-  return ((flow.flags & kFlowByLink) != 0 && is_on_link(frame)) || gateway_.lives_on(frame);
+/// The last hop of a packet, but for what passes between joined ports, where none is taken. True: it has ended.
+[[gnu::noinline]] bool FlowStage::may_end(const FlowHot& flow, Segment* frame) {
+  return ((flow.flags & kFlowByLink) == 0 || !is_on_link(frame)) && !gateway_.lives_on(frame);
+}
+
+[[gnu::noinline]] void FlowStage::pass_on(Segment* frame) {
+  egress_.send(frame, snapshot_->peer(frame->port), Reason::passed_on);
+}
+
+/// A flow of joined ports is none of others, nor the other way: what is known of the same addresses by another way says
+/// nothing of this one.
+[[gnu::noinline]] FlowMatch FlowStage::of_this_way(FlowMatch match, const Segment* frame) {
+  if (match.id == kNoFlow || is_by_link(match.id) == is_on_link(frame)) return match;
+  conntrack_.close(match.id);
+  return {};
 }
 
 /// Finds the exit and sends the packet there; a packet that can't leave is as it came when its sender hears of it.
@@ -289,7 +298,12 @@ void FlowStage::carry_unknown(Segment* frame, uint64_t hash) {
   const FlowId id = open(opening, frame);
   if (id == kNoFlow) return;
   const Reason reason = opening.service != nullptr ? Reason::service_forwarded : Reason::forwarded;
-  forward({id, opening.direction}, frame, reason);
+  forward_first({id, opening.direction}, frame, reason);
+}
+
+/// The packet that has opened the flow. Not inline: its flow's other packets are carried by the same code, there.
+[[gnu::noinline]] void FlowStage::forward_first(FlowMatch match, Segment* frame, Reason reason) {
+  forward(match, frame, reason);
 }
 
 /// Services and routes do not reach what passes between joined ports, and nothing is an address of ours.
@@ -298,7 +312,7 @@ void FlowStage::open_on_link(Segment* frame, uint64_t hash) {
   if (received_here && hand_over(frame, owner_of(hash, hash))) return;
   if (!snapshot_->flows.track_all) return pass_on(frame);
   const FlowId id = open({.original = wire::tuple_of(frame), .hash = hash}, frame);
-  if (id != kNoFlow) forward({id, kOriginal}, frame, Reason::passed_on);
+  if (id != kNoFlow) forward_first({id, kOriginal}, frame, Reason::passed_on);
 }
 
 unsigned FlowStage::owner_of(uint64_t hash, uint64_t home_hash) const {

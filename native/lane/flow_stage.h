@@ -42,7 +42,7 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   bool judges_links() const { return judges_links_; }
   bool is_on_link(const Segment* frame) const { return judges_links_ && snapshot_->peer(frame->port) != kNoPort; }
   /// A frame that came by a joined port leaves by its peer, as it is.
-  void pass_on(Segment* frame) { egress_.send(frame, snapshot_->peer(frame->port), Reason::passed_on); }
+  void pass_on(Segment* frame);
   /// One of them, while stateless().
   void carry_one(Segment* frame, Nanoseconds now);
   /// Whether nothing in the snapshot needs a flow: TCP and UDP that are no fragments need not come here.
@@ -119,13 +119,15 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   void carry_unknown(Segment* frame, uint64_t hash);
   void open_on_link(Segment* frame, uint64_t hash);
   void carry_by_route(Segment* frame, Reason reason);
-  bool may_live_on(const FlowHot& flow, Segment* frame);
+  FlowMatch of_this_way(FlowMatch match, const Segment* frame);
+  bool may_end(const FlowHot& flow, Segment* frame);
   bool is_by_link(FlowId id) const { return (conntrack_.table().hot(id).flags & kFlowByLink) != 0; }
   void carry_icmp_error(Segment* frame);
   void carry_fragment(Segment* frame);
   void keep_fragment(Segment* fragment, Burst& kept);
   uint64_t hash_of(const Segment* frame) const;
   void forward(FlowMatch match, Segment* frame, Reason reason);
+  void forward_first(FlowMatch match, Segment* frame, Reason reason);
   void forward_anew(FlowMatch match, Segment* frame, Reason reason);
   uint16_t exit_for(FlowMatch match, const Segment* frame, Reason& why);
   bool claim_reply(FlowMatch match, uint16_t exit);
