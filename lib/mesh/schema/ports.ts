@@ -24,7 +24,7 @@ const iface = object(
       word(['all', 'matched'], {
         default: 'all',
         description:
-          "'all': flatproxy owns the interface. 'matched': it takes what a service, listener or policy claims, and " +
+          "'all': flatproxy owns the interface. 'matched': it takes what a service or listener claims, and " +
           'leaves the rest to the kernel.',
       }),
     ),
