@@ -186,7 +186,8 @@ inline void FlowStage::carry_flow(FlowMatch match, Segment* frame, uint64_t hash
 /// nothing of this one.
 [[gnu::noinline]] FlowMatch FlowStage::of_this_way(FlowMatch match, const Segment* frame) {
   if (match.id == kNoFlow || is_by_link(match.id) == is_on_link(frame)) return match;
-  conntrack_.close(match.id);
+  // What is sent in another's name ends nothing of his.
+  if (!guarded_ || admits_source(frame)) conntrack_.close(match.id);
   return {};
 }
 

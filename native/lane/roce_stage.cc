@@ -72,7 +72,8 @@ inline bool RoceStage::carry(const Carried& carried) {
   RoceFlow& flow = table_.at(id);
   Segment* frame = carried.frame;
   if (came_otherwise(flow, frame->port)) [[unlikely]] {
-    close(id);
+    // What is sent in another's name ends nothing of his.
+    if (!guarded_ || flows_.admits_source(frame)) close(id);
     return carry_unknown(carried);
   }
   if (flow.exit_epoch != gateway_.epoch() && !judge_again(id)) [[unlikely]]

@@ -189,6 +189,23 @@ TEST(FlowLink, WorkloadsSpeakByTheirOwnSideAlone) {
   EXPECT_TRUE(passes(world, 1, udp("0.0.0.0", 68, "255.255.255.255", 67)));
 }
 
+TEST(FlowLink, WhatComesByAnotherWayInAnothersNameEndsNothingOfHis) {
+  World::Options options = linked("");
+  options.workloads = R"([{"id":0,"name":"web","port":1,"addresses":["10.0.0.9"]}])";
+  World world(options);
+  const Frame roce = test::roce_frame(kWeb, kClient, test::roce_payload(test::roce_opcode::kSendOnly, 7, 1));
+  EXPECT_TRUE(passes(world, 1, udp(kWeb, 53, kClient, 5000)));
+  EXPECT_TRUE(passes(world, 1, roce));
+  world.shared().want_events = true;
+  world.send(2, udp(kWeb, 53, kClient, 5000));
+  world.send(2, roce);
+  EXPECT_EQ(world.count(Reason::spoofed_source), 2u);
+  FlowEvent event;
+  while (world.lane(0).flows().events().pop(event)) EXPECT_NE(event.kind, FlowEventKind::closed);
+  EXPECT_EQ(world.flows(), 1u);
+  EXPECT_EQ(world.lane(0).roce().table().size(), 1u);
+}
+
 TEST(FlowLink, AChangeOfPoliciesCutsWhatTheyDeny) {
   World world(linked(kClientAlone));
   EXPECT_TRUE(passes(world, 0, udp(kClient, 5000, kWeb, 53)));
