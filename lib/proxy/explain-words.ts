@@ -1,7 +1,7 @@
 import type { Mesh } from '../mesh/types.js'
 import type { NativeStep } from '../native.js'
 import { frameWords } from './frame-words.js'
-import type { Names } from './names.js'
+import { firstHostSide, type Names } from './names.js'
 import { relayWords } from './relay-words.js'
 
 /** A step of an explanation: what was looked at, by name, what came out, and why. */
@@ -18,9 +18,6 @@ export interface Told {
   readonly service: number | null
   readonly listener: string | undefined
 }
-
-/** Ports from here on are the node's own stack, behind the port of that number less. */
-export const firstHostSide = 256
 
 const policyName = ({ mesh }: Told, id: number | null) => (id === null ? '' : (mesh.policies?.[id]?.name ?? ''))
 const portName = ({ names }: Told, id: number | null) => names.port(id ?? -1)

@@ -3,7 +3,7 @@ import type { PlannedService } from '../mesh/plan-services.js'
 import type { MeshIds } from '../mesh/plan.js'
 
 /** The addon's ids of the node's own stack, one behind each port that there may be. */
-const firstHostSide = 256
+export const firstHostSide = 256
 const hostSidesEnd = 512
 
 /** The names behind the ids of what is in force. Built when somebody asks, once for each generation. */

@@ -194,13 +194,6 @@ void Engine::run_everywhere(std::vector<std::unique_ptr<LaneTask>>& tasks) {
   for (size_t i = 0; i < tasks.size(); ++i) threads_[i]->wait(*tasks[i]);
 }
 
-void Engine::meet_lanes() {
-  const std::lock_guard lock(control_);
-  std::vector<std::unique_ptr<LaneTask>> tasks;
-  for (unsigned i = 0; i < lanes(); ++i) tasks.push_back(std::make_unique<NextPass>());
-  run_everywhere(tasks);
-}
-
 /// Makes a task for each lane and has them run.
 template <typename Make>
 auto Engine::on_lanes(Make&& make) {
@@ -208,6 +201,11 @@ auto Engine::on_lanes(Make&& make) {
   for (unsigned i = 0; i < lanes(); ++i) threads_[i]->post(*tasks.emplace_back(make()));
   for (unsigned i = 0; i < lanes(); ++i) threads_[i]->wait(*tasks[i]);
   return tasks;
+}
+
+void Engine::meet_lanes() {
+  const std::lock_guard lock(control_);
+  on_lanes([] { return std::make_unique<NextPass>(); });
 }
 
 uint64_t Engine::apply(std::shared_ptr<const Snapshot> snapshot) {

@@ -21,7 +21,7 @@ bool is_by_hash(const Service& service) {
 
 Explanation Explainer::first(const LaneView& lane) {
   if (!arrives()) return std::move(e_);
-  if (s_.peer(packet_.port) != kNoPort) {
+  if (is_on_link()) {
     if (may_pass_link(lane)) pass_on();
     return std::move(e_);
   }
@@ -136,7 +136,7 @@ bool Explainer::may_pass_listeners(const LaneView& lane) {
     return true;
   }
   // Of what comes by a joined port, sources may be looked at only if it ends here.
-  if (s_.peer(packet_.port) != kNoPort && !s_.judges_links() && !source()) return false;
+  if (is_on_link() && !s_.judges_links() && !source()) return false;
   if (!ends_here(s_, packet_, lane.draining)) {
     if (!lane.draining) tell(Step::not_intercepted, listener->id);
     return true;
@@ -162,8 +162,7 @@ bool Explainer::may_pass_listeners(const LaneView& lane) {
 bool Explainer::source() {
   if (!s_.sources->active()) return true;
   const wire::Address& from = tuple_.source;
-  const bool on_link = s_.peer(packet_.port) != kNoPort && s_.judges_links();
-  if (on_link && (from.unspecified() || from.link_local())) return true;
+  if (is_on_link() && s_.judges_links() && (from.unspecified() || from.link_local())) return true;
   const uint32_t home = s_.sources->home_of(from);
   const bool admitted = s_.admits_source(packet_.port, from);
   if (home != SourceGuard::kNobodys) {
