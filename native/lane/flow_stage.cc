@@ -135,7 +135,7 @@ void FlowStage::carry_by_route(Segment* frame, Reason reason) {
   gateway_.carry(frame, reason);
 }
 
-inline void FlowStage::carry_flow(FlowMatch match, Segment* frame, uint64_t hash) {
+[[gnu::always_inline]] inline void FlowStage::carry_flow(FlowMatch match, Segment* frame, uint64_t hash) {
   Reason why;
   if (guarded_ && !comes_from_home(match, frame)) [[unlikely]] {
     drop_spoofed(frame);

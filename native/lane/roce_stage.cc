@@ -66,7 +66,7 @@ void RoceStage::take(Burst& burst, Nanoseconds now) {
 }
 
 /// False: the packet is the flow stage's.
-inline bool RoceStage::carry(const Carried& carried) {
+[[gnu::always_inline]] inline bool RoceStage::carry(const Carried& carried) {
   const FlowId id = table_.find(carried.key, carried.hash, carried.likely);
   if (id == kNoFlow) return carry_unknown(carried);
   RoceFlow& flow = table_.at(id);
