@@ -93,17 +93,17 @@ ByteQueue ByteQueue::cut_front(uint32_t n, Buffers& buffers) {
     front.push(pop());
   }
   if (n == 0) return front;
-  Segment* piece = pop();
-  Segment* rest = buffers.loans.borrow(piece, piece->data + n, piece->length - n);
-  piece->length = n;
-  front.push(piece);
-  if (rest == nullptr) {
-    clear();
+  // The loan is what is in front: a loan has no room behind it that anybody would write to.
+  Segment* part = buffers.loans.borrow(first_, first_->data, n);
+  if (part != nullptr) {
+    front.push(part);
+    drop_front(n);
     return front;
   }
-  ByteQueue behind = std::move(*this);
-  push(rest);
-  append(std::move(behind));
+  Segment* piece = pop();
+  piece->length = n;
+  front.push(piece);
+  clear();
   return front;
 }
 

@@ -166,6 +166,21 @@ TEST_F(ReassemblyTest, HasABoundOfRuns) {
   EXPECT_LE(ahead.runs(), Reassembly::kMaxRuns / 2);
 }
 
+// What was cut off a piece shows its memory: bytes that are added to it go elsewhere.
+TEST_F(ReassemblyTest, WhatIsAddedToAPartLeavesTheRestAsItIs) {
+  ByteQueue rest = data(100, 1);
+  ByteQueue front = rest.cut_front(40, buffers);
+  const std::vector<uint8_t> more(50, 2);
+  EXPECT_EQ(front.copy_in(more.data(), 50, buffers), 50u);
+  front.absorb(data(10, 3), buffers);
+  std::vector<uint8_t> got(60);
+  ASSERT_EQ(rest.copy_out(got.data(), 100), 60u);
+  EXPECT_EQ(got, std::vector<uint8_t>(60, 1));
+  got.assign(100, 0);
+  ASSERT_EQ(front.copy_out(got.data(), 100), 100u);
+  EXPECT_EQ(std::vector<uint8_t>(got.begin() + 40, got.begin() + 90), more);
+}
+
 // What is in flight, against a set of segments.
 
 struct FlightTest : ::testing::Test {
