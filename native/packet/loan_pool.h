@@ -15,6 +15,7 @@ class LoanPool : public SegmentPool {
   Segment* borrow(Segment* lender, uint8_t* data, uint32_t length) {
     Segment* loan = allocate(0);
     if (loan == nullptr) return nullptr;
+    loan->shared = lender->shared;
     if (lender->pool == this) lender = static_cast<Segment*>(lender->foreign);  // no chains of loans
     ++lender->references;
     loan->foreign = lender;

@@ -50,6 +50,12 @@ class SegmentPool {
 
   uint32_t segments() const { return segments_; }
   uint32_t capacity() const { return capacity_; }
+  /// Owner only. Whether allocate() would find n segments.
+  bool has(uint32_t n) {
+    if (segments_ - in_use_ < n) [[unlikely]]
+      collect();
+    return segments_ - in_use_ >= n;
+  }
   /// Owner only. Segments that are out; those returned from afar count until the owner collects them.
   uint32_t in_use() const { return in_use_; }
   /// Owner only. How often allocate() found nothing.
@@ -71,6 +77,7 @@ class SegmentPool {
     segment->next = nullptr;
     segment->references = 1;
     segment->away = false;
+    segment->shared = false;
     segment->flags = 0;
     segment->gso_size = 0;
   }

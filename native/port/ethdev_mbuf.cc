@@ -86,6 +86,7 @@ Segment* MbufPool::to_segment(rte_mbuf* mbuf) {
   segment->foreign = mbuf;
   segment->references = 1;
   segment->away = false;
+  segment->shared = false;
   return segment;
 }
 

@@ -36,6 +36,7 @@ bool attach(Segment* frame, Place place, uint32_t skip, uint32_t n, Buffers& buf
     } else {
       Segment* loan = buffers.loans.borrow(place.piece, bytes, take);
       if (loan == nullptr) return false;
+      loan->shared = true;
       last->next = loan;
       last = loan;
     }

@@ -26,6 +26,17 @@ TEST_F(StackTest, AnIdleConnectionFits512Bytes) {
   EXPECT_EQ(c.to_send.held(), 0u);
 }
 
+TEST_F(StackTest, FramesSayWhichBytesMayBeSentAgain) {
+  make();
+  pair->connect();
+  run(kSecond);
+  const std::vector<uint8_t> bytes(50'000);
+  stack(0).send(*open[0].at(0), bytes.data(), 50'000);
+  run(kSecond);
+  EXPECT_GT(pair->side(0).loans_sent, 0u);
+  EXPECT_EQ(pair->side(0).loans_that_say_so, pair->side(0).loans_sent);
+}
+
 TEST_F(StackTest, AFullBacklogAnswersWithCookiesThatOpenConnections) {
   make();
   pair->side(1).listener = stack(1).listen(1);

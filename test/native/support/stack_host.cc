@@ -34,6 +34,10 @@ StackHost::StackHost(int the_end, FaultyLink& link, const tcp::Settings& setting
 // Packets as they are on a wire: within the MTU, checksums complete.
 void StackHost::transmit(Segment* frame, tcp::Connection&) {
   ++frames_sent;
+  for (const Segment* part = frame->next; part != nullptr; part = part->next) {
+    ++loans_sent;
+    if (part->shared) ++loans_that_say_so;
+  }
   if (frame->gso_size == 0) {
     link_.send(1 - end, bytes_of(frame), now_);
   } else {

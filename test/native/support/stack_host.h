@@ -24,6 +24,8 @@ class StackHost : public tcp::Transmitter {
   tcp::Stack stack;
   uint16_t listener;
   uint64_t frames_sent = 0;
+  uint64_t loans_sent = 0;  ///< parts of frames that show what stays in a queue
+  uint64_t loans_that_say_so = 0;
 
  private:
   void deliver(const std::vector<uint8_t>& bytes);
