@@ -55,6 +55,36 @@ uint32_t ByteQueue::copy_in(const uint8_t* bytes, uint32_t n, Buffers& buffers) 
   return copied;
 }
 
+uint8_t* ByteQueue::extend(uint32_t n, Buffers& buffers) {
+  if (last_ == nullptr || last_->foreign != nullptr || last_->tailroom() < n) {
+    Segment* piece = buffers.small.allocate(0);
+    if (piece == nullptr) return nullptr;
+    push(piece);
+  }
+  uint8_t* bytes = last_->data + last_->length;
+  last_->length += n;
+  bytes_ += n;
+  return bytes;
+}
+
+uint8_t* ByteQueue::prepend(uint32_t n, Buffers& buffers) {
+  // What is in front of a piece's content may be what a loan shows.
+  const bool fits =
+      first_ != nullptr && first_->foreign == nullptr && first_->references == 1 && first_->headroom() >= n;
+  if (!fits) {
+    Segment* piece = buffers.small.allocate(n);
+    if (piece == nullptr) return nullptr;
+    piece->next = first_;
+    first_ = piece;
+    if (last_ == nullptr) last_ = piece;
+    held_ += held_by(piece);
+  }
+  first_->data -= n;
+  first_->length += n;
+  bytes_ += n;
+  return first_->data;
+}
+
 uint32_t ByteQueue::peek(uint8_t* to, uint32_t n) const {
   uint32_t copied = 0;
   for (const Segment* piece = first_; piece != nullptr && copied < n; piece = piece->next) {
@@ -83,6 +113,23 @@ void ByteQueue::drop_front(uint32_t n) {
     bytes_ -= n;
     n = 0;
   }
+}
+
+void ByteQueue::take_back(uint8_t* to, uint32_t n) {
+  if (n == 0) return;
+  uint32_t kept = bytes_ - n;
+  ByteQueue front;
+  while (n > 0) {
+    Segment* piece = pop();
+    const uint32_t keep = std::min(kept, piece->length);
+    kept -= keep;
+    const uint32_t taken = piece->length - keep;
+    if (to != nullptr && taken > 0) to = std::copy_n(piece->data + keep, taken, to);
+    n -= taken;
+    piece->length = keep;
+    keep > 0 ? front.push(piece) : drop(piece);
+  }
+  *this = std::move(front);
 }
 
 ByteQueue ByteQueue::cut_front(uint32_t n, Buffers& buffers) {

@@ -83,12 +83,21 @@ class ByteQueue {
   /// Copies bytes behind the last piece, into its spare room and small new ones. Returns how many it could: fewer only
   /// when the pool is empty.
   uint32_t copy_in(const uint8_t* bytes, uint32_t n, Buffers& buffers);
+  /// n bytes behind the last piece, side by side, for the caller to write: in its spare room, or in a small segment.
+  /// nullptr: the pool is empty. @param n at most Buffers::kSmallCapacity
+  uint8_t* extend(uint32_t n, Buffers& buffers);
+  /// The same in front of the first piece: in its headroom where nobody else may write, or in a small segment.
+  uint8_t* prepend(uint32_t n, Buffers& buffers);
   /// Copies up to n bytes from the front; returns how many there were.
   uint32_t peek(uint8_t* to, uint32_t n) const;
   /// The same, and drops them.
   uint32_t copy_out(uint8_t* to, uint32_t n);
   /// Drops n bytes from the front (n <= bytes()).
   void drop_front(uint32_t n);
+  /// Drops n bytes from the back (n <= bytes()).
+  void drop_back(uint32_t n) { take_back(nullptr, n); }
+  /// The same, and copies them.
+  void take_back(uint8_t* to, uint32_t n);
   /// Cuts the first n bytes off (n <= bytes()) and returns them. Where that cuts a piece, both parts show its memory.
   /// When there is no loan for that, the rest of the piece goes with what is behind it: this queue is then empty.
   ByteQueue cut_front(uint32_t n, Buffers& buffers);

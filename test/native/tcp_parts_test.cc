@@ -181,6 +181,61 @@ TEST_F(ReassemblyTest, WhatIsAddedToAPartLeavesTheRestAsItIs) {
   EXPECT_EQ(std::vector<uint8_t>(got.begin() + 40, got.begin() + 90), more);
 }
 
+// A queue against a string of bytes, with parts of it cut off and kept: what is done to one leaves the others.
+TEST_F(ReassemblyTest, BytesAreAddedAndTakenAtBothEnds) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    Dice dice(seed);
+    ByteQueue queues[3];
+    std::vector<uint8_t> models[3];
+    for (int i = 0; i < 200; ++i) {
+      const uint32_t which = dice.below(3);
+      ByteQueue& queue = queues[which];
+      std::vector<uint8_t>& model = models[which];
+      const uint32_t n = 1 + dice.below(dice.below(2) == 0 ? 20 : 900);
+      const std::vector<uint8_t> bytes(n, static_cast<uint8_t>(i));
+      const uint32_t taken = std::min(n, queue.bytes());
+      switch (dice.below(5)) {
+        case 0:
+          std::ranges::copy(bytes, queue.extend(n, buffers));
+          model.insert(model.end(), bytes.begin(), bytes.end());
+          break;
+        case 1:
+          std::ranges::copy(bytes, queue.prepend(n, buffers));
+          model.insert(model.begin(), bytes.begin(), bytes.end());
+          break;
+        case 2: {
+          std::vector<uint8_t> got(taken);
+          queue.take_back(got.data(), taken);
+          EXPECT_EQ(got, std::vector<uint8_t>(model.end() - taken, model.end()));
+          model.erase(model.end() - taken, model.end());
+          break;
+        }
+        case 3:
+          queue.drop_front(taken);
+          model.erase(model.begin(), model.begin() + taken);
+          break;
+        default:
+          queues[(which + 1) % 3] = queue.cut_front(taken, buffers);
+          models[(which + 1) % 3].assign(model.begin(), model.begin() + taken);
+          model.erase(model.begin(), model.begin() + taken);
+      }
+      for (uint32_t q = 0; q < 3; ++q) {
+        std::vector<uint8_t> got(queues[q].bytes());
+        queues[q].peek(got.data(), queues[q].bytes());
+        ASSERT_EQ(got, models[q]) << "seed " << seed;
+      }
+    }
+  }
+}
+
+TEST_F(ReassemblyTest, AnEmptyPoolAddsNothing) {
+  Buffers none(0, 0, 0);
+  ByteQueue queue;
+  EXPECT_EQ(queue.extend(5, none), nullptr);
+  EXPECT_EQ(queue.prepend(5, none), nullptr);
+  EXPECT_TRUE(queue.empty() && queue.first() == nullptr);
+}
+
 // What is in flight, against a set of segments.
 
 struct FlightTest : ::testing::Test {
