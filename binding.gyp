@@ -63,7 +63,11 @@
       ],
       'cflags_cc': ['-std=c++20'],
       'conditions': [
-        ['target_arch=="x64"', {'cflags': ['-march=x86-64-v2', '-fcf-protection']}],
+        ['target_arch=="x64"', {
+          'sources': ['<!@(node scripts/lib/sources.mjs x64)'],
+          'cflags': ['-march=x86-64-v2', '-fcf-protection'],
+          'libraries': ['-l:libIPSec_MB.a'],
+        }],
       ],
       # Hidden, and bound to our own copies: the node binary exports symbols of its OpenSSL, nghttp2 and llhttp.
       # nodelete: a Worker that exits must not unmap code that a lane still runs.
@@ -71,7 +75,7 @@
         '-Wl,--exclude-libs,ALL', '-Wl,-Bsymbolic', '-Wl,-z,relro,-z,now', '-Wl,-z,nodelete', '-Wl,--gc-sections', '-Wl,--as-needed',
         '-Wl,--version-script=<(module_root_dir)/native/addon.map',
       ],
-      'libraries': ['<!@(node scripts/lib/dpdk.mjs ldflags)'],
+      'libraries': ['<!@(node scripts/lib/dpdk.mjs ldflags)', '-l:libssl.a', '-l:libcrypto.a'],
     },
   ],
 }

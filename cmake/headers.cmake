@@ -2,6 +2,9 @@
 # its first include, and so compiled already. DPDK's and napi.h's users are left out: the core build has neither.
 file(GLOB_RECURSE native_headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/native native/*.h)
 list(FILTER native_headers EXCLUDE REGEX "^(addon|bpf)/|^port/ethdev")
+if(NOT architecture_group STREQUAL "x64")
+  list(FILTER native_headers EXCLUDE REGEX "^tls/ipsec_mb")
+endif()
 set(header_units "")
 foreach(header IN LISTS native_headers)
   string(REGEX REPLACE "\\.h$" ".cc" source ${header})

@@ -3,8 +3,11 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 
 #include "tcp/byte_queue.h"
+#include "tls/record_bytes.h"
 #include "tls/record_engine.h"
 
 namespace flatproxy::tls {
@@ -39,11 +42,25 @@ class RecordKeys {
 
  protected:
   static constexpr uint64_t kLastSequence = ~uint64_t{0};  // is never used: numbers do not wrap
+  static constexpr uint16_t kVersionNumber = 0x0303;       // in the headers of both versions
+  static constexpr uint32_t kMaxHeaderSize = kRecordHeaderSize + 8;
 
-  std::array<uint8_t, kNonceSize> nonce() const;
-  /// What is authenticated beside the content. @param header of the record  @param content bytes of it, in TLS 1.2
-  uint32_t aad(const uint8_t* header, uint32_t content, uint8_t* to) const;
-  static constexpr uint32_t kMaxAad = 13;
+  /// What is authenticated beside the content.
+  struct Aad {
+    std::array<uint8_t, 13> bytes;
+    uint32_t size;
+
+    std::span<const uint8_t> span() const { return {bytes.data(), size}; }
+  };
+  /// @param content bytes of it  @param header of the record
+  Aad aad(const uint8_t* header, uint32_t content) const;
+  /// @param explicit_part the explicit_size() bytes of it that stand in the record
+  std::array<uint8_t, kNonceSize> nonce(const uint8_t* explicit_part) const;
+
+  uint32_t explicit_size() const { return explicit_nonce_size(version_, suite_); }
+  uint32_t header_size() const { return kRecordHeaderSize + explicit_size(); }
+  /// Behind the content, encrypted with it.
+  uint32_t inner_type_size() const { return version_ == Version::tls13 ? 1 : 0; }
 
   std::unique_ptr<RecordKey> key_;
   uint64_t sequence_ = 0;
@@ -71,6 +88,15 @@ class RecordSealer : public RecordKeys {
   /// Seals all of `plain` (at most kMaxPlaintext bytes, or none) as one record and appends that to `out`. The bytes are
   /// encrypted where they are, but for those that others read as well (Segment::shared): these are copied.
   Sealed seal(ContentType type, tcp::ByteQueue&& plain, tcp::ByteQueue& out, Buffers& buffers);
+
+ private:
+  /// What is not content.
+  struct Frame {
+    uint8_t* header;
+    uint8_t* trailer;  ///< TLS 1.3: the type; then the tag
+  };
+  tcp::ByteQueue lay_out(tcp::ByteQueue&& plain, const Copying& copying, Frame& frame, Buffers& buffers);
+  void write_header(ContentType type, uint32_t content, uint8_t* header) const;
 };
 
 /// Reads the records of what has come.
@@ -96,6 +122,14 @@ class RecordOpener : public RecordKeys {
   Alert alert() const { return alert_; }
 
  private:
+  static bool is_plain(const uint8_t* header) {
+    return header[0] == static_cast<uint8_t>(ContentType::change_cipher_spec);
+  }
+  std::optional<Alert> fault_of(const uint8_t* header) const;
+  Opened pass(tcp::ByteQueue&& record, tcp::ByteQueue& plain, ContentType& type);
+  Opened decrypt(const uint8_t* header, tcp::ByteQueue&& record, tcp::ByteQueue& plain, ContentType& type);
+  Opened refuse(Alert alert);
+
   Alert alert_ = Alert::internal_error;
 };
 

@@ -35,6 +35,10 @@ inline void store32(uint8_t* p, uint32_t value) {
   value = __builtin_bswap32(value);
   std::memcpy(p, &value, 4);
 }
+inline void store64(uint8_t* p, uint64_t value) {
+  value = __builtin_bswap64(value);
+  std::memcpy(p, &value, 8);
+}
 
 /// A word as it lies in memory, whatever the byte order: for comparing, moving and summing.
 inline uint32_t load32_raw(const uint8_t* p) {

@@ -26,6 +26,7 @@ const needs = [
   ['libgtest-dev',       file('/usr/include/gtest/gtest.h')],
   ['nlohmann-json3-dev', file('/usr/include/nlohmann/json.hpp')],
   ['libssl-dev',         file('/usr/include/openssl/ssl.h')],
+  ...(process.arch === 'x64' ? [['libipsec-mb-dev', file('/usr/include/intel-ipsec-mb.h')]] : []),
   ['libxdp1',            file(`${lib}/libxdp.so.1`)],
   ['libpcap0.8',         file(`${lib}/libpcap.so.0.8`)],
   ['iproute2',           program('ip')],

@@ -1,0 +1,11 @@
+# crypto: OpenSSL and, on x86-64, intel-ipsec-mb, static as in the addon. That architecture's sources are a group of their own.
+add_library(crypto INTERFACE)
+find_library(LIBSSL libssl.a REQUIRED)
+find_library(LIBCRYPTO libcrypto.a REQUIRED)
+set(architecture_group "")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(architecture_group x64)
+  find_library(LIBIPSEC_MB libIPSec_MB.a REQUIRED)
+  target_link_libraries(crypto INTERFACE ${LIBIPSEC_MB})
+endif()
+target_link_libraries(crypto INTERFACE ${LIBSSL} ${LIBCRYPTO} ${CMAKE_DL_LIBS})
