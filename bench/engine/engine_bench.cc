@@ -18,6 +18,7 @@
 #include "route_rows.h"
 #include "row.h"
 #include "tcp_rows.h"
+#include "tls_rows.h"
 
 namespace flatproxy::bench {
 namespace {
@@ -189,7 +190,7 @@ int main(int argc, char** argv) {
       "forward,flow-10k,flow-10k-policies,flow-1m,flow-new,flow-bytes,tcp-connect,tcp-large,tcp-small,tcp-ping,tcp-"
       "flood,tcp-flood-kept,"
       "tcp-idle-bytes,tcp-idle-cost,route-10k,request-keepalive,request-connect,body-large,http-idle-bytes,"
-      "classify-new-10k,classify-1k-by-1k,policy-build-10k,roce-10k";
+      "classify-new-10k,classify-1k-by-1k,policy-build-10k,roce-10k,tls-seal-16k,tls-open-16k,tls-seal-1k";
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--rounds") == 0) rounds = std::max(1, std::atoi(argv[i + 1]));
     if (std::strcmp(argv[i], "--rows") == 0) rows = argv[i + 1];
@@ -221,5 +222,8 @@ int main(int argc, char** argv) {
   if (wanted("classify-1k-by-1k")) classify_product(rounds);
   if (wanted("policy-build-10k")) policy_build(rounds);
   if (wanted("roce-10k")) roce(rounds);
+  if (wanted("tls-seal-16k")) tls_seal_large(rounds);
+  if (wanted("tls-open-16k")) tls_open_large(rounds);
+  if (wanted("tls-seal-1k")) tls_seal_small(rounds);
   return 0;
 }

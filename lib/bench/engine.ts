@@ -14,6 +14,7 @@ export const engineCases: readonly string[] = [
   ...['tcp-flood', 'tcp-flood-kept', 'tcp-idle-bytes', 'tcp-idle-cost'],
   ...['route-10k', 'request-keepalive', 'request-connect', 'body-large', 'http-idle-bytes'],
   ...['classify-new-10k', 'classify-1k-by-1k', 'policy-build-10k', 'roce-10k'],
+  ...['tls-seal-16k', 'tls-open-16k', 'tls-seal-1k'],
 ]
 
 const program = join(packageRoot, 'build/bench/engine_bench')
