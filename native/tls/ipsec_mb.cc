@@ -9,9 +9,9 @@ struct Free {
   void operator()(IMB_MGR* manager) const { free_mb_mgr(manager); }
 };
 
-IpsecMb refused(const char* why) { return {false, why, {}, {}, {}}; }
+IpsecMb refused(const char* why) { return {false, why, why, {}, {}, {}}; }
 
-const char* limit_of(const IMB_MGR& manager, IMB_ARCH arch) {
+const char* gcm_limit(const IMB_MGR& manager, IMB_ARCH arch) {
   constexpr uint64_t kFastest = IMB_FEATURE_AVX512_SKX | IMB_FEATURE_VAES | IMB_FEATURE_VPCLMULQDQ;
   if ((manager.features & kFastest) == kFastest) return nullptr;
   switch (arch) {
@@ -23,6 +23,19 @@ const char* limit_of(const IMB_MGR& manager, IMB_ARCH arch) {
       return "the processor has no AVX-512 with VAES: ipsec-mb's AVX code";
     default:
       return "the processor has no AVX-512 with VAES: ipsec-mb's SSE code";
+  }
+}
+
+const char* chacha_limit(IMB_ARCH arch) {
+  switch (arch) {
+    case IMB_ARCH_AVX512:
+      return nullptr;
+    case IMB_ARCH_AVX2:
+      return "the processor has no AVX-512: ipsec-mb's AVX2 code";
+    case IMB_ARCH_AVX:
+      return "the processor has no AVX-512: ipsec-mb's AVX code";
+    default:
+      return "the processor has no AVX-512: ipsec-mb's SSE code";
   }
 }
 
@@ -38,7 +51,8 @@ IpsecMb load() {
     return refused("ipsec-mb fails its own test");
   const IMB_MGR& m = *manager;
   return {true,
-          limit_of(m, arch),
+          gcm_limit(m, arch),
+          chacha_limit(arch),
           {m.gcm128_pre, m.gcm128_enc, m.gcm128_dec, m.gcm128_init, m.gcm128_enc_update, m.gcm128_dec_update,
            m.gcm128_enc_finalize, m.gcm128_dec_finalize},
           {m.gcm256_pre, m.gcm256_enc, m.gcm256_dec, m.gcm256_init, m.gcm256_enc_update, m.gcm256_dec_update,

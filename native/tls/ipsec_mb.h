@@ -22,8 +22,10 @@ struct IpsecMb {
     chacha_poly_enc_dec_update_t open_update;
     chacha_poly_finalize_t finish;
   };
-  bool works;         ///< else only `limit` holds
-  const char* limit;  ///< for people: why its fastest code is not used; nullptr: it is
+  bool works;  ///< else only the limits hold
+  // For people: why the fastest code is not used; nullptr: it is.
+  const char* gcm_limit;
+  const char* chacha_limit;
   Gcm gcm128;
   Gcm gcm256;
   ChaCha chacha;

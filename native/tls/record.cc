@@ -27,15 +27,12 @@ bool RecordKeys::set(const TrafficKeys& keys, const RecordEngine& engine, Direct
 
 std::array<uint8_t, kNonceSize> RecordKeys::nonce(const uint8_t* explicit_part) const {
   constexpr uint32_t kSalt = kNonceSize - sizeof(uint64_t);
+  const bool counted = explicit_size() == 0;
+  const uint64_t number = counted ? wire::load64(iv_.data() + kSalt) ^ sequence_ : wire::load64(explicit_part);
   std::array<uint8_t, kNonceSize> nonce;
-  std::copy_n(iv_.data(), kNonceSize, nonce.data());
-  if (explicit_size() > 0) {
-    std::copy_n(explicit_part, sizeof(uint64_t), nonce.data() + kSalt);
-  } else {
-    uint8_t number[sizeof(uint64_t)];
-    wire::store64(number, sequence_);
-    for (uint32_t i = 0; i < sizeof(number); ++i) nonce[kSalt + i] ^= number[i];
-  }
+  // In the words that the engines read: bytes that were written otherwise would have to be waited for.
+  wire::store64(nonce.data(), uint64_t{wire::load32(iv_.data())} << 32 | number >> 32);
+  wire::store32(nonce.data() + sizeof(uint64_t), static_cast<uint32_t>(number));
   return nonce;
 }
 

@@ -3,12 +3,16 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 namespace flatproxy::tls {
 
 /// Overwrites memory with zeros, in a way that no compiler takes for useless.
-void wipe(void* memory, size_t bytes);
+inline void wipe(void* memory, size_t bytes) {
+  std::memset(memory, 0, bytes);
+  asm volatile("" : : "r"(memory) : "memory");
+}
 
 /// Secret bytes of a known size: moved, never copied, and wiped where they have been.
 template <size_t kSize>
