@@ -1,4 +1,4 @@
-#include "support/tls_peer.h"
+#include "support/record_peers.h"
 
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
@@ -52,7 +52,7 @@ void limit(SSL_CTX* context, tls::Version version, const char* cipher) {
 
 }  // namespace
 
-TlsPeers::TlsPeers(tls::NegotiatedSuite suite, const char* cipher, bool rsa, size_t tickets) : suite_(suite) {
+RecordPeers::RecordPeers(tls::NegotiatedSuite suite, const char* cipher, bool rsa, size_t tickets) : suite_(suite) {
   contexts_[0].reset(SSL_CTX_new(TLS_client_method()));
   contexts_[1].reset(SSL_CTX_new(TLS_server_method()));
   for (const auto& context : contexts_) limit(context.get(), suite.version, cipher);
@@ -61,7 +61,7 @@ TlsPeers::TlsPeers(tls::NegotiatedSuite suite, const char* cipher, bool rsa, siz
   SSL_CTX_use_PrivateKey(of_server, identity(rsa).key);
   SSL_CTX_set_num_tickets(of_server, tickets);
   SSL_CTX_set_keylog_callback(of_server, [](const SSL* ssl, const char* line) {
-    static_cast<TlsPeers*>(SSL_get_app_data(ssl))->take_secret(line);
+    static_cast<RecordPeers*>(SSL_get_app_data(ssl))->take_secret(line);
   });
   client_.reset(SSL_new(contexts_[0].get()));
   server_.reset(SSL_new(of_server));
@@ -77,17 +77,17 @@ TlsPeers::TlsPeers(tls::NegotiatedSuite suite, const char* cipher, bool rsa, siz
   }
 }
 
-bool TlsPeers::connected() const {
+bool RecordPeers::connected() const {
   return SSL_is_init_finished(client_.get()) == 1 && SSL_is_init_finished(server_.get()) == 1;
 }
 
-void TlsPeers::take_secret(const std::string& line) {
+void RecordPeers::take_secret(const std::string& line) {
   const ByteVector secret = from_hex(line.substr(line.rfind(' ') + 1));
   if (line.starts_with("CLIENT_TRAFFIC_SECRET_0 ")) client_secret_ = secret;
   if (line.starts_with("SERVER_TRAFFIC_SECRET_0 ")) server_secret_ = secret;
 }
 
-tls::TrafficKeys TlsPeers::keys(bool of_client) const {
+tls::TrafficKeys RecordPeers::keys(bool of_client) const {
   if (suite_.version == tls::Version::tls13) return std::move(*tls::keys_from_secret(suite_.suite, secret(of_client)));
   std::array<uint8_t, tls::kMasterSecretSize> master;
   std::array<uint8_t, tls::kRandomSize> client_random;
@@ -99,17 +99,17 @@ tls::TrafficKeys TlsPeers::keys(bool of_client) const {
   return std::move(of_client ? block->client_write : block->server_write);
 }
 
-ByteVector TlsPeers::written(SSL* ssl) {
+ByteVector RecordPeers::written(SSL* ssl) {
   ByteVector bytes(BIO_ctrl_pending(SSL_get_wbio(ssl)));
   if (!bytes.empty()) BIO_read(SSL_get_wbio(ssl), bytes.data(), static_cast<int>(bytes.size()));
   return bytes;
 }
 
-void TlsPeers::give(SSL* ssl, const ByteVector& bytes) {
+void RecordPeers::give(SSL* ssl, const ByteVector& bytes) {
   if (!bytes.empty()) BIO_write(SSL_get_rbio(ssl), bytes.data(), static_cast<int>(bytes.size()));
 }
 
-ByteVector TlsPeers::read(SSL* ssl) {
+ByteVector RecordPeers::read(SSL* ssl) {
   ByteVector all;
   uint8_t part[4096];
   for (int n = 0; (n = SSL_read(ssl, part, sizeof(part))) > 0;) all.insert(all.end(), part, part + n);

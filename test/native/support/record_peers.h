@@ -12,11 +12,11 @@ namespace flatproxy::test {
 
 /// A handshake of two OpenSSL objects over memory, and what came of it: either may then speak with a record layer of
 /// ours in the other's place.
-class TlsPeers {
+class RecordPeers {
  public:
   /// @param cipher OpenSSL's name  @param rsa whether the server has a key of RSA, else of ECDSA
   /// @param tickets of TLS 1.3 that the server sends under the traffic keys
-  TlsPeers(tls::NegotiatedSuite suite, const char* cipher, bool rsa, size_t tickets);
+  RecordPeers(tls::NegotiatedSuite suite, const char* cipher, bool rsa, size_t tickets);
 
   bool connected() const;
   SSL* client() const { return client_.get(); }
