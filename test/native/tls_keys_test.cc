@@ -1,5 +1,5 @@
-// The key schedule of TLS 1.3, against the traces of RFC 8448 (that of TLS 1.2: tls_record_peers_test.cc), and what is left of
-// secrets in memory.
+// The key schedule of TLS 1.3, against the traces of RFC 8448 (that of TLS 1.2: tls_record_peers_test.cc), and what is
+// left of secrets in memory.
 #include <gtest/gtest.h>
 
 #include <cstring>
