@@ -39,7 +39,7 @@ struct alignas(64) Segment {
   uint32_t references;    ///< holders; only the lane that holds the segment touches it
   void* foreign;          ///< the object behind a foreign buffer (an rte_mbuf), else nullptr
   bool away;              ///< has crossed to another thread: release() goes through the home pool's return stack
-  bool shared;  ///< others read the content, and must go on to: a part of what is being sent, as it may be again
+  bool shared;            ///< others go on reading the content, such as bytes that may have to be sent again
   uint8_t reserved[6];
 
   // Head only from here: the frame.
