@@ -25,17 +25,19 @@ PieceList::PieceList(const tcp::ByteQueue& bytes, uint32_t skip, uint32_t length
 Copying copying_of(const tcp::ByteQueue& bytes, uint32_t n) {
   constexpr uint32_t kRoom = 2;  // for pieces that hold no content: those of header and tag
   Copying copying{false, 0, 0};
-  uint32_t pieces = 0;
+  uint32_t kept = 0;
   uint32_t left = n;
   for (const Segment* s = bytes.first(); left > 0; s = s->next) {
     const uint32_t take = std::min(left, s->length);
     left -= take;
-    ++pieces;
-    if (!s->shared) continue;
+    if (!s->shared) {
+      ++kept;
+      continue;
+    }
     ++copying.shared;
     copying.segments += small_segments(take);
   }
-  if (pieces + kRoom <= PieceList::kMost) return copying;
+  if (kept + copying.segments + kRoom <= PieceList::kMost) return copying;
   return {true, copying.shared, small_segments(n)};
 }
 

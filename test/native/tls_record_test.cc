@@ -332,6 +332,19 @@ TEST_F(TlsRecord, PartsOfWhatOthersReadAreSharedToo) {
   EXPECT_EQ(bytes_of(sent), plain);
 }
 
+// A large shared piece becomes several: they count among those that are worked on.
+TEST_F(TlsRecord, FewLargeSharedPiecesAmongManySmallOnes) {
+  use({Version::tls13, Suite::aes_128_gcm});
+  Dice dice(8);
+  const ByteVector plain = random_bytes(60 * 10 + 2 * 7500, dice);
+  const ByteVector expected = seal(ContentType::application_data, plain);
+  use({Version::tls13, Suite::aes_128_gcm});
+  ByteQueue mixed = queue_of(ByteVector(plain.begin(), plain.begin() + 600), {10}, buffers);
+  const ByteQueue sent = queue_of(ByteVector(plain.begin() + 600, plain.end()), {7500}, buffers);
+  mixed.append(shared_view(sent, buffers));
+  EXPECT_EQ(seal(ContentType::application_data, std::move(mixed)), expected);
+}
+
 TEST_F(TlsRecord, WithoutBuffersNothingIsDone) {
   Buffers few(12, 4, 1);
   Dice dice(6);
