@@ -11,32 +11,27 @@ struct Free {
 
 IpsecMb refused(const char* why) { return {false, why, why, {}, {}, {}}; }
 
-const char* gcm_limit(const IMB_MGR& manager, IMB_ARCH arch) {
-  constexpr uint64_t kFastest = IMB_FEATURE_AVX512_SKX | IMB_FEATURE_VAES | IMB_FEATURE_VPCLMULQDQ;
-  if ((manager.features & kFastest) == kFastest) return nullptr;
-  switch (arch) {
-    case IMB_ARCH_AVX512:
-      return "the processor has no VAES: ipsec-mb's AVX-512 code without it";
-    case IMB_ARCH_AVX2:
-      return "the processor has no AVX-512 with VAES: ipsec-mb's AVX2 code";
-    case IMB_ARCH_AVX:
-      return "the processor has no AVX-512 with VAES: ipsec-mb's AVX code";
-    default:
-      return "the processor has no AVX-512 with VAES: ipsec-mb's SSE code";
-  }
+constexpr uint64_t kAvx512Vaes = IMB_FEATURE_AVX512_SKX | IMB_FEATURE_VAES | IMB_FEATURE_VPCLMULQDQ;
+
+bool has(uint64_t features, uint64_t wanted) { return (features & wanted) == wanted; }
+
+const char* gcm_limit(uint64_t features) {
+  // clang-format off
+  if (has(features, kAvx512Vaes))            return nullptr;
+  if (has(features, IMB_FEATURE_AVX512_SKX)) return "the processor has no VAES: ipsec-mb's AVX-512 code without it";
+  if (has(features, IMB_FEATURE_AVX2))       return "the processor has no AVX-512 with VAES: ipsec-mb's AVX2 code";
+  if (has(features, IMB_FEATURE_AVX))        return "the processor has no AVX-512 with VAES: ipsec-mb's AVX code";
+  return "the processor has no AVX-512 with VAES: ipsec-mb's SSE code";
+  // clang-format on
 }
 
-const char* chacha_limit(IMB_ARCH arch) {
-  switch (arch) {
-    case IMB_ARCH_AVX512:
-      return nullptr;
-    case IMB_ARCH_AVX2:
-      return "the processor has no AVX-512: ipsec-mb's AVX2 code";
-    case IMB_ARCH_AVX:
-      return "the processor has no AVX-512: ipsec-mb's AVX code";
-    default:
-      return "the processor has no AVX-512: ipsec-mb's SSE code";
-  }
+const char* chacha_limit(uint64_t features) {
+  // clang-format off
+  if (has(features, IMB_FEATURE_AVX512_SKX)) return nullptr;
+  if (has(features, IMB_FEATURE_AVX2))       return "the processor has no AVX-512: ipsec-mb's AVX2 code";
+  if (has(features, IMB_FEATURE_AVX))        return "the processor has no AVX-512: ipsec-mb's AVX code";
+  return "the processor has no AVX-512: ipsec-mb's SSE code";
+  // clang-format on
 }
 
 IpsecMb load() {
@@ -46,13 +41,15 @@ IpsecMb load() {
   if (manager == nullptr) return refused("ipsec-mb found no memory");
   IMB_ARCH arch = IMB_ARCH_NONE;
   init_mb_mgr_auto(manager.get(), &arch);
-  if (arch == IMB_ARCH_NONE || arch == IMB_ARCH_NOAESNI) return refused("the processor has no AES instructions");
-  if ((manager->features & IMB_FEATURE_SELF_TEST) != 0 && (manager->features & IMB_FEATURE_SELF_TEST_PASS) == 0)
+  const uint64_t features = manager->features;
+  if (arch == IMB_ARCH_NONE || !has(features, IMB_FEATURE_AESNI | IMB_FEATURE_PCLMULQDQ))
+    return refused("the processor has no AES instructions");
+  if (has(features, IMB_FEATURE_SELF_TEST) && !has(features, IMB_FEATURE_SELF_TEST_PASS))
     return refused("ipsec-mb fails its own test");
   const IMB_MGR& m = *manager;
   return {true,
-          gcm_limit(m, arch),
-          chacha_limit(arch),
+          gcm_limit(features),
+          chacha_limit(features),
           {m.gcm128_pre, m.gcm128_enc, m.gcm128_dec, m.gcm128_init, m.gcm128_enc_update, m.gcm128_dec_update,
            m.gcm128_enc_finalize, m.gcm128_dec_finalize},
           {m.gcm256_pre, m.gcm256_enc, m.gcm256_dec, m.gcm256_init, m.gcm256_enc_update, m.gcm256_dec_update,
