@@ -36,17 +36,19 @@ std::array<uint8_t, kNonceSize> RecordKeys::nonce(const uint8_t* explicit_part) 
   return nonce;
 }
 
-RecordKeys::Aad RecordKeys::aad(const uint8_t* header, uint32_t content) const {
+RecordKeys::Aad RecordKeys::aad(uint8_t type, uint32_t length, uint32_t content) const {
+  const bool tls13 = version_ == Version::tls13;
+  const uint64_t header =
+      uint64_t{type} << 56 | uint64_t{kVersionNumber} << 40 | uint64_t{tls13 ? length : content} << 24;
   Aad aad;
-  if (version_ == Version::tls13) {
-    std::copy_n(header, kRecordHeaderSize, aad.bytes.data());
+  if (tls13) {
+    wire::store64(aad.bytes.data(), header);
     aad.size = kRecordHeaderSize;
     return aad;
   }
   wire::store64(aad.bytes.data(), sequence_);
-  std::copy_n(header, 3, aad.bytes.data() + 8);
-  wire::store16(aad.bytes.data() + 11, static_cast<uint16_t>(content));
-  aad.size = static_cast<uint32_t>(aad.bytes.size());
+  wire::store64(aad.bytes.data() + sizeof(sequence_), header);
+  aad.size = sizeof(sequence_) + kRecordHeaderSize;
   return aad;
 }
 

@@ -47,13 +47,13 @@ class RecordKeys {
 
   /// What is authenticated beside the content.
   struct Aad {
-    std::array<uint8_t, 13> bytes;
+    std::array<uint8_t, 16> bytes;
     uint32_t size;
 
     std::span<const uint8_t> span() const { return {bytes.data(), size}; }
   };
-  /// @param content bytes of it  @param header of the record
-  Aad aad(const uint8_t* header, uint32_t content) const;
+  /// @param type in the header  @param length in the header  @param content bytes of it
+  Aad aad(uint8_t type, uint32_t length, uint32_t content) const;
   /// @param explicit_part the explicit_size() bytes of it that stand in the record
   std::array<uint8_t, kNonceSize> nonce(const uint8_t* explicit_part) const;
 
@@ -96,7 +96,6 @@ class RecordSealer : public RecordKeys {
     uint8_t* trailer;  ///< TLS 1.3: the type; then the tag
   };
   tcp::ByteQueue lay_out(tcp::ByteQueue&& plain, const Copying& copying, Frame& frame, Buffers& buffers);
-  void write_header(ContentType type, uint32_t content, uint8_t* header) const;
 };
 
 /// Reads the records of what has come.

@@ -88,7 +88,8 @@ RecordOpener::Opened RecordOpener::decrypt(const uint8_t* header, tcp::ByteQueue
   record.drop_front(header_size());
   uint32_t content = record.bytes();
   const PieceList pieces(record, 0, content);
-  if (!key_->open(nonce(header + kRecordHeaderSize), aad(header, content).span(), pieces.span(), ConstTag(tag)))
+  const Aad aad = this->aad(header[0], wire::load16(header + 3), content);
+  if (!key_->open(nonce(header + kRecordHeaderSize), aad.span(), pieces.span(), ConstTag(tag)))
     return refuse(Alert::bad_record_mac);
   ++sequence_;
   uint8_t number = header[0];

@@ -33,26 +33,23 @@ tcp::ByteQueue RecordSealer::lay_out(tcp::ByteQueue&& plain, const Copying& copy
   return record;
 }
 
-void RecordSealer::write_header(ContentType type, uint32_t content, uint8_t* header) const {
-  // TLS 1.3 shows all records as application data of TLS 1.2.
-  header[0] = static_cast<uint8_t>(version_ == Version::tls13 ? ContentType::application_data : type);
-  wire::store16(header + 1, kVersionNumber);
-  wire::store16(header + 3, static_cast<uint16_t>(explicit_size() + content + kTagSize));
-  if (explicit_size() > 0) wire::store64(header + kRecordHeaderSize, sequence_);
-}
-
 RecordSealer::Sealed RecordSealer::seal(ContentType type, tcp::ByteQueue&& plain, tcp::ByteQueue& out,
                                         Buffers& buffers) {
   if (key_ == nullptr || sequence_ == kLastSequence) return Sealed::no_sequence;
   const uint32_t content = plain.bytes() + inner_type_size();
   const Copying copying = copying_of(plain, plain.bytes());
   if (!buffers.small.has(copying.segments + kAtEitherEnd)) return Sealed::no_buffers;
+  // TLS 1.3 shows all records as application data.
+  const auto shown = static_cast<uint8_t>(version_ == Version::tls13 ? ContentType::application_data : type);
+  const uint32_t length = explicit_size() + content + kTagSize;
+  const Aad aad = this->aad(shown, length, content);
   Frame frame;
   tcp::ByteQueue record = lay_out(std::move(plain), copying, frame, buffers);
   if (inner_type_size() > 0) frame.trailer[0] = static_cast<uint8_t>(type);
-  write_header(type, content, frame.header);
+  wire::store32(frame.header, uint32_t{shown} << 24 | uint32_t{kVersionNumber} << 8 | length >> 8);
+  frame.header[4] = static_cast<uint8_t>(length);
+  if (explicit_size() > 0) wire::store64(frame.header + kRecordHeaderSize, sequence_);
   const PieceList pieces(record, header_size(), content);
-  const Aad aad = this->aad(frame.header, content);
   const Tag tag(frame.trailer + inner_type_size(), kTagSize);
   if (!key_->seal(nonce(frame.header + kRecordHeaderSize), aad.span(), pieces.span(), tag)) return Sealed::failed;
   ++sequence_;
