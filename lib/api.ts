@@ -94,6 +94,8 @@ export interface Tuple {
   qp?: number
   /** Of RoCEv2: the class of its opcode. Default: `'send'`. */
   opcode?: RoceClass
+  /** The id of the VLAN that it is tagged for, 1 to 4094. Default: 0, it has no tag. */
+  vlan?: number
   /**
    * The request that comes over the connection, for a listener of protocol http: said is also which route, rule and match it
    * is for, and where it leads. Default of `method`: GET, of `path`: `/`, of `host`: as in `to`. Without it nothing is said
@@ -151,6 +153,8 @@ export interface Flow {
   bytes: number
   state: string
   openedAt: number
+  /** Between joined ports: the id of the VLAN that its packets are tagged for; absent: they have no tag. */
+  vlan?: number
   /** Of RoCEv2, whose flows are one-way and have no ports: the destination's queue pair. */
   qp?: number
   /** Of RoCEv2; not of flows that were refused. */

@@ -62,6 +62,8 @@ export interface FirstPacket {
   /** Of RoCEv2: the place of its opcode's class in `roceClasses`; -1: it is none. */
   readonly opcode: number
   readonly qp: number
+  /** The id of its VLAN tag; 0: it has none. */
+  readonly vlan: number
   /** The head of the HTTP request that comes behind it, as it is sent. */
   readonly request?: string
 }
@@ -87,6 +89,8 @@ export interface NativeFrame {
   /** As of {@link FirstPacket}. */
   readonly opcode: number
   readonly qp: number
+  /** Of an IP packet: the id of its VLAN tag; 0: it has none. */
+  readonly vlan: number
 }
 
 /** A step of an explanation; native/lane/explain.h says what `id`, `at` and `via` are of which step. */
@@ -186,7 +190,7 @@ export interface NativeReplayed {
 }
 
 /** Bytes of a flow record; flow-record.ts reads it. */
-export const recordBytes = 240
+export const recordBytes = 248
 
 /**
  * The addon. It speaks of ports, services and endpoints by the ids of a plan. Errors carry `code` and `remedy`. What

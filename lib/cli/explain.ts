@@ -11,7 +11,7 @@ import { table } from './table.js'
 
 const protocols = ['tcp', 'udp', 'icmp', 'roce'] as const
 /** The options that make a tuple, beside --on. */
-const ofTuple = ['protocol', 'from', 'to', 'qp', 'opcode', 'host', 'method', 'path', 'header'] as const
+const ofTuple = ['protocol', 'from', 'to', 'qp', 'opcode', 'vlan', 'host', 'method', 'path', 'header'] as const
 
 export const explain: Command = {
   name: 'explain',
@@ -29,6 +29,7 @@ Options
   --to ADDR:PORT   its destination, likewise
   --qp N           of roce: the destination's queue pair. Default: 0
   --opcode CLASS   of roce: ${roceClasses.join(', ')}. Default: send
+  --vlan ID        of what comes by a joined port: the VLAN that it is tagged for. Default: 0, none
   --host NAME      of tcp, to a listener of protocol http: the host of a request that comes over the connection
   --method NAME    its method. Default: GET
   --path PATH      its path, with a query if it has one. Default: /
@@ -77,7 +78,7 @@ function tupleOf(values: Values): Tuple {
   const [on, from, to] = ['on', 'from', 'to'].map((name) => needed(values, name))
   const protocol = oneOf(values, 'protocol', protocols, 'explain') ?? 'tcp'
   const opcode = oneOf(values, 'opcode', roceClasses, 'explain')
-  const qp = values['qp']
+  const { qp, vlan } = values
   const http = requestOf(values)
   return {
     on: on!,
@@ -86,6 +87,7 @@ function tupleOf(values: Values): Tuple {
     to: to!,
     ...(opcode !== undefined && { opcode }),
     ...(typeof qp === 'string' && { qp: Number(qp) }),
+    ...(typeof vlan === 'string' && { vlan: Number(vlan) }),
     ...(http && { http }),
   }
 }

@@ -30,12 +30,18 @@ export async function printFlows(flows: AsyncIterable<Flow>, now?: number): Prom
   return total
 }
 
+/** Whom a flow goes to, in which VLAN. */
+function receiver({ to, qp, vlan }: Flow): string {
+  const end = qp === undefined ? to : `${to} qp ${qp}`
+  return vlan === undefined ? end : `${end} vlan ${vlan}`
+}
+
 /** Flows as a table, for a terminal. */
 export function flowLines(flows: readonly Flow[], paint: Paint, now?: number): string[] {
   const [head, ...rows] = table(flows, [
     { head: 'PROTO', cell: ({ protocol }) => protocol },
     { head: 'FROM', cell: ({ from }) => from },
-    { head: 'TO', cell: ({ to, qp }) => (qp === undefined ? to : `${to} qp ${qp}`) },
+    { head: 'TO', cell: receiver },
     { head: 'SERVICE', cell: ({ service }) => service ?? '' },
     { head: 'ENDPOINT', cell: ({ endpoint }) => endpoint ?? '' },
     { head: 'POLICY', cell: ({ policy }) => policy ?? '' },

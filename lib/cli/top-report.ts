@@ -73,7 +73,7 @@ interface Counts {
   readonly bytes: number
 }
 
-const keyOf = ({ protocol, from, to, qp }: Flow) => `${protocol} ${from} ${to} ${qp ?? ''}`
+const keyOf = ({ protocol, from, to, qp, vlan }: Flow) => `${protocol} ${from} ${to} ${qp ?? ''} ${vlan ?? ''}`
 /** A flow with the addresses of one that has ended is another one; when it opened is known to some milliseconds. */
 const earlierOf = (flow: Flow, earlier: Flow | undefined) =>
   earlier && Math.abs(flow.openedAt - earlier.openedAt) < 500 ? earlier : undefined

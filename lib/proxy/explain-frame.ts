@@ -3,7 +3,7 @@ import type { FirstPacket, NativeFrame } from '../native.js'
 import { numbers } from './question.js'
 
 /** What a packet is told by. */
-export interface Asked extends Pick<Tuple, 'on' | 'http'> {
+export interface Asked extends Pick<Tuple, 'on' | 'http' | 'vlan'> {
   readonly protocol: string
   /** Its ends have no ports. */
   readonly bare?: boolean
@@ -14,7 +14,7 @@ export type Ends = Pick<FirstPacket, 'source' | 'destination' | 'sourcePort' | '
 
 /** The packet in a frame; where there is none, the frame itself. */
 export function packetIn(frame: NativeFrame, on: string): { input: Asked; packet: Ends } {
-  return { input: { on, protocol: protocolOf(frame), bare: !frame.hasPorts }, packet: frame }
+  return { input: { on, protocol: protocolOf(frame), bare: !frame.hasPorts, vlan: frame.vlan }, packet: frame }
 }
 
 function protocolOf({ kind, protocol, opcode }: NativeFrame): string {

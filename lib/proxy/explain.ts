@@ -76,13 +76,14 @@ function verdictOf(verdict: string, { listener, endpoint }: NativeExplanation): 
   return verdict === 'answer' ? 'terminate' : (verdict as Explanation['verdict'])
 }
 
-function withText(told: Told, { protocol }: Asked, explanation: Omit<Explanation, 'toString'>): Explanation {
+function withText(told: Told, { protocol, vlan = 0 }: Asked, explanation: Omit<Explanation, 'toString'>): Explanation {
   const { verdict, reason, policy, endpoint, exit, steps } = explanation
   const ends = [policy && `policy ${policy}`, endpoint && `endpoint ${endpoint}`, exit && `exit ${exit}`].filter(
     Boolean,
   )
   const way = told.from === '' ? protocol : `${protocol} ${told.from} > ${told.to}`
-  const head = `${way} by ${told.on}: ${[`${verdict} (${reason})`, ...ends].join(', ')}`
+  const tag = vlan === 0 ? '' : ` in VLAN ${vlan}`
+  const head = `${way} by ${told.on}${tag}: ${[`${verdict} (${reason})`, ...ends].join(', ')}`
   const text = [head, ...steps.map(stepText)].join('\n')
   return Object.defineProperty({ ...explanation }, 'toString', { value: () => text })
 }

@@ -17,8 +17,11 @@ const at = {
   serviceId: 72, endpointId: 76, policy: 80, generation: 84, openedAt: 88,
   protocol: 96, state: 98, translated: 99, kind: 100, reason: 102,
   roce: 103, qp: 104, log: 108, retransmitted: 112, naks: 120, classes: 128,
+  zone: 240,
 } as const
 const none = 0xffffffff
+/** What of a zone is a VLAN's id. */
+const vlanMask = 0x7fff
 /** Of the addon's kinds of events; the end of a flow that was refused is nobody's. */
 const eventTypes = [
   'flow:open',
@@ -77,6 +80,7 @@ export class FlowReader {
       destinationPort: view.getUint16(offset + at.destinationPort, true),
       opcode: isRoce(view, offset) ? 0 : -1,
       qp: view.getUint32(offset + at.qp, true),
+      vlan: vlanOf(view, offset),
     }
   }
 
@@ -119,6 +123,7 @@ export class FlowReader {
     const endpoint = translated
       ? (this.names.endpoint(id(at.serviceId), id(at.endpointId)) ?? end(at.endpoint, at.endpointPort))
       : undefined
+    const vlan = vlanOf(view, offset)
     const policy = id(at.policy) === none ? undefined : this.names.policy(id(at.generation), id(at.policy))
     return {
       on: this.names.port(port(at.ingress)),
@@ -135,6 +140,7 @@ export class FlowReader {
       bytes: view.getFloat64(offset + at.bytes, true),
       state: this.state(view, offset, reason),
       openedAt: time - ((this.clock - id(at.openedAt)) >>> 0),
+      ...(vlan !== 0 && { vlan }),
       ...(roce && { qp: id(at.qp) }),
       ...(roce && !isRefused(reason) && { roce: roceCounts(view, offset) }),
     }
@@ -145,6 +151,8 @@ export class FlowReader {
     return isRoce(view, offset) ? 'roce' : (this.addon.states[view.getUint8(offset + at.state)] ?? 'unknown')
   }
 }
+
+const vlanOf = (view: DataView, offset: number) => view.getUint16(offset + at.zone, true) & vlanMask
 
 const isRoce = (view: DataView, offset: number) => view.getUint8(offset + at.roce) === 1
 

@@ -3,7 +3,7 @@ import { FlatProxyError } from '../errors.js'
 import { formatAddress, parseAddress, type Address } from '../mesh/address.js'
 import { quote } from '../mesh/names.js'
 import { isPlainObject } from '../mesh/tree.js'
-import { lastQueuePair } from '../mesh/schema/policies.js'
+import { lastQueuePair, lastVlan } from '../mesh/schema/policies.js'
 import type { FirstPacket, FrameAsked } from '../native.js'
 import { roceClasses, rocePort, type RoceClass } from '../roce.js'
 
@@ -14,7 +14,7 @@ export const nodeStack = 0xffff
 const largestFrame = 14 + 4 + 65_535
 
 const requestKeys = ['method', 'host', 'path', 'headers']
-const keys = ['on', 'protocol', 'from', 'to', 'qp', 'opcode', 'http']
+const keys = ['on', 'protocol', 'from', 'to', 'qp', 'opcode', 'vlan', 'http']
 /** The number of each protocol, over IPv4 and IPv6. */
 export const numbers: Readonly<Record<Tuple['protocol'], readonly [v4: number, v6: number]>> = {
   tcp: [6, 6],
@@ -67,6 +67,7 @@ function packetOf(input: Partial<Record<keyof Tuple, unknown>>, ports: ReadonlyM
     // Of an echo both are its identifier.
     destinationPort: protocol === 'icmp' ? source.port : destination.port,
     ...roceOf(input, protocol),
+    vlan: vlanOf(input.vlan),
     ...requestOf(input.http, protocol, typeof to === 'string' ? to : ''),
   }
 }
@@ -110,6 +111,12 @@ function roceOf(input: Partial<Record<keyof Tuple, unknown>>, protocol: Protocol
   const place = roceClasses.indexOf(opcode as RoceClass)
   if (place < 0) refuse('opcode', `${quote(String(opcode))} is no class of opcodes`, `It is ${roceClasses.join(', ')}.`)
   return { opcode: place, qp: qp as number }
+}
+
+function vlanOf(vlan: unknown = 0): number {
+  if (!Number.isInteger(vlan) || (vlan as number) < 0 || (vlan as number) > lastVlan)
+    refuse('vlan', `${String(vlan)} is no VLAN`, `It is a whole number from 1 to ${lastVlan}, or 0 for none.`)
+  return vlan as number
 }
 
 function portOf(on: unknown, ports: ReadonlyMap<string, number>): number {

@@ -31,6 +31,7 @@ FirstPacket packet_of(const Napi::Value& value) {
   packet.tuple.destination = address("destination");
   packet.tuple.source_port = static_cast<uint16_t>(number("sourcePort"));
   packet.tuple.destination_port = static_cast<uint16_t>(number("destinationPort"));
+  packet.vlan = static_cast<uint16_t>(number("vlan"));
   packet.tuple.protocol = static_cast<uint8_t>(number("protocol"));
   const int32_t opcode = object.Get("opcode").ToNumber().Int32Value();
   if (opcode >= 0 && opcode < static_cast<int32_t>(wire::kRoceClasses))
@@ -100,6 +101,7 @@ Napi::Object to_js(Napi::Env env, const FrameSummary& of) {
   object.Set("destinationPort", tuple.destination_port);
   object.Set("opcode", roce ? static_cast<int>(roce->kind) : -1);
   object.Set("qp", roce ? roce->qp : 0u);
+  object.Set("vlan", of.packet.vlan);
   return object;
 }
 

@@ -48,6 +48,7 @@ FlowBytes to_bytes(const FlowRecord& flow) {
   to.last_seen = flow.last_seen;
   to.protocol = flow.original.protocol;
   to.family = flow.original.family;
+  to.zone = flow.original.zone;
   to.state = static_cast<uint8_t>(flow.state);
   to.translated = flow.translated;
   to.terminated = flow.terminated;
@@ -75,6 +76,7 @@ FlowRecord from_bytes(const FlowBytes& from) {
   to.original.destination_port = from.destination_port;
   to.original.protocol = from.protocol;
   to.original.family = from.family;
+  to.original.zone = from.zone;
   to.nat_port = from.endpoint_port;
   to.ingress = from.ingress;
   to.service = from.service_id;

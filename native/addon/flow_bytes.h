@@ -31,14 +31,16 @@ struct FlowBytes {
   uint8_t kind;  ///< of an event: FlowEventKind
   uint8_t terminated;
   uint8_t reason;
-  uint8_t roce;  ///< the last three, and qp, are of RoCEv2
+  uint8_t roce;  ///< qp and what follows `log`, but for the zone, are of RoCEv2
   uint32_t qp;
   uint32_t log;  ///< of an event: FlowEvent::log
   double retransmitted;
   double naks;
   double classes[wire::kRoceClasses][2];  ///< packets, bytes
+  uint16_t zone;                          ///< Tuple's
+  uint16_t unused[3];
 };
-static_assert(sizeof(FlowBytes) == 240);
+static_assert(sizeof(FlowBytes) == 248);
 
 FlowBytes to_bytes(const FlowRecord& flow);
 FlowBytes to_bytes(const FlowEvent& event);

@@ -11,6 +11,10 @@ uint16_t Snapshot::node_side(uint16_t port) const {
   return kNoPort;
 }
 
+uint16_t Snapshot::zone(uint16_t port, uint16_t vlan) const {
+  return peer(port) != kNoPort && judges_links() ? static_cast<uint16_t>(kLinkZone | vlan) : uint16_t{0};
+}
+
 bool Snapshot::judges_links() const {
   for (uint16_t id = 0; id < ports.size(); ++id) {
     if (ports[id].peer != kNoPort && (!policies->empty() || sources->guards(id))) return true;

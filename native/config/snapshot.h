@@ -79,6 +79,8 @@ struct Snapshot {
   uint16_t peer(uint16_t id) const { return id < ports.size() ? ports[id].peer : kNoPort; }
   /// Whether what passes between joined ports is judged: there are policies, or workloads behind one of them.
   bool judges_links() const;
+  /// The zone of what comes by a port, as Tuple's. @param vlan id of its VLAN tag, or 0
+  uint16_t zone(uint16_t port, uint16_t vlan) const;
   /// The first own address of a port in the family (4 or 6), or nullptr.
   const wire::Address* own(uint16_t port, uint8_t family) const;
   /// The own address of a port to speak from to a neighbour there: one whose prefix holds the neighbour, else the first

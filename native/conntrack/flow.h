@@ -48,7 +48,7 @@ enum FlowFlag : uint16_t {
   kFlowInUse = 1 << 9,
   kFlowClaimed = 1 << 10,    ///< a port was told to take its replies (take: 'matched')
   kFlowHasDuties = 1 << 11,  ///< policies want something done with each of its packets
-  kFlowByLink = 1 << 12,     ///< passes between joined ports
+  kFlowByLink = 1 << 12,     ///< passes between joined ports: has a zone
 };
 
 /// Index of a flow in its table.
@@ -85,9 +85,9 @@ static_assert(offsetof(FlowHot, nat_port) == offsetof(FlowHot, nat_source_port) 
 
 /// What is counted, listed and linked.
 struct FlowCold {
-  uint64_t bytes[2];          ///< of IP packets, by direction
-  uint64_t packets_0 : 48;    ///< wire segments, original direction
-  uint64_t service_low : 16;  ///< service id
+  uint64_t bytes[2];              ///< of IP packets, by direction
+  uint64_t packets_0 : 48;        ///< wire segments, original direction
+  uint64_t service_or_zone : 16;  ///< service id of a kFlowTranslated flow; the tuple's zone of a kFlowByLink one
   uint64_t packets_1 : 48;
   uint64_t wheel_slot : 16;  ///< list of the expiry wheel that it stands in
   uint32_t next, previous;   ///< in that list

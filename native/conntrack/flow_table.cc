@@ -29,7 +29,7 @@ FlowTable::FlowTable(uint32_t capacity, const HashKey& key)
 
 bool FlowTable::matches_v6(FlowId id, const Tuple& t, Direction& direction) const {
   const FlowHot& f = hot_[id];
-  if (f.protocol != t.protocol || (f.flags & kFlowV6) == 0) return false;
+  if (f.protocol != t.protocol || (f.flags & (kFlowV6 | kFlowByLink)) != kFlowV6) return false;
   const FlowAddresses6& a = addresses6_[id];
   if (t.source == a.source && t.destination == a.destination && t.source_port == f.source_port &&
       t.destination_port == f.destination_port) {
@@ -39,6 +39,13 @@ bool FlowTable::matches_v6(FlowId id, const Tuple& t, Direction& direction) cons
   direction = kReply;
   return t.destination == a.source && t.source == a.nat_address && t.destination_port == f.nat_source_port &&
          t.source_port == f.nat_port;
+}
+
+bool FlowTable::matches_in_zone(FlowId id, const Tuple& t, Direction& direction) const {
+  if ((hot_[id].flags & kFlowByLink) == 0) return false;
+  const Tuple known = original(id);
+  direction = known == t ? kOriginal : kReply;
+  return direction == kOriginal || known == t.reversed();
 }
 
 Tuple FlowTable::reply_to(const Tuple& tuple, const Translation& translation) {
@@ -64,6 +71,10 @@ FlowId FlowTable::open(const Tuple& t, uint64_t hash, const Translation* transla
   f.nat_port = translation != nullptr ? translation->destination_port : t.destination_port;
   f.nat_source_port = translation != nullptr ? translation->source_port : t.source_port;
   f.flags = kFlowInUse;
+  if (t.zone != 0) {
+    f.flags |= kFlowByLink;
+    c.service_or_zone = t.zone;
+  }
   const wire::Address& answers = translation != nullptr ? translation->destination : t.destination;
   if (t.family == 4) {
     f.source = t.source.v4();
@@ -120,6 +131,7 @@ Tuple FlowTable::original(FlowId id) const {
   t.protocol = f.protocol;
   t.source_port = f.source_port;
   t.destination_port = f.destination_port;
+  if ((f.flags & kFlowByLink) != 0) t.zone = static_cast<uint16_t>(cold_[id].service_or_zone);
   if ((f.flags & kFlowV6) != 0) {
     t.family = 6;
     t.source = addresses6_[id].source;

@@ -58,7 +58,7 @@ class FlowTable {
     return match;
   }
 
-  /// Opens a flow for a tuple that find() did not find. @param translation nullptr: none
+  /// Opens a flow for a tuple that find() did not find. @param translation nullptr: none; so it is of one with a zone
   /// kNoFlow: the table, or the part of its index where the flow belongs, is full. The caller schedules the flow.
   FlowId open(const Tuple& tuple, uint64_t hash, const Translation* translation);
   /// What a reply to a translated packet of this tuple looks like when it arrives.
@@ -99,7 +99,7 @@ class FlowTable {
  private:
   bool matches(FlowId id, const TupleV4& t, Direction& direction) const {
     const FlowHot& f = hot_[id];
-    if (f.protocol != t.protocol || (f.flags & (kFlowInUse | kFlowV6)) != kFlowInUse) return false;
+    if (f.protocol != t.protocol || (f.flags & (kFlowInUse | kFlowV6 | kFlowByLink)) != kFlowInUse) return false;
     if (t.addresses == (f.source | uint64_t{f.destination} << 32) &&
         t.ports == (f.destination_port | uint32_t{f.source_port} << 16)) {
       direction = kOriginal;
@@ -110,12 +110,15 @@ class FlowTable {
            t.ports == (f.nat_source_port | uint32_t{f.nat_port} << 16);
   }
   bool matches(FlowId id, const Tuple& t, Direction& direction) const {
+    if (t.zone != 0) return matches_in_zone(id, t, direction);
     if (t.family != 4) return matches_v6(id, t, direction);
     const TupleV4 short_form{t.source.v4() | uint64_t{t.destination.v4()} << 32,
                              t.destination_port | uint32_t{t.source_port} << 16, t.protocol};
     return matches(id, short_form, direction);
   }
   bool matches_v6(FlowId id, const Tuple& t, Direction& direction) const;
+  /// Of both families; such flows are not translated.
+  bool matches_in_zone(FlowId id, const Tuple& t, Direction& direction) const;
   ExpiryWheel& wheel(FlowId id) { return (hot_[id].flags & kFlowAssured) != 0 ? assured_ : unassured_; }
 
   uint32_t capacity_;

@@ -12,7 +12,7 @@ FragmentTable::~FragmentTable() {
   }
 }
 
-FragmentTable::Key FragmentTable::key_of(const Segment* fragment) {
+FragmentTable::Key FragmentTable::key_of(const Segment* fragment, uint16_t zone) {
   const uint8_t* ip = fragment->data + fragment->l3_offset;
   Key key;
   if (fragment->family == 4) {
@@ -24,6 +24,7 @@ FragmentTable::Key FragmentTable::key_of(const Segment* fragment) {
   }
   key.identification = wire::fragment_of(fragment).identification;
   key.protocol = fragment->protocol;
+  key.zone = zone;
   return key;
 }
 
@@ -33,7 +34,8 @@ size_t FragmentTable::Hash::operator()(const Key& key) const {
                 static_cast<uint16_t>(key.identification >> 16),
                 static_cast<uint16_t>(key.identification),
                 key.protocol,
-                6};
+                6,
+                key.zone};
   return flow_hash(t, secret);
 }
 
@@ -53,9 +55,9 @@ void FragmentTable::follow(Segment* fragment, const Packet& packet) {
   fragment->flags |= kFragmentPlaced;
 }
 
-FragmentTable::Outcome FragmentTable::place(Segment* fragment, uint32_t now, uint32_t timeout,
+FragmentTable::Outcome FragmentTable::place(Segment* fragment, uint16_t zone, uint32_t now, uint32_t timeout,
                                             std::vector<Segment*>& released, Reason& why) {
-  const Key key = key_of(fragment);
+  const Key key = key_of(fragment, zone);
   auto found = packets_.find(key);
   if (found == packets_.end()) {
     if (packets_.size() >= kMaxPackets) {
@@ -91,8 +93,8 @@ FragmentTable::Outcome FragmentTable::place(Segment* fragment, uint32_t now, uin
   return Outcome::waiting;
 }
 
-std::optional<uint32_t> FragmentTable::ports_of(const Segment* fragment) const {
-  const auto found = packets_.find(key_of(fragment));
+std::optional<uint32_t> FragmentTable::ports_of(const Segment* fragment, uint16_t zone) const {
+  const auto found = packets_.find(key_of(fragment, zone));
   if (found == packets_.end() || !found->second.first_seen) return std::nullopt;
   return found->second.ports;
 }

@@ -24,8 +24,10 @@ class FragmentTable {
   explicit FragmentTable(const HashKey& key) : packets_(kMaxPackets, Hash{key}) {}
   ~FragmentTable();
 
-  /// Everything that belongs together hashes alike: source, destination, protocol, identification.
-  uint64_t packet_hash(const Segment* fragment) const { return packets_.hash_function()(key_of(fragment)); }
+  /// Everything that belongs together hashes alike: source, destination, protocol, identification, zone (as Tuple's).
+  uint64_t packet_hash(const Segment* fragment, uint16_t zone) const {
+    return packets_.hash_function()(key_of(fragment, zone));
+  }
 
   enum class Outcome : uint8_t {
     placed,   ///< l4_ports are set: go on. Frames that had waited for this one are in `released`
@@ -33,10 +35,11 @@ class FragmentTable {
     refused   ///< `why` tells
   };
   /// @param timeout milliseconds that an incomplete packet is remembered  @param released room for kMaxWaitingPerPacket
-  Outcome place(Segment* fragment, uint32_t now, uint32_t timeout, std::vector<Segment*>& released, Reason& why);
+  Outcome place(Segment* fragment, uint16_t zone, uint32_t now, uint32_t timeout, std::vector<Segment*>& released,
+                Reason& why);
 
   /// The ports that a later fragment would be given; nothing: it would wait.
-  std::optional<uint32_t> ports_of(const Segment* fragment) const;
+  std::optional<uint32_t> ports_of(const Segment* fragment, uint16_t zone) const;
 
   /// Forgets what is over; frames that waited in vain come out.
   void expire(uint32_t now, std::vector<Segment*>& abandoned);
@@ -48,6 +51,7 @@ class FragmentTable {
     wire::Address destination;
     uint32_t identification;
     uint8_t protocol;
+    uint16_t zone;
     bool operator==(const Key&) const = default;
   };
   struct Hash {
@@ -61,7 +65,7 @@ class FragmentTable {
     uint32_t deadline = 0;
     std::vector<Segment*> waiting;
   };
-  static Key key_of(const Segment* fragment);
+  static Key key_of(const Segment* fragment, uint16_t zone);
   static void follow(Segment* fragment, const Packet& packet);
   static void learn(Packet& packet, const Segment* first);
 

@@ -18,6 +18,7 @@ struct RoceKey {
   wire::Address destination;
   uint32_t qp = 0;  ///< the destination's, 24 bits
   uint8_t family = 0;
+  uint16_t zone = 0;  ///< as Tuple's
   bool operator==(const RoceKey&) const = default;
 };
 
@@ -25,7 +26,8 @@ struct RoceKey {
 inline uint64_t roce_hash(const RoceKey& key, const HashKey& secret) {
   uint64_t addresses = key.source.v4() | uint64_t{key.destination.v4()} << 32;
   if (key.family != 4) addresses = hash_end(key.source, 0, 6, secret) + 3 * hash_end(key.destination, 0, 6, secret);
-  return fold_multiply(fold_multiply(addresses ^ secret.words[0], secret.words[1]) ^ key.qp, secret.words[3]);
+  const uint64_t hash = fold_multiply(addresses ^ secret.words[0], secret.words[1]) ^ key.qp;
+  return fold_multiply(key.zone == 0 ? hash : hash_in_zone(hash, key.zone, secret), secret.words[3]);
 }
 
 enum RoceFlowFlag : uint8_t {

@@ -93,7 +93,7 @@ void Explainer::aside(const LaneView& lane) {
 }
 
 Reason Explainer::address_problem() const {
-  const auto& [from, to, from_port, to_port, protocol, family] = tuple_;
+  const auto& [from, to, from_port, to_port, protocol, family, zone] = tuple_;
   const bool v4 = family == 4;
   const bool from_valid = v4 ? wire::v4_source_valid(from, protocol, uint32_t{from_port} << 16 | to_port)
                              : wire::v6_source_valid(from, false);
@@ -102,7 +102,11 @@ Reason Explainer::address_problem() const {
   return to_valid ? Reason::forwarded : Reason::destination_invalid;
 }
 
-bool Explainer::arrives() { return s_.port(packet_.port) != nullptr || end(Reason::port_down, Step::no_port); }
+/// Tags are known between joined ports alone.
+bool Explainer::arrives() {
+  if (s_.port(packet_.port) == nullptr) return end(Reason::port_down, Step::no_port);
+  return packet_.vlan == 0 || is_on_link() || end(Reason::vlan_unknown, Step::vlan, packet_.vlan);
+}
 
 bool Explainer::addresses() {
   if (!valid_addresses()) return false;

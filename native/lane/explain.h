@@ -42,7 +42,15 @@ struct FirstPacket {
   std::optional<RoceTarget> roce{};  ///< a packet of RoCEv2, which has no source port
   PacketTraits traits{};
   std::shared_ptr<const std::string> request{};  ///< the head of an HTTP request that comes behind it, as it is sent
+  uint16_t vlan = 0;                             ///< id of its VLAN tag, 0: none
 };
+
+/// The tuple of a packet in the zone that it is of, whatever that of `packet.tuple` is: a snapshot says which.
+inline Tuple tuple_in_zone(const Snapshot& snapshot, const FirstPacket& packet) {
+  Tuple tuple = packet.tuple;
+  tuple.zone = snapshot.zone(packet.port, packet.vlan);
+  return tuple;
+}
 
 /// The port by which comes what is said to come by one: what comes from the node's own stack, `kNoPort` or its id among
 /// the ports, comes by a host side. @throws Error ERR_FLATPROXY_ARGUMENT when the snapshot has no such port

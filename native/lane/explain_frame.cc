@@ -32,9 +32,6 @@ bool tcp_heeds(const Segment* error) {
   return type == wire::icmp6::kPacketTooBig || type == wire::icmp6::kUnreachable;
 }
 
-/// Whether a flow passes between joined ports.
-bool is_of_link(const FlowRecord& flow) { return flow.reason == Reason::passed_on; }
-
 /// Whether it says that what was sent cannot arrive, whatever its size.
 bool says_unreachable(const Segment* error) {
   constexpr uint8_t kFragmentationNeeded = 4;
@@ -80,6 +77,7 @@ class FrameExplainer {
 
   const FirstPacket& packet() const { return e_.of.packet; }
   bool judged() const { return s_.judges_links(); }
+  uint16_t zone() const { return s_.zone(frame_->port, frame_->vlan); }
   bool joined() const { return s_.peer(frame_->port) != kNoPort; }
   static Explanation end(Reason reason, Step step, std::string at = {}, uint32_t id = Explanation::kNone) {
     Explanation said;
@@ -154,6 +152,7 @@ void FrameExplainer::read_packet() {
   FirstPacket& packet = e_.of.packet;
   PacketTraits& traits = packet.traits;
   packet.port = frame_->port;
+  packet.vlan = frame_->vlan;
   traits.addresses_valid = true;
   traits.size = packet_size(frame_);
   traits.hops = hops_left(frame_);
@@ -185,7 +184,7 @@ void FrameExplainer::read_packet() {
 
 /// Gives a later fragment the ports that its packet's first one told. False: that one is not known.
 bool FrameExplainer::place_fragment() {
-  if (!e_.ports && running_ != nullptr) e_.ports = running_->flows().fragments().ports_of(frame_);
+  if (!e_.ports && running_ != nullptr) e_.ports = running_->flows().fragments().ports_of(frame_, zone());
   if (!e_.ports) return false;
   frame_->l4_ports = *e_.ports;
   return true;
@@ -233,10 +232,11 @@ Explanation FrameExplainer::of_error() {
   if (joined() && !judged() && !quote.connection) return pass_on();
   if (running_ != nullptr && quotes && !quote.connection) {
     FlowStage& flows = running_->flows();
-    const Tuple tuple = sent.reversed();
+    Tuple tuple = sent.reversed();
+    tuple.zone = zone();
     const FlowMatch match = flows.conntrack().table().find(tuple, flow_hash(tuple, running_->hash_key()));
-    if (match.id != kNoFlow) flow = flows.record(match.id);
-    if (match.id != kNoFlow && is_of_link(flow) == joined()) {
+    if (match.id != kNoFlow) {
+      flow = flows.record(match.id);
       quote.flow = &flow;
       quote.direction = match.direction;
     } else if (!joined()) {
@@ -289,9 +289,9 @@ std::optional<Explanation> FrameExplainer::of_roce_flow() {
   if (running_ == nullptr || !packet().roce) return {};
   const RoceStage& stage = running_->roce();
   const Tuple& tuple = packet().tuple;
-  const RoceKey key{tuple.source, tuple.destination, packet().roce->qp, tuple.family};
+  const RoceKey key{tuple.source, tuple.destination, packet().roce->qp, tuple.family, zone()};
   const FlowId id = stage.table().find(key, roce_hash(key, running_->hash_key()), kNoFlow);
-  if (id == kNoFlow || stage.came_otherwise(stage.table().at(id), frame_->port)) return {};
+  if (id == kNoFlow) return {};
   const bool passes = (stage.table().at(id).allowed >> static_cast<unsigned>(packet().roce->kind) & 1) != 0;
   e_.known = true;
   return flatproxy::explain(s_, packet(), stage.record(id), kOriginal, !passes);
@@ -302,12 +302,11 @@ std::optional<Explanation> FrameExplainer::of_flow() {
   if (running_ == nullptr || !packet().traits.makes_flow || !placed || running_->flows().stateless()) return {};
   FlowStage& flows = running_->flows();
   const Conntrack& conntrack = flows.conntrack();
-  const Tuple& tuple = packet().tuple;
+  const Tuple tuple = tuple_in_zone(s_, packet());
   const FlowMatch match = conntrack.table().find(tuple, flow_hash(tuple, running_->hash_key()));
   if (match.id == kNoFlow) return {};
   const FlowRecord flow = flows.record(match.id);
   e_.known = true;
-  if (is_of_link(flow) != joined()) return first_after(match.id);
   if (tuple.protocol == wire::protocol::kTcp) {
     const TcpJudgement judgement = conntrack.foresee(match, frame_);
     if (judgement == TcpJudgement::reopened) return first_after(match.id);

@@ -20,14 +20,16 @@ LaneView view_of(Lane& lane, const LaneShared& shared) {
 }
 
 unsigned home_of(const Snapshot& snapshot, const LaneShared& shared, const Tuple& tuple, const LaneView& view) {
+  if (tuple.zone != 0) return shared.home(routed_hash(tuple, shared.key));
   return shared.home(flow_hash(opening_for(snapshot, tuple, view.balance).original, shared.key));
 }
 
 }  // namespace
 
 bool ExplainOnLane::step(Lane& lane, Nanoseconds) {
-  const Tuple& tuple = packet_.tuple;
-  if (tuple.protocol == wire::protocol::kTcp && lane.tcp().stack().knows(tuple.reversed())) {
+  const Tuple tuple = tuple_in_zone(snapshot_, packet_);
+  // What ends here has no zone.
+  if (tuple.protocol == wire::protocol::kTcp && lane.tcp().stack().knows(packet_.tuple.reversed())) {
     known = true;
     explanation = explain_connection(snapshot_, packet_);
     return true;
@@ -38,12 +40,9 @@ bool ExplainOnLane::step(Lane& lane, Nanoseconds) {
   const FlowMatch match = flows.conntrack().table().find(tuple, flow_hash(tuple, shared_.key));
   const LaneView view = view_of(lane, shared_);
   if (match.id != kNoFlow && tracked && !ends_here(snapshot_, packet_, view.draining)) {
-    const FlowRecord flow = flows.record(match.id);
-    if ((flow.reason == Reason::passed_on) == (snapshot_.peer(packet_.port) != kNoPort)) {
-      known = true;
-      explanation = explain(snapshot_, packet_, flow, match.direction);
-      return true;
-    }
+    known = true;
+    explanation = explain(snapshot_, packet_, flows.record(match.id), match.direction);
+    return true;
   }
   home = home_of(snapshot_, shared_, tuple, view);
   explanation = explain(snapshot_, packet_, view);
@@ -54,10 +53,10 @@ bool ExplainOnLane::step(Lane& lane, Nanoseconds) {
 /// Along the flow that it belongs to, if that runs. False: whether it would open one is to be seen.
 bool ExplainOnLane::explain_roce(const RoceStage& stage) {
   const RoceTable& table = stage.table();
-  const Tuple& tuple = packet_.tuple;
-  const RoceKey key{tuple.source, tuple.destination, packet_.roce->qp, tuple.family};
+  const Tuple tuple = tuple_in_zone(snapshot_, packet_);
+  const RoceKey key{tuple.source, tuple.destination, packet_.roce->qp, tuple.family, tuple.zone};
   const FlowId id = table.find(key, roce_hash(key, shared_.key), kNoFlow);
-  if (id == kNoFlow || stage.came_otherwise(table.at(id), packet_.port)) return false;
+  if (id == kNoFlow) return false;
   const bool passes = (table.at(id).allowed >> static_cast<unsigned>(packet_.roce->kind) & 1) != 0;
   known = true;
   explanation = explain(snapshot_, packet_, stage.record(id), kOriginal, !passes);
@@ -69,7 +68,7 @@ bool ExplainFrameOnLane::step(Lane& lane, Nanoseconds) {
   explanation = explain_frame(snapshot_, port_, frame_, view, &lane);
   known = explanation.known || explanation.said.reason == Reason::probe_answered;
   if (explanation.of.kind == FrameSummary::Kind::ip)
-    home = home_of(snapshot_, shared_, explanation.of.packet.tuple, view);
+    home = home_of(snapshot_, shared_, tuple_in_zone(snapshot_, explanation.of.packet), view);
   return true;
 }
 

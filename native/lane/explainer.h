@@ -16,7 +16,11 @@ class Explainer {
  public:
   /// @param opened what the packet has opened under another snapshot
   Explainer(const Snapshot& snapshot, const FirstPacket& packet, const FlowRecord* opened = nullptr)
-      : s_(snapshot), packet_(packet), tuple_(packet.tuple), traits_(packet.traits), opened_(opened) {}
+      : s_(snapshot),
+        packet_(packet),
+        tuple_(tuple_in_zone(snapshot, packet)),
+        traits_(packet.traits),
+        opened_(opened) {}
 
   Explanation first(const LaneView& lane);
   Explanation along(const FlowRecord& flow, Direction direction, bool is_new);
@@ -84,7 +88,7 @@ class Explainer {
 
   const Snapshot& s_;
   const FirstPacket& packet_;
-  const Tuple& tuple_;
+  const Tuple tuple_;
   const PacketTraits& traits_;
   const FlowRecord* opened_;
   Limits limits_ = Limits::all;

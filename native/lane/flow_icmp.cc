@@ -15,15 +15,15 @@ void FlowStage::carry_icmp_error(Segment* frame) {
     return;
   }
   // The quoted packet went the other way than the error goes.
-  const Tuple tuple = quoted_tuple.reversed();
+  Tuple tuple = quoted_tuple.reversed();
+  tuple.zone = zone_of(frame);
   const uint64_t hash = flow_hash(tuple, shared_.key);
   const FlowMatch match = conntrack_.table().find(tuple, hash);
-  const bool known = match.id != kNoFlow && is_by_link(match.id) == is_on_link(frame);
-  if (!known) {
+  if (match.id == kNoFlow) {
     const bool ours = !is_on_link(frame) && gateway_.is_ours(wire::destination_of(frame));
     if (ours && gateway_.take_probe_error(frame, quoted_tuple, view.l4_offset)) return;
     const bool known_elsewhere = shared_.lanes() > 1 && (frame->flags & kHandedOver) == 0;
-    if (known_elsewhere && hand_over(frame, owner_of(hash, hash))) return;
+    if (known_elsewhere && hand_over(frame, owner_of(hash, routed_hash(tuple, shared_.key)))) return;
     if (ours) {
       egress_.drop(frame, Reason::icmp_unrelated);
       return;

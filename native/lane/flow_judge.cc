@@ -55,7 +55,7 @@ void FlowStage::drop_spoofed(Segment* frame) {
 
 void FlowStage::refuse(Segment* frame, Judgement judgement, const PolicyDuties& duties) {
   FlowRecord flow;
-  flow.original = wire::tuple_of(frame);
+  flow.original = tuple_of(frame);
   flow.ingress = frame->port;
   flow.policy = judgement.policy;
   flow.generation = static_cast<uint32_t>(snapshot_->generation);

@@ -12,9 +12,8 @@ Opening FlowStage::opening_of(const Tuple& tuple, uint64_t hash) const {
 FlowId FlowStage::open(const Opening& opening, Segment* frame) {
   Judged why{{Reason::draining}, {}};
   FlowId id = kNoFlow;
-  const bool on_link = is_on_link(frame);
   // A link goes on while we drain.
-  if (on_link || !shared_.refuse_new.load(std::memory_order_relaxed)) {
+  if (is_on_link(frame) || !shared_.refuse_new.load(std::memory_order_relaxed)) {
     id = opening.service != nullptr ? open_translated(opening, frame, why) : open_plain(opening, frame, why);
   }
   if (id == kNoFlow) {
@@ -26,7 +25,6 @@ FlowId FlowStage::open(const Opening& opening, Segment* frame) {
   flow.ingress = client_port(*snapshot_, opening, frame->port);
   flow.exit_epoch = gateway_.epoch();
   flow.exit[kOriginal] = flow.exit[kReply] = Gateway::kNoExit;
-  if (on_link) flow.flags |= kFlowByLink;
   report(FlowEventKind::opened, id);
   conntrack_.table().cold(id).judged = policies_number_;
   if (!why.duties.empty()) {
@@ -40,7 +38,7 @@ FlowId FlowStage::open_plain(const Opening& opening, Segment* frame, Judged& why
   const Tuple& original = opening.original;
   why = judge_opening(opening, original.destination, original.destination_port, frame);
   if (!admits(why, frame, time_)) return kNoFlow;
-  const bool listed = shared_.lanes() > 1 && looks_like_service_behind(original);
+  const bool listed = shared_.lanes() > 1 && original.zone == 0 && looks_like_service_behind(original);
   // Both directions have one hash.
   if (listed && !shared_.directory.insert(opening.hash, lane_)) {
     why.judgement = {Reason::owner_directory_full};
@@ -98,7 +96,7 @@ FlowId FlowStage::open_translated(const Opening& opening, Segment* frame, Judged
   }
   if (several_lanes) conntrack_.table().hot(id).flags |= kFlowInDirectory;
   FlowCold& cold = conntrack_.table().cold(id);
-  cold.service_low = static_cast<uint16_t>(service.id);
+  cold.service_or_zone = static_cast<uint16_t>(service.id);
   cold.endpoint = (endpoint.id + 1) & 0xffffff;
   ++open_flows_[endpoint.id];
   ++translated_;

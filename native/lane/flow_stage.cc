@@ -86,24 +86,49 @@ void FlowStage::carry_tracked(Burst& burst) {
       continue;
     }
     frames[count] = frame;
-    hashes[count] = hash_of(frame);
+    hashes[count] = routed_hash_of(frame);
     table.prefetch_index(hashes[count++]);
   }
-  for (uint32_t i = 0; i < count; ++i) likely[i] = table.prefetch_flow(hashes[i]);
   const bool judges_links = judges_links_;
+  if (judges_links) [[unlikely]]
+    enter_zones(frames, hashes, count);
+  for (uint32_t i = 0; i < count; ++i) likely[i] = table.prefetch_flow(hashes[i]);
   for (uint32_t i = 0; i < count; ++i) {
-    const bool v4 = frames[i]->family == 4;
-    FlowMatch match = v4 ? table.find(wire::tuple_v4_of(frames[i]), hashes[i], likely[i])
-                         : table.find(wire::tuple_of(frames[i]), hashes[i]);
-    if (judges_links) [[unlikely]]
-      match = of_this_way(match, frames[i]);
+    FlowMatch match;
+    if (judges_links && is_on_link(frames[i])) [[unlikely]] {
+      match = find_in_zone(frames[i], hashes[i]);
+    } else if (frames[i]->family == 4) {
+      match = table.find(wire::tuple_v4_of(frames[i]), hashes[i], likely[i]);
+    } else {
+      match = table.find(wire::tuple_of(frames[i]), hashes[i]);
+    }
     carry_flow(match, frames[i], hashes[i]);
   }
 }
 
-uint64_t FlowStage::hash_of(const Segment* frame) const {
+/// The hashes of what passes between joined ports, out of those that they would have if they were routed.
+[[gnu::noinline]] void FlowStage::enter_zones(Segment** frames, uint64_t* hashes, uint32_t count) const {
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint16_t zone = zone_of(frames[i]);
+    if (zone == 0) continue;
+    hashes[i] = hash_in_zone(hashes[i], zone, shared_.key);
+    conntrack_.table().prefetch_index(hashes[i]);
+  }
+}
+
+[[gnu::noinline]] FlowMatch FlowStage::find_in_zone(const Segment* frame, uint64_t hash) const {
+  return conntrack_.table().find(tuple_of(frame), hash);
+}
+
+uint64_t FlowStage::routed_hash_of(const Segment* frame) const {
   if (frame->family == 4) return flow_hash(wire::tuple_v4_of(frame), shared_.key);
-  return flow_hash(wire::tuple_of(frame), shared_.key);
+  return routed_hash(wire::tuple_of(frame), shared_.key);
+}
+
+uint64_t FlowStage::hash_of(const Segment* frame) const {
+  const uint64_t hash = routed_hash_of(frame);
+  const uint16_t zone = zone_of(frame);
+  return zone == 0 ? hash : hash_in_zone(hash, zone, shared_.key);
 }
 
 /// What makes no flow of its own, or can't be told yet.
@@ -161,7 +186,7 @@ void FlowStage::carry_by_route(Segment* frame, Reason reason) {
     return;
   if ((flow.flags & (kFlowTranslated | kFlowHasDuties | kFlowByLink)) != 0) {
     if ((flow.flags & kFlowHasDuties) != 0 && !do_duties(duties_[match.id], frame)) return;
-    if ((flow.flags & kFlowByLink) != 0 && is_on_link(frame)) return pass_on(frame);
+    if ((flow.flags & kFlowByLink) != 0) return pass_on(frame);
     if ((flow.flags & kFlowTranslated) != 0) {
       translate_packet(match, frame);
       count_service(match.id, frame);
@@ -175,20 +200,11 @@ void FlowStage::carry_by_route(Segment* frame, Reason reason) {
 
 /// The last hop of a packet, but for what passes between joined ports, where none is taken. True: it has ended.
 [[gnu::noinline]] bool FlowStage::may_end(const FlowHot& flow, Segment* frame) {
-  return ((flow.flags & kFlowByLink) == 0 || !is_on_link(frame)) && !gateway_.lives_on(frame);
+  return (flow.flags & kFlowByLink) == 0 && !gateway_.lives_on(frame);
 }
 
 [[gnu::noinline]] void FlowStage::pass_on(Segment* frame) {
   egress_.send(frame, snapshot_->peer(frame->port), Reason::passed_on);
-}
-
-/// A flow of joined ports is none of others, nor the other way: what is known of the same addresses by another way says
-/// nothing of this one.
-[[gnu::noinline]] FlowMatch FlowStage::of_this_way(FlowMatch match, const Segment* frame) {
-  if (match.id == kNoFlow || is_by_link(match.id) == is_on_link(frame)) return match;
-  // What is sent in another's name ends nothing of his.
-  if (!guarded_ || admits_source(frame)) conntrack_.close(match.id);
-  return {};
 }
 
 /// Finds the exit and sends the packet there; a packet that can't leave is as it came when its sender hears of it.
@@ -310,9 +326,9 @@ void FlowStage::carry_unknown(Segment* frame, uint64_t hash) {
 /// Services and routes do not reach what passes between joined ports, and nothing is an address of ours.
 void FlowStage::open_on_link(Segment* frame, uint64_t hash) {
   const bool received_here = shared_.lanes() > 1 && (frame->flags & kHandedOver) == 0;
-  if (received_here && hand_over(frame, owner_of(hash, hash))) return;
+  if (received_here && hand_over(frame, owner_of(hash, routed_hash_of(frame)))) return;
   if (!snapshot_->flows.track_all) return pass_on(frame);
-  const FlowId id = open({.original = wire::tuple_of(frame), .hash = hash}, frame);
+  const FlowId id = open({.original = tuple_of(frame), .hash = hash}, frame);
   if (id != kNoFlow) forward_first({id, kOriginal}, frame, Reason::passed_on);
 }
 
@@ -341,7 +357,7 @@ void FlowStage::carry_fragment(Segment* frame) {
   }
   Reason why;
   released_fragments_.clear();
-  switch (fragments_.place(frame, now_, snapshot_->flows.timeouts.fragment, released_fragments_, why)) {
+  switch (fragments_.place(frame, zone_of(frame), now_, snapshot_->flows.timeouts.fragment, released_fragments_, why)) {
     case FragmentTable::Outcome::waiting:
       return;
     case FragmentTable::Outcome::refused:
@@ -412,8 +428,8 @@ bool FlowStage::end_denied_some() {
 }
 
 void FlowStage::count_service(FlowId id, const Segment* frame) {
-  counters_.services[static_cast<size_t>(conntrack_.table().cold(id).service_low)].carried.add(wire_segments(frame),
-                                                                                               frame->frame_length);
+  counters_.services[static_cast<size_t>(conntrack_.table().cold(id).service_or_zone)].carried.add(wire_segments(frame),
+                                                                                                   frame->frame_length);
 }
 
 FlowRecord FlowStage::record(FlowId id) const {
@@ -426,7 +442,7 @@ FlowRecord FlowStage::record(FlowId id) const {
   if (r.translated) {
     r.nat_address = table.nat_address(id);
     r.nat_port = hot.nat_port;
-    r.service = static_cast<uint32_t>(cold.service_low);
+    r.service = static_cast<uint32_t>(cold.service_or_zone);
     r.endpoint = cold.endpoint - 1;
   }
   r.reason = r.translated                     ? Reason::service_forwarded
@@ -468,7 +484,7 @@ void FlowStage::flow_closing(FlowId id) {
   const FlowCold& cold = conntrack_.table().cold(id);
   --open_flows_[cold.endpoint - 1];
   --translated_;
-  ServiceCounter& service = counters_.services[static_cast<size_t>(cold.service_low)];
+  ServiceCounter& service = counters_.services[static_cast<size_t>(cold.service_or_zone)];
   service.active_flows.set(service.active_flows.read() - 1);
 }
 

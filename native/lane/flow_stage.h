@@ -41,6 +41,15 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   /// Whether what passes between joined ports is judged: else it need not come here.
   bool judges_links() const { return judges_links_; }
   bool is_on_link(const Segment* frame) const { return judges_links_ && snapshot_->peer(frame->port) != kNoPort; }
+  /// The zone of a frame's flow, and its tuple in it: nobody else makes the tuple that a flow is looked up by.
+  uint16_t zone_of(const Segment* frame) const {
+    return is_on_link(frame) ? static_cast<uint16_t>(kLinkZone | frame->vlan) : uint16_t{0};
+  }
+  Tuple tuple_of(const Segment* frame) const {
+    Tuple tuple = wire::tuple_of(frame);
+    tuple.zone = zone_of(frame);
+    return tuple;
+  }
   /// A frame that came by a joined port leaves by its peer, as it is.
   void pass_on(Segment* frame);
   /// One of them, while stateless().
@@ -65,10 +74,10 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   /// True: another lane has the frame now (or it was dropped on the way). Once only: see kHandedOver.
   bool hand_over(Segment* frame, unsigned owner);
   /// The lane that carries a packet with ports.
-  unsigned owner_of(const Segment* frame) const { return owner_of(hash_of(frame), hash_of(frame)); }
+  unsigned owner_of(const Segment* frame) const { return owner_of(hash_of(frame), routed_hash_of(frame)); }
   /// Whether there is a flow, of this lane, that a packet with ports belongs to.
   bool knows(const Segment* frame) const {
-    return conntrack_.table().find(wire::tuple_of(frame), hash_of(frame)).id != kNoFlow;
+    return conntrack_.table().find(tuple_of(frame), hash_of(frame)).id != kNoFlow;
   }
   /// Whether a packet is an endpoint's answer, of whose flow nothing is known here.
   bool answers_for_service(const Segment* frame) const {
@@ -98,7 +107,7 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   const FragmentTable& fragments() const { return fragments_; }
   /// The lane where a packet's fragments meet.
   unsigned home_of_fragment(const Segment* fragment) const {
-    return shared_.home(fragments_.packet_hash(fragment) * 0x9e3779b97f4a7c15u >> 32);
+    return shared_.home(fragments_.packet_hash(fragment, zone_of(fragment)) * 0x9e3779b97f4a7c15u >> 32);
   }
   LaneBalance& balance() { return balance_; }
   FlowRecord record(FlowId id) const;
@@ -119,12 +128,13 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   void carry_unknown(Segment* frame, uint64_t hash);
   void open_on_link(Segment* frame, uint64_t hash);
   void carry_by_route(Segment* frame, Reason reason);
-  FlowMatch of_this_way(FlowMatch match, const Segment* frame);
+  void enter_zones(Segment** frames, uint64_t* hashes, uint32_t count) const;
+  FlowMatch find_in_zone(const Segment* frame, uint64_t hash) const;
   bool may_end(const FlowHot& flow, Segment* frame);
-  bool is_by_link(FlowId id) const { return (conntrack_.table().hot(id).flags & kFlowByLink) != 0; }
   void carry_icmp_error(Segment* frame);
   void carry_fragment(Segment* frame);
   void keep_fragment(Segment* fragment, Burst& kept);
+  uint64_t routed_hash_of(const Segment* frame) const;
   uint64_t hash_of(const Segment* frame) const;
   void forward(FlowMatch match, Segment* frame, Reason reason);
   void forward_first(FlowMatch match, Segment* frame, Reason reason);

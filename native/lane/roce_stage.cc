@@ -35,7 +35,8 @@ inline bool RoceStage::read(Segment* frame, Carried& to) const {
   if (bytes.empty()) return false;
   const wire::Bth bth = wire::Bth::read(bytes.data());
   to.frame = frame;
-  to.key = {wire::source_of(frame), wire::destination_of(frame), bth.destination_qp, frame->family};
+  to.key = {wire::source_of(frame), wire::destination_of(frame), bth.destination_qp, frame->family,
+            flows_.zone_of(frame)};
   to.hash = roce_hash(to.key, shared_.key);
   to.packet = {wire::kRoceOpcodes[bth.opcode], bth.psn, false, frame->l4_offset - frame->l3_offset + frame->l4_length};
   if (to.packet.opcode.kind == wire::RoceClass::ack) to.packet.nak = wire::is_roce_nak(bth, bytes);
@@ -71,11 +72,6 @@ void RoceStage::take(Burst& burst, Nanoseconds now) {
   if (id == kNoFlow) return carry_unknown(carried);
   RoceFlow& flow = table_.at(id);
   Segment* frame = carried.frame;
-  if (came_otherwise(flow, frame->port)) [[unlikely]] {
-    // What is sent in another's name ends nothing of his.
-    if (!guarded_ || flows_.admits_source(frame)) close(id);
-    return carry_unknown(carried);
-  }
   if (flow.exit_epoch != gateway_.epoch() && !judge_again(id)) [[unlikely]]
     return carry_unknown(carried);
   if (guarded_ && flow.ingress != frame->port && !flows_.admits_source(frame)) {
@@ -227,7 +223,7 @@ uint8_t RoceStage::allowed_classes(const RoceKey& key, uint16_t arrival) const {
 /// What the snapshot in force says of a flow that was opened under another one. False: the flow is closed.
 bool RoceStage::judge_again(FlowId id) {
   RoceFlow& flow = table_.at(id);
-  if (snapshot_->peer(flow.ingress) == kNoPort && gateway_.is_ours(flow.key.destination)) {
+  if (flow.key.zone == 0 && gateway_.is_ours(flow.key.destination)) {
     close(id);
     return false;
   }
@@ -299,7 +295,8 @@ void RoceStage::close(FlowId id) {
 FlowRecord RoceStage::record(FlowId id) const {
   const RoceFlow& flow = table_.at(id);
   FlowRecord r;
-  r.original = {flow.key.source, flow.key.destination, 0, wire::kRocePort, wire::protocol::kUdp, flow.key.family};
+  r.original = {flow.key.source, flow.key.destination, 0, wire::kRocePort, wire::protocol::kUdp,
+                flow.key.family, flow.key.zone};
   r.roce = true;
   r.qp = flow.key.qp;
   r.roce_counts = table_.counts(id);
@@ -313,7 +310,7 @@ FlowRecord RoceStage::record(FlowId id) const {
   }
   r.generation = static_cast<uint32_t>(snapshot_->generation);
   r.ingress = flow.ingress;
-  if (snapshot_->peer(flow.ingress) != kNoPort) r.reason = Reason::passed_on;
+  if (flow.key.zone != 0) r.reason = Reason::passed_on;
   r.opened_at = table_.opened_at(id);
   r.last_seen = flow.last_seen;
   return r;

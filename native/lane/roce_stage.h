@@ -23,10 +23,6 @@ class RoceStage {
   RoceStage(LaneShared& shared, LaneCounters& counters, Gateway& gateway, FlowStage& flows, uint32_t capacity);
 
   void adopt(const Snapshot& snapshot);
-  /// Whether a flow passes between joined ports and a packet does not, or the other way: then it is not the flow's.
-  bool came_otherwise(const RoceFlow& flow, uint16_t port) const {
-    return flow.ingress != port && (snapshot_->peer(flow.ingress) == kNoPort) != (snapshot_->peer(port) == kNoPort);
-  }
   /// Nothing is tracked but what a service takes.
   bool idle() const { return !snapshot_->flows.track_all; }
 

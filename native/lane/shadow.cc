@@ -12,7 +12,7 @@ bool is_refused(const FlowRecord& flow) {
 
 /// A packet of the flow, as its client sends it. Of RoCEv2, of a class that the flow has had.
 FirstPacket packet_of(const FlowRecord& flow, wire::RoceClass kind) {
-  FirstPacket packet{flow.ingress, flow.original};
+  FirstPacket packet{.port = flow.ingress, .tuple = flow.original, .vlan = flow.original.vlan()};
   if (flow.roce) packet.roce = RoceTarget{flow.qp, kind};
   return packet;
 }

@@ -49,12 +49,22 @@ inline uint64_t hash_ends(uint64_t a, uint64_t b, uint8_t protocol, uint8_t fami
   return fold_multiply((a + b) ^ key.words[2], (a ^ b) + (uint64_t{protocol} << 8 | family) + key.words[3]);
 }
 
-/// Both directions of a flow have the same hash: an untranslated flow needs one index entry, and both of its
-/// directions have the same home lane.
-inline uint64_t flow_hash(const Tuple& t, const HashKey& key) {
+/// That of a flow by its addresses and ports alone, as if it were routed: it leads to the flow's home lane, which
+/// is one for all zones, since what ends here has none.
+inline uint64_t routed_hash(const Tuple& t, const HashKey& key) {
   const uint64_t a = hash_end(t.source, t.source_port, t.family, key);
   const uint64_t b = hash_end(t.destination, t.destination_port, t.family, key);
   return hash_ends(a, b, t.protocol, t.family, key);
+}
+/// @param hash routed_hash()  @param zone not 0
+inline uint64_t hash_in_zone(uint64_t hash, uint16_t zone, const HashKey& key) {
+  return fold_multiply(hash ^ key.words[0], key.words[1] + zone);
+}
+/// Both directions of a flow have the same hash: an untranslated flow needs one index entry, and both of its
+/// directions have the same home lane.
+inline uint64_t flow_hash(const Tuple& t, const HashKey& key) {
+  const uint64_t hash = routed_hash(t, key);
+  return t.zone == 0 ? hash : hash_in_zone(hash, t.zone, key);
 }
 inline uint64_t flow_hash(const TupleV4& t, const HashKey& key) {
   const uint64_t a = hash_end_v4(t.source(), static_cast<uint16_t>(t.ports >> 16), key);

@@ -6,6 +6,9 @@
 
 namespace flatproxy {
 
+/// What of a flow's zone says that it passes between joined ports; its VLAN id is added.
+constexpr uint16_t kLinkZone = 1 << 15;
+
 /// One direction of a flow. Ports are in host order; for ICMP echo both are the identifier.
 struct Tuple {
   wire::Address source;
@@ -14,8 +17,13 @@ struct Tuple {
   uint16_t destination_port = 0;
   uint8_t protocol = 0;
   uint8_t family = 0;  ///< 4 or 6
+  /// Flows of different zones have nothing in common, whatever their addresses. 0: what is routed; of what passes
+  /// between joined ports: kLinkZone and its VLAN id.
+  uint16_t zone = 0;
 
-  Tuple reversed() const { return {destination, source, destination_port, source_port, protocol, family}; }
+  Tuple reversed() const { return {destination, source, destination_port, source_port, protocol, family, zone}; }
+  /// VLAN id of a flow between joined ports; 0: of one that is untagged, or routed.
+  uint16_t vlan() const { return static_cast<uint16_t>(zone & ~kLinkZone); }
   bool operator==(const Tuple&) const = default;
 };
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { defineMesh, explain, FlatProxy, type Flow } from '#lib/index.js'
-import { Host } from './host.js'
+import { emit, ethernet, Host } from './host.js'
 
 const mesh = defineMesh({
   ports: { outer: { type: 'memory', joined: 'inner' }, inner: { type: 'memory' } },
@@ -88,5 +88,72 @@ describe('policies between joined ports', () => {
     client.send({ protocol: 'udp', from: '10.0.0.10:5000', to: '10.0.0.9:53', payload: '2' })
     await ended(proxy, 'policy_denied', 1)
     assert.deepEqual(dns.received, [])
+  })
+})
+
+/** A UDP datagram in a VLAN; 0: without a tag. */
+function inVlan(vlan: number, from: string, to: string): Buffer {
+  const frame = ethernet('02:00:00:00:00:0b', '02:00:00:00:00:0a', 0x0800, emit({ protocol: 'udp', from, to }))
+  if (vlan === 0) return frame
+  return Buffer.concat([frame.subarray(0, 12), Buffer.from([0x81, 0, vlan >> 8, vlan & 255]), frame.subarray(12)])
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = []
+  for await (const item of items) list.push(item)
+  return list
+}
+
+describe('flows between joined ports', () => {
+  const [client, dns] = ['10.0.0.10:5000', '10.0.0.9:53']
+
+  it('are told with their VLAN, each by itself, whatever their addresses', async () => {
+    await using proxy = await FlatProxy.start({ mesh })
+    for (const vlan of [0, 10, 20, 20]) proxy.port('outer').send([inVlan(vlan, client, dns)])
+    proxy.port('inner').send([inVlan(10, dns, client)])
+    proxy.port('outer').send([inVlan(30, client, '10.0.0.9:54')])
+    await ended(proxy, 'passed_on', 5)
+    await ended(proxy, 'policy_default_deny', 1)
+    const told = (flows: Flow[]) => flows.map(({ vlan, packets }) => [vlan, packets])
+    const running = told(await all(proxy.flows({ verdict: 'forward' })))
+    assert.deepEqual(
+      running.sort(([a = 0], [b = 0]) => a - b),
+      [
+        [undefined, 1],
+        [10, 2],
+        [20, 2],
+      ],
+    )
+    assert.deepEqual(told(await all(proxy.flows({ verdict: 'drop' }))), [[30, 1]])
+  })
+
+  it('are explained by the one of their VLAN', async () => {
+    await using proxy = await FlatProxy.start({ mesh })
+    proxy.port('outer').send([inVlan(10, client, dns)])
+    await ended(proxy, 'passed_on', 1)
+    const runs = async (vlan?: number) => {
+      const question = { on: 'outer', protocol: 'udp', from: client, to: dns } as const
+      const said = await proxy.explain(vlan === undefined ? question : { ...question, vlan })
+      return [String(said).split('\n')[0], said.steps.some(({ stage }) => stage === 'flow')]
+    }
+    const head = `udp ${client} > ${dns} by outer`
+    const end = ': forward (passed_on), policy dns-in, exit inner'
+    assert.deepEqual(await runs(10), [`${head} in VLAN 10${end}`, true])
+    assert.deepEqual(await runs(20), [`${head} in VLAN 20${end}`, false])
+    assert.deepEqual(await runs(), [head + end, false])
+    const frame = await proxy.explain({ on: 'inner', frame: inVlan(10, dns, client) })
+    assert.match(String(frame), /^udp 10\.0\.0\.9:53 > 10\.0\.0\.10:5000 by inner in VLAN 10: forward \(passed_on\)/)
+    assert.ok(frame.steps.some(({ stage }) => stage === 'flow'))
+  })
+
+  it('are asked about in a VLAN that there may be', async () => {
+    for (const vlan of [-1, 1.5, 4095, '10'])
+      await assert.rejects(
+        explain(mesh, { on: 'outer', protocol: 'udp', from: client, to: dns, vlan: vlan as number }),
+        /vlan: .* is no VLAN/,
+      )
+    const routed = { ports: { a: { type: 'memory' } } } as const
+    const said = await explain(routed, { on: 'a', protocol: 'udp', from: client, to: dns, vlan: 7 })
+    assert.deepEqual([said.verdict, said.reason], ['drop', 'vlan_unknown'])
   })
 })

@@ -3,6 +3,8 @@ import { roceClasses } from '../../roce.js'
 
 /** Queue pairs have 24 bits. */
 export const lastQueuePair = 0xffffff
+/** The highest id that IEEE 802.1Q gives to VLANs. */
+export const lastVlan = 4094
 
 const peer = either(
   ['workload', 'labels', 'identity', 'cidr'],
