@@ -101,7 +101,7 @@ export function number<const T extends number>(numbers: readonly T[], about: Abo
   return Type.Unsafe<T>({ type: 'integer', enum: numbers, ...about })
 }
 
-/** A word, or an object in place of it. */
+/** A word or a number, or an object in place of it. */
 export function wordOr<T extends TSchema, U extends TSchema>(
   simple: T,
   rich: U,

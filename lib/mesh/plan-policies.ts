@@ -9,6 +9,7 @@ import { listOf } from './view.js'
 import { WorkloadIndex } from './workload-index.js'
 
 type WidePolicy = NonNullable<WideMesh['policies']>[number]
+type WideVlans = Exclude<WidePolicy['vlan'], undefined | readonly unknown[]>
 type WidePolicyPort = NonNullable<WidePolicy['ports']>[number]
 
 /** Flows to ports from `first` to `last` of one IP protocol; of one without ports all are from 0 to 65535. */
@@ -36,8 +37,8 @@ interface PlannedRoce {
 
 /**
  * Writes the policies, in the order of the mesh: `{ default, onDeny?, selectors, rules: [{ name, direction, subject, peer, ports,
- * action, on?, counter?, limit?, mirror? }] }`. `subject` and `peer` are indices of selectors (SelectorTable says what these are); `peer` null:
- * anyone; `ports` null: all; `on`: ids of ports, absent: all; `counter`: the id of its counters, if it has any; `limit`: `{ of, rate,
+ * action, on?, vlans?, counter?, limit?, mirror? }] }`. `subject` and `peer` are indices of selectors (SelectorTable says what these are); `peer` null:
+ * anyone; `ports` null: all; `on`: ids of ports, absent: all; `vlans`: `[{ first, last }]`, absent: all; `counter`: the id of its counters, if it has any; `limit`: `{ of, rate,
  * interval, burst }` of one that limits, with defaults filled in; `mirror`: `{ port, snapLength }` of one that mirrors.
  *
  * @param ids of all workloads and ports, and of the counters of policies, by name
@@ -54,7 +55,8 @@ export function* writePolicies(
     const { port, snapLength = null } = policy.mirror ?? {}
     const mirror = port === undefined ? undefined : { port: ids.ports.get(port)!, snapLength }
     const on = policy.on && listOf(policy.on).map((name) => ids.ports.get(name)!)
-    rules.push(JSON.stringify({ ...(yield* planPolicy(policy, selectors)), on, counter, mirror }))
+    const vlans = policy.vlan === undefined ? undefined : listOf(policy.vlan).map(vlansOf)
+    rules.push(JSON.stringify({ ...(yield* planPolicy(policy, selectors)), on, vlans, counter, mirror }))
     yield
   }
   const { policyDefault = 'allow', onDeny } = mesh
@@ -90,6 +92,11 @@ function planPort(ports: WidePolicyPort): (PlannedPolicyPort | PlannedRoce)[] {
 
 function planRoce({ qp, endQp, opcodes = roceClasses }: WidePolicyPort): PlannedRoce {
   return { opcodes, first: qp ?? 0, last: endQp ?? qp ?? lastQueuePair }
+}
+
+/** The VLANs from `first` to `last` that a policy names at once. */
+export function vlansOf(named: WideVlans): { readonly first: number; readonly last: number } {
+  return typeof named === 'number' ? { first: named, last: named } : { first: named.id, last: named.endId }
 }
 
 /** Writes a list of what is JSON already. */

@@ -49,11 +49,11 @@ const policies = (direction: 'egress' | 'ingress', who: 'sender' | 'receiver') =
       'reject',
       'the first that denies, and matches',
     ],
-    [`${direction}_isolated`]: (told, { id }) => [
+    [`${direction}_isolated`]: (told, { id, at }) => [
       stage,
       policyName(told, id),
       'deny',
-      `it isolates the ${who}, and no policy allows this flow ${others}`,
+      `it isolates the ${who}, and no policy allows this flow ${others}: of this one, '${at}' does not match`,
     ],
   } satisfies Record<string, (told: Told, step: NativeStep) => Words>
 }

@@ -21,7 +21,7 @@ DutyIndex::DutyIndex(const PolicySet& set, PolicyAction action, const AddressCla
       sources_(static_cast<uint32_t>(places_.size())),
       destinations_(static_cast<uint32_t>(places_.size())),
       ports_(set, places_, check_policy_bytes),
-      arrivals_(set, places_) {
+      ways_(set, places_) {
   if (places_.empty()) return;
   index_classes(set, classes);
   sources_.seal();
@@ -58,13 +58,8 @@ PolicyPlaces DutyIndex::find(uint32_t source, uint32_t destination, const Policy
     found.push(places_[bit]);
     return !found.full();
   };
-  const BitRows::View from = sources_.at(source_rows_[source]);
-  const BitRows::View to = destinations_.at(destination_rows_[destination]);
-  if (arrivals_.empty()) {
-    BitRows::each(take, from, to, ports_.of(key));
-  } else {
-    BitRows::each(take, from, to, ports_.of(key), arrivals_.of(key));
-  }
+  ways_.each(key, take, sources_.at(source_rows_[source]), destinations_.at(destination_rows_[destination]),
+             ports_.of(key));
   return found;
 }
 

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "classify/address_classes.h"
-#include "classify/arrival_rows.h"
 #include "classify/bit_rows.h"
 #include "classify/policy.h"
 #include "classify/port_rows.h"
+#include "classify/way_rows.h"
 
 namespace flatproxy {
 
@@ -39,7 +39,7 @@ class PolicyPlaces {
 };
 
 /// The policies of one action that goes on, of both directions, found as those of a PolicyIndex are: by the classes of
-/// sender and receiver, by protocol and port, and by the port that the flow comes by.
+/// sender and receiver, by protocol and port, and by the port and the VLAN that the flow comes by.
 class DutyIndex {
  public:
   /// @throws Error as check_policy_bytes()
@@ -52,7 +52,7 @@ class DutyIndex {
   PolicyPlaces find(uint32_t source, uint32_t destination, const PolicyKey& key) const;
 
  private:
-  size_t bytes() const { return sources_.bytes() + destinations_.bytes() + ports_.bytes() + arrivals_.bytes(); }
+  size_t bytes() const { return sources_.bytes() + destinations_.bytes() + ports_.bytes() + ways_.bytes(); }
   void index_classes(const PolicySet& set, const AddressClasses& classes);
 
   std::vector<uint32_t> places_;  // by bit
@@ -60,7 +60,7 @@ class DutyIndex {
   std::vector<uint32_t> source_rows_;       // by class
   std::vector<uint32_t> destination_rows_;  // by class
   PortRows ports_;
-  ArrivalRows arrivals_;
+  WayRows ways_;
 };
 
 }  // namespace flatproxy

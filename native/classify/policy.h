@@ -46,6 +46,14 @@ struct PolicyRoce {
   static constexpr uint8_t kAllClasses = (1u << wire::kRoceClasses) - 1;
 };
 
+/// VLANs by their ids, both ends included; 0: no tag.
+struct PolicyVlans {
+  uint16_t first = 0;
+  uint16_t last = kHighest;
+  bool operator==(const PolicyVlans&) const = default;
+  static constexpr uint16_t kHighest = 4094;
+};
+
 /// What a policy that limits counts.
 enum class LimitOf : uint8_t { packets, bytes, flows };
 
@@ -80,6 +88,7 @@ struct Policy {
   PolicyMirror mirror{};  ///< of one that mirrors
   std::vector<PolicyRoce> roce{};
   std::vector<uint16_t> on{};                            ///< ids of ports that flows come by, any of these; empty: all
+  std::vector<PolicyVlans> vlans{};                      ///< that flows come in, any of these; empty: all
   static constexpr uint16_t kNodesStack = host_side(0);  ///< in `on`: the host side of any port
   bool operator==(const Policy&) const = default;
   /// Whether it is about all protocols.
@@ -101,6 +110,7 @@ struct PolicyKey {
   uint16_t arrival = kNoPort;  ///< id of the port that its first packet came by, or, if kNoPort, nobody knows
   /// RoCEv2: one of its opcodes' classes; a flow of it has a judgement for each.
   std::optional<RoceTarget> roce{};
+  uint16_t vlan = 0;  ///< id, up to PolicyVlans::kHighest; 0: untagged, as all that is routed
 };
 
 /// All policies of a mesh, in its order.

@@ -42,8 +42,8 @@ PolicyIndex::PolicyIndex(const PolicySet& set, PolicyDirection direction, const 
       subjects_(static_cast<uint32_t>(order_.size())),
       peers_(static_cast<uint32_t>(order_.size())),
       ports_(set, places_of(order_), check_policy_bytes),
-      arrivals_(set, places_of(order_)) {
-  by_arrival_ = !arrivals_.empty();
+      ways_(set, places_of(order_)) {
+  by_way_ = !ways_.empty();
   index_classes(set, classes);
   subjects_.seal();
   peers_.seal();
@@ -61,9 +61,9 @@ std::vector<PolicyOpinion> PolicyIndex::arranged(const PolicySet& set, PolicyDir
   return order;
 }
 
-/// Apart, lest those who do not look at ports pay for it.
-uint32_t PolicyIndex::first_by_arrival(BitRows::View about, BitRows::View others, const PolicyKey& key) const {
-  return BitRows::first(about, others, ports_.of(key), arrivals_.of(key));
+/// Apart, lest those who do not look at how flows come pay for it.
+uint32_t PolicyIndex::first_by_way(BitRows::View about, BitRows::View others, const PolicyKey& key) const {
+  return ways_.first(key, about, others, ports_.of(key));
 }
 
 void PolicyIndex::index_classes(const PolicySet& set, const AddressClasses& classes) {

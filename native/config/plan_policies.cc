@@ -105,6 +105,19 @@ std::vector<uint16_t> read_arrivals(const PlanValue& value) {
   return ids;
 }
 
+std::vector<PolicyVlans> read_vlans(const PlanValue& value) {
+  std::vector<PolicyVlans> vlans;
+  value.each([&](const PlanValue& each) {
+    PolicyVlans range;
+    range.first = each.at("first").number_as<uint16_t>(0, PolicyVlans::kHighest);
+    range.last = each.at("last").number_as<uint16_t>(range.first, PolicyVlans::kHighest);
+    each.members(2);
+    vlans.push_back(range);
+  });
+  if (vlans.empty()) value.wrong("a range at least");
+  return vlans;
+}
+
 Policy read_policy(const PlanValue& value, size_t selectors) {
   Policy policy;
   policy.name = value.at("name").text();
@@ -136,7 +149,9 @@ Policy read_policy(const PlanValue& value, size_t selectors) {
   // Without it: all.
   const bool has_on = value.has("on");
   if (has_on) policy.on = read_arrivals(value.at("on"));
-  value.members(size_t{6} + goes_on(policy.action) + limits + mirrors + has_on);
+  const bool has_vlans = value.has("vlans");
+  if (has_vlans) policy.vlans = read_vlans(value.at("vlans"));
+  value.members(size_t{6} + goes_on(policy.action) + limits + mirrors + has_on + has_vlans);
   return policy;
 }
 

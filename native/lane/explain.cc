@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "classify/policy_misfit.h"
 #include "lane/explain_steps.h"
 #include "lane/explainer.h"
 #include "packet/error.h"
@@ -80,7 +81,9 @@ void Explainer::pass_on() {
 
 /// What makes no flow is judged by itself.
 bool Explainer::judge_flowless() {
-  return judge({tuple_.source, tuple_.destination, tuple_.protocol, 0, packet_.port});
+  PolicyKey key{tuple_.source, tuple_.destination, tuple_.protocol, 0, packet_.port};
+  key.vlan = tuple_.vlan();
+  return judge(key);
 }
 
 void Explainer::aside(const LaneView& lane) {
@@ -102,14 +105,15 @@ Reason Explainer::address_problem() const {
   return to_valid ? Reason::forwarded : Reason::destination_invalid;
 }
 
+bool Explainer::arrives() { return s_.port(packet_.port) != nullptr || end(Reason::port_down, Step::no_port); }
+
 /// Tags are known between joined ports alone.
-bool Explainer::arrives() {
-  if (s_.port(packet_.port) == nullptr) return end(Reason::port_down, Step::no_port);
+bool Explainer::tag() {
   return packet_.vlan == 0 || is_on_link() || end(Reason::vlan_unknown, Step::vlan, packet_.vlan);
 }
 
 bool Explainer::addresses() {
-  if (!valid_addresses()) return false;
+  if (!valid_addresses() || !tag()) return false;
   const bool many = !traits_.addresses_valid && wire::means_many(tuple_.destination);
   return !many || end(Reason::multicast_ignored, Step::destination_many);
 }
@@ -269,7 +273,10 @@ bool Explainer::may_be_met() {
 /// @param none the first of the steps of this direction, in the order of PolicyOpinion::Kind
 void Explainer::opinion(const PolicyKey& key, PolicyDirection direction, Step none) {
   const PolicyOpinion opinion = s_.policies->opinion(key, direction);
-  tell(static_cast<Step>(static_cast<uint8_t>(none) + opinion.kind), opinion.policy);
+  const auto step = static_cast<Step>(static_cast<uint8_t>(none) + opinion.kind);
+  if (opinion.kind != PolicyOpinion::isolated) return tell(step, opinion.policy);
+  const PolicySet& set = s_.policies->set();
+  tell(step, opinion.policy, std::string(misfit(set, set.policies[opinion.policy], key)));
 }
 
 /// @param passes limits and mirrors are for what does

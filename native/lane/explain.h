@@ -111,7 +111,8 @@ enum class Step : uint8_t {
   no_source_port,
   untracked,             ///< no flow is made, so no policy is asked
   egress_none, egress_allowed, egress_denied, egress_rejected, egress_isolated,       ///< id: policy
-  ingress_none, ingress_allowed, ingress_denied, ingress_rejected, ingress_isolated,  ///< id: policy
+  ingress_none, ingress_allowed, ingress_denied, ingress_rejected, ingress_isolated,  ///< id: policy; at: of one that
+                         ///< isolates, what of it does not match, as misfit() calls it
   default_allow, default_deny,
   log, limit, mirror,    ///< id: policy, which matches
   route,                 ///< id: exit port; at: the prefix; via: the neighbour, if it is not the destination

@@ -9,7 +9,7 @@ namespace flatproxy {
 
 Explanation Explainer::along(const FlowRecord& flow, Direction direction, bool is_new) {
   tell(Step::flow, Explanation::kNone, flow_text(flow));
-  if (!arrives() || !source() || !fragments()) return std::move(e_);
+  if (!arrives() || !tag() || !source() || !fragments()) return std::move(e_);
   if (traits_.misfit != Reason::forwarded) {
     end(traits_.misfit, traits_.misfit == Reason::tcp_out_of_window ? Step::out_of_window : Step::wrong_state);
     return std::move(e_);
@@ -54,7 +54,7 @@ bool Explainer::judge_flow(const FlowRecord& flow, bool with_duties, bool is_new
 /// speaks.
 Explanation Explainer::relayed(const FlowRecord& connection) {
   end(Reason::tcp_terminated, Step::connection);
-  if (!arrives()) return std::move(e_);
+  if (!arrives() || !tag()) return std::move(e_);
   limits_ = Limits::none;
   const Listener* listener = listener_for(s_, packet_);
   if (listener != nullptr) e_.listener = listener->id;

@@ -44,6 +44,7 @@ class Explainer {
 
   // Each is a step of the way; false: the packet has ended. What is of something that runs is in explain_running.cc.
   bool arrives();
+  bool tag();
   bool addresses();
   bool valid_addresses();
   bool fragments();

@@ -60,7 +60,12 @@ uint16_t client_port_now(const Snapshot& snapshot, const wire::Address& client, 
 /// The ports of ICMP are an echo's identifier, which no policy speaks of.
 PolicyKey policy_key(const Tuple& original, const wire::Address& endpoint, uint16_t port, uint16_t arrival) {
   const bool icmp = original.protocol == wire::protocol::kIcmp || original.protocol == wire::protocol::kIcmp6;
-  return {original.source, endpoint, original.protocol, icmp ? uint16_t{0} : port, arrival};
+  return {.source = original.source,
+          .destination = endpoint,
+          .protocol = original.protocol,
+          .port = icmp ? uint16_t{0} : port,
+          .arrival = arrival,
+          .vlan = original.vlan()};
 }
 
 Reason answer_of(const Snapshot& snapshot, uint16_t port, const wire::Address& destination, bool echo_request) {

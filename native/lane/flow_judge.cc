@@ -89,7 +89,11 @@ FlowStage::Judged FlowStage::judge_opening(const Opening& opening, const wire::A
 FlowStage::Judged FlowStage::judge_packet(const Segment* frame) const {
   const PolicyTable& policies = *snapshot_->policies;
   if (policies.empty()) return {};
-  const PolicyKey key{wire::source_of(frame), wire::destination_of(frame), frame->protocol, 0, frame->port};
+  const PolicyKey key{.source = wire::source_of(frame),
+                      .destination = wire::destination_of(frame),
+                      .protocol = frame->protocol,
+                      .arrival = frame->port,
+                      .vlan = frame->vlan};
   return {policies.judge(key), policies.duties(key)};
 }
 

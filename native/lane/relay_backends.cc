@@ -59,7 +59,7 @@ std::optional<RelayTarget> RelayBackends::way_to(const Service& service, const E
                      .endpoint = endpoint.id,
                      .max_connections = service.max_connections,
                      .proxy_header = service.proxy_header,
-                     .mark = uint64_t{service.id + 1} << 32};
+                     .mark = of_service(service.id)};
   target.tuple.destination = endpoint.address;
   target.tuple.destination_port = endpoint.port;
   if (!find_way(client, service.from_client, target)) return std::nullopt;
@@ -90,6 +90,7 @@ Reason RelayBackends::judge(const RelayClient& client, const wire::Address& sour
   const PolicyTable& policies = *snapshot_->policies;
   if (policies.empty()) return Reason::forwarded;
   PolicyKey key{source, to, wire::protocol::kTcp, port};
+  key.vlan = vlan_of(client.mark);
   if (policies.speaks_of_arrival()) key.arrival = client_port_now(*snapshot_, client.peer, arrival_of(client.mark));
   return policies.judge(key).reason;
 }

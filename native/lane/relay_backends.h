@@ -23,13 +23,18 @@ class RelayBackends : public RelayPolicy, public HttpPolicy {
   static constexpr uint64_t kClaimed = 1;  ///< a port was told of its reply
   static constexpr uint64_t kListed = 2;   ///< the directory of owners says which lane has it
   static std::optional<uint32_t> service_of(uint64_t mark) {
-    return mark >> 32 == 0 ? std::nullopt : std::optional(static_cast<uint32_t>(mark >> 32) - 1);
+    return mark >> 40 == 0 ? std::nullopt : std::optional(static_cast<uint32_t>(mark >> 40) - 1);
   }
+  static constexpr uint64_t of_service(uint32_t id) { return uint64_t{id + 1} << 40; }
 
-  /// In the mark of a client's connection: the port that its first frame came by.
-  static constexpr uint64_t came_by(uint16_t port) { return uint64_t{port + 1u} << 8; }
+  /// In the mark of a client's connection: the port that its first frame came by, and the VLAN.
+  static constexpr uint64_t came_by(uint16_t port, uint16_t vlan) {
+    return uint64_t{port + 1u} << 8 | uint64_t{vlan} << 24;
+  }
   /// kNoPort: it has none.
   static constexpr uint16_t arrival_of(uint64_t mark) { return static_cast<uint16_t>((mark >> 8) - 1); }
+
+  static constexpr uint16_t vlan_of(uint64_t mark) { return mark >> 24 & 0xfff; }
 
   using OnChange = std::function<void(FlowEventKind kind, uint32_t index)>;
   /// @param on_change what TcpStage::record() has at this index was opened or ends

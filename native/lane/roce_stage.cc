@@ -188,7 +188,13 @@ void RoceStage::count_trouble(FlowId id, RoceTrouble trouble) {
 }
 
 PolicyKey RoceStage::policy_key(const RoceKey& key, uint16_t arrival, wire::RoceClass kind) {
-  return {key.source, key.destination, wire::protocol::kUdp, wire::kRocePort, arrival, RoceTarget{key.qp, kind}};
+  return {.source = key.source,
+          .destination = key.destination,
+          .protocol = wire::protocol::kUdp,
+          .port = wire::kRocePort,
+          .arrival = arrival,
+          .roce = RoceTarget{key.qp, kind},
+          .vlan = vlan_of(key.zone)};
 }
 
 Judgement RoceStage::judge(const RoceKey& key, uint16_t arrival, wire::RoceClass kind) const {

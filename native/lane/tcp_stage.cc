@@ -192,7 +192,12 @@ bool TcpStage::may_open(Segment* frame) {
   if (policies.empty()) return true;
   if ((read_tcp_header(frame).flags & (kTcpSyn | kTcpAck | kTcpRst)) != kTcpSyn) return true;
   const auto port = static_cast<uint16_t>(frame->l4_ports);
-  const PolicyKey key{wire::source_of(frame), wire::destination_of(frame), frame->protocol, port, frame->port};
+  const PolicyKey key{.source = wire::source_of(frame),
+                      .destination = wire::destination_of(frame),
+                      .protocol = frame->protocol,
+                      .port = port,
+                      .arrival = frame->port,
+                      .vlan = frame->vlan};
   FlowStage::Judged judged{policies.judge(key), policies.duties(key)};
   // What TCP sends again opens nothing.
   const bool again = !judged.duties.limits.empty() && stack_.knows(wire::tuple_of(frame).reversed());
@@ -289,7 +294,7 @@ void TcpStage::arrived(const Segment* frame, tcp::Connection& c) {
 
 /// The first frame of a client's connection.
 void TcpStage::meet_client(const Segment* frame, tcp::Connection& c) {
-  c.path[1] |= RelayBackends::came_by(frame->port);
+  c.path[1] |= RelayBackends::came_by(frame->port, frame->vlan);
   if (!snapshot_->ours(c.tuple.source)) c.path[1] |= backends_.list(c.tuple);
 }
 
@@ -413,7 +418,9 @@ bool TcpStage::record(uint32_t index, FlowRecord& to) const {
   const bool http = index % 2 == 1;
   if (http ? !http_.record(index / 2, to) : !relay_.record(index / 2, to)) return false;
   const uint64_t* path = http ? http_.client_path(index / 2) : relay_.client_path(index / 2);
-  to.ingress = backends_.port_of(http ? http_.client(index / 2) : relay_.client(index / 2));
+  const RelayClient& client = http ? http_.client(index / 2) : relay_.client(index / 2);
+  to.ingress = backends_.port_of(client);
+  if (const uint16_t vlan = RelayBackends::vlan_of(client.mark); vlan != 0) to.original.zone = kLinkZone | vlan;
   to.packets[kOriginal] = path[2];
   return true;
 }

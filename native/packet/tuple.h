@@ -8,6 +8,8 @@ namespace flatproxy {
 
 /// What of a flow's zone says that it passes between joined ports; its VLAN id is added.
 constexpr uint16_t kLinkZone = 1 << 15;
+/// VLAN id of a zone's flows; 0: they are untagged, or routed.
+constexpr uint16_t vlan_of(uint16_t zone) { return static_cast<uint16_t>(zone & ~kLinkZone); }
 
 /// One direction of a flow. Ports are in host order; for ICMP echo both are the identifier.
 struct Tuple {
@@ -22,8 +24,7 @@ struct Tuple {
   uint16_t zone = 0;
 
   Tuple reversed() const { return {destination, source, destination_port, source_port, protocol, family, zone}; }
-  /// VLAN id of a flow between joined ports; 0: of one that is untagged, or routed.
-  uint16_t vlan() const { return static_cast<uint16_t>(zone & ~kLinkZone); }
+  uint16_t vlan() const { return vlan_of(zone); }
   bool operator==(const Tuple&) const = default;
 };
 

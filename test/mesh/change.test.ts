@@ -107,6 +107,16 @@ describe('the ports of a policy', () => {
   })
 })
 
+describe('the VLANs of a policy', () => {
+  it('are told as they were and as they are', () => {
+    const of = (vlan?: unknown) => ({ policies: [{ name: 'p', action: 'deny', ...(vlan !== undefined && { vlan }) }] })
+    const from = { ...mesh(), ...of(10) } as unknown as Mesh
+    assert.deepEqual(words(of([10, 0]), from), ['policies[p].vlan changed from 10 to 10, 0'])
+    assert.deepEqual(words(of({ id: 10, endId: 19 }), from), ['policies[p].vlan changed from 10 to an object'])
+    assert.deepEqual(words(of(), from), ['policies[p].vlan removed (10)'])
+  })
+})
+
 describe('mergePatch', () => {
   // RFC 7396, appendix A.
   const examples: [target: unknown, patch: unknown, result: unknown][] = [

@@ -38,6 +38,7 @@ export interface Policies {
     action: string
     counter?: number
     on?: number[]
+    vlans?: { first: number; last: number }[]
     limit?: object
     mirror?: object
   }[]

@@ -116,6 +116,26 @@ describe('the policies of a plan', () => {
     assert.deepEqual(await on(['b'], 'b'), { ports: ['b'], on: [[1]] })
   })
 
+  it('have VLANs as ranges', async () => {
+    const list = [10, [0, { id: 100, endId: 199 }], undefined].map((vlan, index) => ({
+      name: `p${index}`,
+      action: 'deny',
+      ...(vlan !== undefined && { vlan }),
+    }))
+    const plan = await new Harness().apply({ ports: { a: { type: 'memory' } }, policies: list })
+    assert.deepEqual(
+      plan.policies?.rules.map(({ vlans }) => vlans),
+      [
+        [{ first: 10, last: 10 }],
+        [
+          { first: 0, last: 0 },
+          { first: 100, last: 199 },
+        ],
+        undefined,
+      ],
+    )
+  })
+
   it('have counters, where they go on, which they keep while their names live', async () => {
     const harness = new Harness()
     const counters = async (...policies: object[]) =>

@@ -161,6 +161,34 @@ describe('policies', () => {
     )
   })
 
+  it('name VLANs, each once, and ranges that go upwards', () => {
+    const vlan = (value: unknown) => meshOf({ vlan: value })
+    for (const value of [
+      0,
+      10,
+      4094,
+      [0, 10],
+      { id: 10, endId: 10 },
+      [{ id: 0, endId: 9 }, 10, { id: 11, endId: 4094 }],
+    ])
+      assert.deepEqual(told(vlan(value)), [])
+    assert.deepEqual(told(vlan([])), ["policies.0.vlan: the list is empty | leave 'vlan' out for all VLANs"])
+    assert.deepEqual(told(vlan([10, { id: 5, endId: 9 }, 11, 10, { id: 9, endId: 20 }, 20])), [
+      'policies.0.vlan.3: 10 stands twice',
+      'policies.0.vlan.4: 9 stands twice',
+    ])
+    assert.deepEqual(told(vlan({ id: 20, endId: 10 })), ["policies.0.vlan.endId: 10 is below 'id', 20"])
+    assert.deepEqual(
+      checkMesh(vlan([{ id: 20, endId: 10 }, 7, 7])).map(({ path, expected }) => [path.join('.'), expected]),
+      [
+        ['policies.0.vlan.0.endId', 'from 20 to 4094'],
+        ['policies.0.vlan.2', 'each VLAN once'],
+      ],
+    )
+    for (const value of [-1, 4095, 1.5, '10', [4095], { id: 1 }, { id: 1, endId: 4095 }, { id: 1, endId: 2, to: 3 }])
+      assert.equal(told(vlan(value)).length, 1, JSON.stringify(value))
+  })
+
   it("are about the node's own stack where that is reached", () => {
     const host = meshOf({ on: 'host' }, { on: ['a', 'host'] }, { on: 'a' }) as unknown as Mesh
     assert.deepEqual(

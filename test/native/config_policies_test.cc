@@ -144,6 +144,22 @@ TEST_F(ConfigPolicies, PortsThatFlowsComeByAreThere) {
   EXPECT_NE(refusal(next.text(), first.get()).find("is about flows by no port"), std::string::npos);
 }
 
+TEST_F(ConfigPolicies, VlansAreRanges) {
+  const auto in = [](const std::string& list) {
+    std::string text = policies(kRule, R"({"workloads":[]},{"workloads":[]})");
+    return text.insert(text.find(R"(,"action")"), R"(,"vlans":)" + list);
+  };
+  PlanText plan;
+  plan.policies = in(R"([{"first":0,"last":0},{"first":10,"last":4094}])");
+  EXPECT_EQ(build(plan)->policies->set().policies[0].vlans, (std::vector<PolicyVlans>{{0, 0}, {10, 4094}}));
+  for (const auto& [list, place] : {std::pair("[]", ""),
+                                    {R"([{"first":4095,"last":4095}])", "[0].first"},
+                                    {R"([{"first":2,"last":1}])", "[0].last"}}) {
+    plan.policies = in(list);
+    EXPECT_NE(refusal(plan.text()).find(std::string("policies.rules[0].vlans") + place), std::string::npos) << list;
+  }
+}
+
 TEST_F(ConfigPolicies, TheNodesOwnStackIsAnyHostSide) {
   PlanText plan;
   plan.ports.insert(plan.ports.size() - 1, R"(,{"id":7,"name":"host","own":[],"config":{"type":"host"}})");

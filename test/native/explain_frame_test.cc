@@ -100,7 +100,7 @@ void ExplainFrameProperty::compare_one(World& world, RandomMesh& mesh, RandomFra
     EXPECT_EQ(said.said.exit, asked.exit);
     ++as_tuples_;
   }
-  const Tuple& tuple = said.of.packet.tuple;
+  const Tuple tuple = tuple_in_zone(world.snapshot(), said.of.packet);
   const bool adopted = opening_for(world.snapshot(), tuple, world.lane(0).flows().balance()).direction == kReply;
   const unsigned flows = flows_with(world, mesh.options.lanes, tuple);
   // Its successor may have another endpoint: the load that it had is not there any more.

@@ -60,8 +60,10 @@ class ExplainProperty : public testing::Test {
   unsigned compared_ = 0;
   unsigned moved_ = 0;
   unsigned judged_ = 0;
-  unsigned roce_ = 0;   // packets of it that policies judged
-  unsigned along_ = 0;  // packets of flows that run
+  unsigned roce_ = 0;                        // packets of it that policies judged
+  unsigned along_ = 0;                       // packets of flows that run
+  std::map<std::string, unsigned> misfits_;  // what of policies that isolate does not match
+  unsigned tagged_ = 0;                      // packets of VLANs that passed
   unsigned logged_ = 0;
   unsigned limited_ = 0;
   unsigned mirrored_ = 0;
@@ -92,6 +94,7 @@ void ExplainProperty::judge_plainly_too(const World& world, const FirstPacket& p
   if (test::end_of(said) == Reason::tcp_terminated) return;  // judged at two places
   PolicyKey key = policy_key(packet.tuple, packet.tuple.destination, packet.tuple.destination_port, packet.port);
   key.roce = packet.roce;
+  key.vlan = packet.vlan;
   if (said.endpoint != Explanation::kNone) {
     for (const Endpoint& endpoint : world.snapshot().services[said.service]->endpoints) {
       if (endpoint.id != said.endpoint) continue;
@@ -104,6 +107,9 @@ void ExplainProperty::judge_plainly_too(const World& world, const FirstPacket& p
   EXPECT_EQ(said.policy, expected.policy);
   if (!expected.passes()) {
     EXPECT_EQ(said.reason, expected.reason);
+  }
+  for (const Step isolated : {Step::egress_isolated, Step::ingress_isolated}) {
+    if (const ExplainStep* step = step_of(said, isolated)) ++misfits_[step->at];
   }
   compare_duties(world.snapshot().policies->set(), key, said);
 }
@@ -118,7 +124,7 @@ void ExplainProperty::compare_one(World& world, RandomMesh& mesh) {
   std::map<Reason, uint64_t> before;
   for (size_t i = 0; i < kReasons; ++i) before[static_cast<Reason>(i)] = world.count(static_cast<Reason>(i));
   const auto outside = [](uint16_t port) { return port == host_side(0) ? 4u : port; };
-  world.send(outside(packet.port), test::frame_of(packet), mesh.below(mesh.options.lanes));
+  world.send(outside(packet.port), test::frame_of(packet), mesh.below(mesh.options.lanes), packet.vlan);
   std::string got;
   for (const auto& [reason, count] : before) {
     if (!test::is_of_us(reason) && world.count(reason) != count) got += std::string(info(reason).name) + " ";
@@ -139,7 +145,7 @@ void ExplainProperty::compare_one(World& world, RandomMesh& mesh) {
       const std::string expected = expected_text(world.snapshot(), packet, said);
       ASSERT_EQ(out.size(), 1u) << expected << ": " << steps;
       // Of a flow that runs, its translation is what was found when it opened.
-      if (!step_of(said, Step::flow)) {
+      if (!step_of(said, Step::flow) && packet.vlan == 0) {
         ASSERT_EQ(out[0].substr(0, expected.size()), expected) << steps;
       }
     } else if (verdict != Verdict::terminate && (leaves || port != outside(packet.port))) {
@@ -150,6 +156,7 @@ void ExplainProperty::compare_one(World& world, RandomMesh& mesh) {
   ++seen_[got];
   ++compared_;
   along_ += step_of(said, Step::flow) != nullptr;
+  tagged_ += packet.vlan != 0 && ended == Reason::passed_on;
   roce_ += packet.roce && step_of(said, Step::egress_none);
   moved_ += step_of(said, Step::source_port) != nullptr;
 }
@@ -174,6 +181,7 @@ TEST_F(ExplainProperty, WhatIsSaidIsWhatHappens) {
   EXPECT_GT(moved_, 0u);
   EXPECT_GT(roce_, 100u);
   EXPECT_GT(along_, 300u);
+  EXPECT_GT(tagged_, 100u);
   EXPECT_GT(logged_, 100u);
   EXPECT_GT(limited_, 40u);
   EXPECT_GT(mirrored_, 40u);
@@ -201,6 +209,8 @@ TEST_F(ExplainProperty, WhatIsSaidIsWhatPoliciesPlainlySay) {
     }
   }
   EXPECT_GT(judged_, 100 * kSeeds);
+  for (const char* field : {"from", "to", "ports", "on", "vlan"}) EXPECT_GT(misfits_[field], kSeeds / 10) << field;
+  EXPECT_EQ(misfits_.size(), 5u) << "one of them is told";
 }
 
 FirstPacket tcp(uint16_t port, const char* from, const char* to, uint16_t to_port) {

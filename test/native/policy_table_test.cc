@@ -222,6 +222,34 @@ TEST(PolicyTable, OfAPortThatNobodyKnowsDenialsHoldAndAllowancesDoNot) {
   EXPECT_EQ(judge(table, "10.0.1.7", "10.0.0.2", 80).reason, Reason::policy_default_deny);
 }
 
+TEST(PolicyTable, APolicyIsAboutTheVlansThatFlowsComeIn) {
+  PolicySet set;
+  set.selectors = {prefixes({"10.0.0.1"}), prefixes({"10.0.0.2"})};
+  set.policies = {policy(PolicyAction::deny, {0}, std::nullopt), policy(PolicyAction::log, {0}, std::nullopt),
+                  policy(PolicyAction::allow, {1}, std::nullopt)};
+  set.policies[0].vlans = {{10, 12}, {4094, 4094}};
+  set.policies[1].vlans = {{0, 0}};
+  set.policies[2].vlans = {{0, 9}, {5, 20}};
+  const PolicyTable table(set);
+  EXPECT_FALSE(table.speaks_of_arrival());
+  const auto key = [](const char* to, uint16_t vlan) {
+    return PolicyKey{.source = at("10.0.1.7"), .destination = at(to), .protocol = kTcp, .port = 80, .vlan = vlan};
+  };
+  for (const int vlan : {0, 1, 9, 10, 11, 12, 13, 4093, 4094}) {
+    const bool denied = (vlan >= 10 && vlan <= 12) || vlan == 4094;
+    const auto id = static_cast<uint16_t>(vlan);
+    EXPECT_EQ(table.judge(key("10.0.0.1", id)).reason, denied ? Reason::policy_denied : Reason::forwarded) << vlan;
+    EXPECT_EQ(table.duties(key("10.0.0.1", id)).logs.empty(), vlan != 0) << vlan;
+    EXPECT_EQ(table.judge(key("10.0.0.2", id)).passes(), vlan <= 20) << vlan << ": an allow isolates in every VLAN";
+  }
+  set.policies[0].on = {1};
+  PolicyKey both = key("10.0.0.1", 10);
+  for (const uint16_t port : {uint16_t{1}, uint16_t{2}}) {
+    both.arrival = port;
+    EXPECT_EQ(PolicyTable(set).judge(both).passes(), port == 2) << "all has to fit";
+  }
+}
+
 TEST(PolicyTable, ManyGroupsOfFewTakeLittleRoom) {
   PolicySet set;
   constexpr uint32_t kMany = 30'000;
@@ -284,6 +312,7 @@ class RandomPolicies {
       for (uint32_t i = below(3); i > 0; --i) each.ports.push_back(ports());
       if (below(3) == 0) each.roce.push_back(queue_pairs());
       if (below(9) == 0) each.roce.push_back(queue_pairs());
+      for (uint32_t i = below(3) == 0 ? 1 + below(3) : 0; i > 0; --i) each.vlans.push_back(vlans());
       if (below(3) != 0) continue;
       for (uint32_t i = 1 + below(3); i > 0; --i) each.on.push_back(one_of<uint16_t>({0, 1, 2, 255, host_side(0)}));
     }
@@ -291,6 +320,15 @@ class RandomPolicies {
   }
 
   PolicyKey key() {
+    PolicyKey key = key_of_port();
+    key.vlan = one_of<uint16_t>({0, 0, 1, 9, 10, 11, 20, 4093, 4094});
+    return key;
+  }
+
+  uint32_t below(uint32_t n) { return static_cast<uint32_t>(random_() % n); }
+
+ private:
+  PolicyKey key_of_port() {
     if (below(4) == 0) {
       const auto qp = one_of<uint32_t>({0, 1, 16, 17, 18, 1000, 0xfffffe, 0xffffff});
       return {address(),       address(), kUdp,
@@ -299,10 +337,6 @@ class RandomPolicies {
     const uint8_t protocol = one_of<uint8_t>({kTcp, kTcp, kTcp, kUdp, 1, 47});
     return {address(), address(), protocol, one_of<uint16_t>({0, 1, 79, 80, 81, 89, 90, 91, 8080, 65535}), arrival()};
   }
-
-  uint32_t below(uint32_t n) { return static_cast<uint32_t>(random_() % n); }
-
- private:
   template <typename T>
   T one_of(std::initializer_list<T> values) {
     return values.begin()[below(static_cast<uint32_t>(values.size()))];
@@ -322,6 +356,10 @@ class RandomPolicies {
   /// Ports that policies name or not, host sides of some, and nobody knows.
   uint16_t arrival() {
     return one_of<uint16_t>({0, 0, 1, 1, 2, 3, 255, host_side(0), host_side(1), host_side(255), kNoPort});
+  }
+  PolicyVlans vlans() {
+    const auto first = one_of<uint16_t>({0, 0, 1, 10, 20, 4094});
+    return {first, one_of<uint16_t>({first, std::max<uint16_t>(first, 10), 4094})};
   }
   PolicyRoce queue_pairs() {
     const auto first = one_of<uint32_t>({0, 1, 16, 17, 1000, 0xffffff});

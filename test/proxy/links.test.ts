@@ -1,7 +1,10 @@
 // Policies about what passes between joined ports, from a mesh to packets.
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
-import { defineMesh, explain, FlatProxy, type Flow } from '#lib/index.js'
+import { after, describe, it } from 'node:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { defineMesh, explain, FlatProxy, replay, type Flow, type Mesh } from '#lib/index.js'
 import { emit, ethernet, Host } from './host.js'
 
 const mesh = defineMesh({
@@ -155,5 +158,67 @@ describe('flows between joined ports', () => {
     const routed = { ports: { a: { type: 'memory' } } } as const
     const said = await explain(routed, { on: 'a', protocol: 'udp', from: client, to: dns, vlan: 7 })
     assert.deepEqual([said.verdict, said.reason], ['drop', 'vlan_unknown'])
+  })
+})
+
+/** A pcap file of frames, a millisecond apart. */
+function capture(frames: readonly Buffer[]): Buffer {
+  const header = Buffer.alloc(24)
+  for (const [index, word] of [0xa1b2c3d4, 0x00040002, 0, 0, 65_535, 1].entries()) header.writeUInt32LE(word, 4 * index)
+  const records = frames.map((frame, index) => {
+    const record = Buffer.alloc(16)
+    for (const [at, word] of [1_700_000_000, 1000 * index, frame.length, frame.length].entries())
+      record.writeUInt32LE(word, 4 * at)
+    return Buffer.concat([record, frame])
+  })
+  return Buffer.concat([header, ...records])
+}
+
+describe('policies that look at the VLAN that flows come in', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'flatproxy-links-'))
+  after(() => rmSync(folder, { recursive: true, force: true }))
+  const [client, dns] = ['10.0.0.10:5000', '10.0.0.9:53']
+  const inVlans = (...policies: NonNullable<Mesh['policies']>): Mesh => ({ ...mesh, policies })
+  const allow = { name: 'tenant', to: { workload: 'dns' }, vlan: 10, action: 'allow' } as const
+  const deny = { name: 'guests', vlan: [20, { id: 30, endId: 39 }], action: 'deny' } as const
+
+  it('judge the tagged frames of a capture, whose addresses are the same', async () => {
+    const [outer, inner] = ['outer', 'inner'].map((name) => join(folder, `${name}.pcap`))
+    writeFileSync(outer!, capture([10, 20, 10, 39, 40, 0].map((vlan) => inVlan(vlan, client, dns))))
+    writeFileSync(inner!, capture([inVlan(10, dns, client)]))
+    const { reasons, policies } = await replay({
+      mesh: inVlans(deny, allow),
+      inputs: { outer: outer!, inner: inner! },
+    })
+    assert.deepEqual(
+      [reasons['passed_on'], reasons['policy_denied'], reasons['policy_default_deny']],
+      [3, 2, 2],
+      '10 and its answer; 20 and 39; 40 and what has no tag',
+    )
+    assert.deepEqual([policies['guests']!.packets, policies['tenant']!.packets], [2, 5])
+  })
+
+  it('are what explain() says, and tell flows when they change', async () => {
+    const all10 = { on: 'outer', protocol: 'udp', from: client, to: dns } as const
+    const said = async (vlan: number) => {
+      const { reason, policy } = await explain(inVlans(deny, allow), { ...all10, vlan })
+      return [reason, policy]
+    }
+    assert.deepEqual(await said(10), ['passed_on', 'tenant'])
+    assert.deepEqual(await said(35), ['policy_denied', 'guests'])
+    assert.deepEqual(await said(0), ['policy_default_deny', 'tenant'])
+    const isolated = await explain(inVlans(deny, allow), { ...all10, vlan: 40 })
+    assert.match(String(isolated), /tenant: deny \(.* of this one, 'vlan' does not match\)/)
+    await using proxy = await FlatProxy.start({ mesh: inVlans(allow) })
+    proxy.port('outer').send([inVlan(10, client, dns)])
+    await ended(proxy, 'passed_on', 1)
+    await proxy.apply(inVlans({ ...allow, vlan: 20 }))
+    for (const vlan of [10, 20]) proxy.port('outer').send([inVlan(vlan, client, dns)])
+    await ended(proxy, 'policy_default_deny', 1)
+    await ended(proxy, 'passed_on', 2)
+    assert.deepEqual(
+      (await all(proxy.flows({ verdict: 'forward' }))).map(({ vlan, policy }) => [vlan, policy]),
+      [[20, 'tenant']],
+    )
   })
 })

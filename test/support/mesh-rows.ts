@@ -28,7 +28,7 @@ function kind(node: Node): string {
   if (node.enum) return node.enum.map(code).join(', ')
   if (node.anyOf?.[0]?.type === 'number' && node.anyOf[1]?.type === 'string')
     return `duration${range(node.anyOf[0])} ms`
-  if (node.anyOf?.[0]?.enum) return `${kind(node.anyOf[0])}, or an object`
+  if (node.anyOf?.[0]?.enum || node.anyOf?.[0]?.type === 'integer') return `${kind(node.anyOf[0])}, or an object`
   if (node.anyOf?.[1]?.type === 'array') return `${kind(node.anyOf[0]!)}, or a list`
   if (node.anyOf) return 'object'
   if (node.type === 'array') return `list of ${kind(node.items!)}`
@@ -106,6 +106,7 @@ export const meshObjects: Readonly<Record<string, Node>> = {
     properties: Object.assign({}, ...peers.map(({ properties }) => properties)) as Record<string, Node>,
   },
   'Port of a policy': policy.properties!['ports']!.items!,
+  'VLANs of a policy': policy.properties!['vlan']!.anyOf![0]!.anyOf![1]!,
   'Access log': root.properties!['accessLog']!,
   Flows: root.properties!['flows']!,
   Timeouts: root.properties!['flows']!.properties!['timeouts']!,

@@ -1,10 +1,11 @@
 import { contains, parsePrefix } from '../address.js'
 import { limits } from '../limits.js'
 import { quote } from '../names.js'
+import { vlansOf } from '../plan-policies.js'
 import type { Path, Problems } from '../problem.js'
 import { portedProtocols, protocolsOf } from '../protocols.js'
 import type { WideMesh } from '../schema/mesh.js'
-import { lastQueuePair } from '../schema/policies.js'
+import { lastQueuePair, lastVlan } from '../schema/policies.js'
 import { everyWorkload, selectorKey, type WidePeer } from '../selectors.js'
 import type { Steps } from '../steps.js'
 import { listOf, type MeshView } from '../view.js'
@@ -28,6 +29,7 @@ export function* checkPolicies(view: MeshView, problems: Problems): Steps<void> 
     checkAction(problems, path, policy)
     if (view.sound(policy.mirror)) checkPortName(view, problems, [...path, 'mirror', 'port'], policy.mirror!.port)
     checkArrivals(view, problems, [...path, 'on'], policy.on)
+    checkVlans(view, problems, [...path, 'vlan'], policy.vlan)
     yield* checkPeers(view, problems, [...path, 'to'], policy.to)
     yield* checkPeers(view, problems, [...path, 'from'], policy.from)
     for (const [at, ports] of (policy.ports ?? []).entries())
@@ -58,6 +60,20 @@ function checkArrivals(view: MeshView, problems: Problems, path: Path, on: WideP
     const at = Array.isArray(on) ? [...path, index] : path
     if (names.indexOf(name) < index) problems.add(at, `${quote(name)} stands twice`, 'each port once')
     else if (name !== 'host') checkPortName(view, problems, at, name)
+  }
+}
+
+/** VLANs: ranges go upwards, and none stands twice. */
+function checkVlans(view: MeshView, problems: Problems, path: Path, vlan: WidePolicy['vlan']): void {
+  const seen = new Set<number>()
+  for (const [index, named] of listOf(vlan).entries()) {
+    if (typeof named === 'object' && !view.sound(named)) continue
+    const at = Array.isArray(vlan) ? [...path, index] : path
+    const { first, last } = vlansOf(named)
+    if (last < first) problems.add([...at, 'endId'], `${last} is below 'id', ${first}`, `from ${first} to ${lastVlan}`)
+    let id = first
+    while (id <= last && !seen.has(id)) seen.add(id++)
+    if (id <= last) problems.add(at, `${id} stands twice`, 'each VLAN once')
   }
 }
 

@@ -1,4 +1,17 @@
-import { ifEmpty, list, either, object, oneOrMany, optional, text, texts, whole, word, type Static } from '../kit.js'
+import {
+  ifEmpty,
+  list,
+  either,
+  object,
+  oneOrMany,
+  optional,
+  text,
+  texts,
+  whole,
+  word,
+  wordOr,
+  type Static,
+} from '../kit.js'
 import { roceClasses } from '../../roce.js'
 
 /** Queue pairs have 24 bits. */
@@ -81,6 +94,11 @@ const mirror = object(
   },
   { description: "Of action 'mirror': where copies go." },
 )
+const vlanId = (description: string) => whole({ minimum: 0, maximum: lastVlan, description })
+const vlans = wordOr(
+  vlanId('The id of a VLAN; 0: without a tag.'),
+  object({ id: vlanId('The first of a range of VLANs; 0: without a tag.'), endId: vlanId('The last one.') }),
+)
 const policyFields = {
   name: text('name', { description: 'The name of the policy, unique among policies.' }),
   direction: optional(
@@ -105,6 +123,14 @@ const policyFields = {
       "the other policies. 'limit': likewise, but what is beyond `limit` is dropped. 'mirror': likewise, and " +
       'copies of their packets go to another port.',
   }),
+  vlan: optional(
+    oneOrMany(vlans, {
+      [ifEmpty]: "leave 'vlan' out for all VLANs",
+      description:
+        'The VLANs that flows come in, any of these ids and ranges; 0: without a tag. Default: all. Tagged frames pass ' +
+        "between joined ports alone. It does not matter to whom 'allow' isolates.",
+    }),
+  ),
   limit: optional(limit),
   mirror: optional(mirror),
 }

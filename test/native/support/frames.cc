@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "packet/frame.h"
+#include "wire/bytes.h"
 
 namespace flatproxy::test {
 namespace {
@@ -276,6 +277,14 @@ std::vector<uint8_t> content(const Segment* frame) {
   std::vector<uint8_t> out(frame->frame_length);
   copy_out(frame, 0, out.data(), frame->frame_length);
   return out;
+}
+
+void tag(Segment* frame, uint16_t vlan) {
+  uint8_t* start = frame->prepend(4);
+  std::memmove(start, start + 4, 12);
+  wire::store16(start + 12, 0x8100);
+  wire::store16(start + 14, vlan);
+  frame->checksum_start = static_cast<uint16_t>(frame->checksum_start + 4);
 }
 
 std::string describe(const Segment* frame) {

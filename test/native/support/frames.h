@@ -71,6 +71,9 @@ class Frame {
 /// The content of a frame, put together.
 std::vector<uint8_t> content(const Segment* frame);
 
+/// Puts a frame into a VLAN.
+void tag(Segment* frame, uint16_t vlan);
+
 /// What a frame says of itself, read by code that shares nothing with the parsers: "10.0.0.1:4000>10.0.0.2:80 tcp S
 /// ttl=63".
 std::string describe(const Segment* frame);

@@ -48,9 +48,15 @@ class RandomFrames {
 
   /// A frame that has left by a port: TCP of it may be answered.
   void saw(unsigned port, const Segment* frame) {
-    const std::vector<uint8_t> bytes = content(frame);
-    if (bytes.size() < 54 || bytes[13] != 0 || bytes[23] != kTcp || (bytes[47] & 2) == 0 || seen_.size() == 50) return;
+    std::vector<uint8_t> bytes = content(frame);
     Seen seen;
+    if (bytes.size() > 58 && bytes[12] == 0x81) {
+      seen.packet.vlan = wire::load16(&bytes[14]) & 0xfff;
+      bytes.erase(bytes.begin() + 12, bytes.begin() + 16);
+    }
+    if (bytes.size() < 54 || bytes[12] != 8 || bytes[13] != 0 || bytes[23] != kTcp || (bytes[47] & 2) == 0 ||
+        seen_.size() == 50)
+      return;
     seen.packet.port = static_cast<uint16_t>(port == 4 ? host_side(0) : port);
     seen.packet.tuple = {wire::Address::from_v4(&bytes[30]),
                          wire::Address::from_v4(&bytes[26]),
@@ -124,6 +130,7 @@ class RandomFrames {
 
   void write(SentFrame& frame, Frame content) {
     frame.bytes = content.macs(peer_mac(frame.port), world_.mac(frame.port)).bytes();
+    if (frame.packet.vlan != 0) tag(frame, frame.packet.vlan);
   }
 
   /// Of few packets, so that some belong together.
@@ -151,6 +158,7 @@ class RandomFrames {
   }
 
   void write_link_message(SentFrame& frame) {
+    frame.packet.vlan = 0;
     const Tuple& tuple = frame.packet.tuple;
     if (tuple.family == 6) return write_solicitation(frame);
     wire::Arp arp{below(3) == 0 ? wire::Arp::kReply : wire::Arp::kRequest,
@@ -199,6 +207,7 @@ class RandomFrames {
       frame.bytes.resize(60);
       return;
     }
+    frame.packet.vlan = 0;
     FirstPacket packet = frame.packet;
     if (packet.tuple.family == 4) packet.tuple.protocol = kUdp;
     packet.roce.reset();
@@ -212,8 +221,13 @@ class RandomFrames {
   }
 
   void write_tagged(SentFrame& frame) {
+    // At times a second one.
+    if (below(4) != 0) frame.packet.vlan = 0;
     write(frame, frame_of(frame.packet));
-    const uint16_t tag = static_cast<uint16_t>(below(3) == 0 ? below(65536) : below(8) << 13);
+    tag(frame, static_cast<uint16_t>(below(3) == 0 ? below(65536) : below(8) << 13));
+  }
+
+  static void tag(SentFrame& frame, uint16_t tag) {
     const uint8_t bytes[] = {0x81, 0, static_cast<uint8_t>(tag >> 8), static_cast<uint8_t>(tag)};
     frame.bytes.insert(frame.bytes.begin() + 12, std::begin(bytes), std::end(bytes));
   }

@@ -42,6 +42,7 @@ class RandomMesh {
     // The same once more, at times by another port.
     if (last_.tuple.family != 0 && below(5) == 0) {
       if (below(4) == 0) last_.port = static_cast<uint16_t>(below(4));
+      if (below(4) == 0) last_.vlan = vlan(last_.port);
       return last_;
     }
     // The same client from the same port, to another service.
@@ -64,6 +65,7 @@ class RandomMesh {
   FirstPacket new_packet() {
     FirstPacket packet;
     packet.port = static_cast<uint16_t>(below(options.node ? 5 : 4));
+    packet.vlan = vlan(packet.port);
     const bool v6 = below(5) == 0;
     const uint8_t icmp = v6 ? wire::protocol::kIcmp6 : wire::protocol::kIcmp;
     Tuple& tuple = packet.tuple;
@@ -80,6 +82,11 @@ class RandomMesh {
       packet.roce = RoceTarget{1 + below(4), static_cast<wire::RoceClass>(below(wire::kRoceClasses))};
     }
     return packet;
+  }
+  /// Between joined ports one of few, or none; by others seldom one.
+  uint16_t vlan(uint16_t port) {
+    const bool seldom = !options.joined || port > 1;
+    return below(seldom ? 40 : 3) == 0 ? one_of<uint16_t>({10, 20, 30}) : uint16_t{0};
   }
   template <typename T>
   T one_of(std::initializer_list<T> values) {
@@ -155,6 +162,12 @@ class RandomMesh {
     const std::string one = text(below(ports));
     return R"(","on":[)" + (below(2) == 0 ? one : one + "," + text(below(ports))) + "]";
   }
+  /// And a third at the VLAN.
+  std::string vlans() {
+    if (below(3) != 0) return "";
+    return R"(,"vlans":)" + one_of<std::string>({R"([{"first":0,"last":0}])", R"([{"first":10,"last":10}])",
+                                                 R"([{"first":0,"last":10},{"first":30,"last":4094}])"});
+  }
   void write_policies() {
     std::string rules;
     for (uint32_t i = below(7); i > 0; --i) {
@@ -164,7 +177,7 @@ class RandomMesh {
            R"([{"opcodes":["send","ack","cnp"],"first":)" + text(below(3)) + R"(,"last":3}])"});
       rules += std::string(rules.empty() ? "" : ",") + R"({"name":"p","direction":")" +
                one_of<std::string>({"ingress", "egress"}) + arrivals() + R"(,"subject":[)" + text(below(5)) +
-               R"(],"peer":)" + peer + R"(,"ports":)" + ports + R"(,"action":)" +
+               R"(],"peer":)" + peer + R"(,"ports":)" + ports + vlans() + R"(,"action":)" +
                one_of<std::string>({R"("allow")", R"("allow")", R"("deny")", R"("reject")", counted(R"("log")", i),
                                     limit(i), mirror(i)}) +
                "}";

@@ -34,13 +34,20 @@ bool comes_by(const Policy& policy, uint16_t arrival) {
   return std::count(policy.on.begin(), policy.on.end(), id) != 0;
 }
 
+bool is_in_vlan(const Policy& policy, uint16_t vlan) {
+  return policy.vlans.empty() || std::any_of(policy.vlans.begin(), policy.vlans.end(), [&](const PolicyVlans& range) {
+           return range.first <= vlan && vlan <= range.last;
+         });
+}
+
 bool matches_subject(const PolicySet& set, const Policy& policy, const PolicyKey& key) {
   return selected(set, policy.subject, policy.direction == PolicyDirection::ingress ? key.destination : key.source);
 }
 
 bool matches_the_rest(const PolicySet& set, const Policy& policy, const PolicyKey& key) {
   const wire::Address& peer = policy.direction == PolicyDirection::ingress ? key.source : key.destination;
-  return (!policy.peer || selected(set, *policy.peer, peer)) && has_port(policy, key) && comes_by(policy, key.arrival);
+  return (!policy.peer || selected(set, *policy.peer, peer)) && has_port(policy, key) &&
+         comes_by(policy, key.arrival) && is_in_vlan(policy, key.vlan);
 }
 
 /// One direction: what stands against the flow, or who allows it.

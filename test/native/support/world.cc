@@ -115,9 +115,11 @@ void World::adopt_plan() {
   snapshot_ = next;
 }
 
-void World::send(unsigned port, const Frame& frame, unsigned queue) {
+void World::send(unsigned port, const Frame& frame, unsigned queue, uint16_t vlan) {
   Frame addressed = frame;
-  ports_[port]->inject(queue, addressed.macs(peer_mac(port), mac(port)).build(buffers_));
+  Segment* segment = addressed.macs(peer_mac(port), mac(port)).build(buffers_);
+  if (vlan != 0) tag(segment, vlan);
+  ports_[port]->inject(queue, segment);
   pass_until_quiet();
 }
 

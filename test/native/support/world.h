@@ -48,7 +48,7 @@ class World {
   ~World();
 
   /// Hands a frame to a lane's queue of a port and runs until nothing moves.
-  void send(unsigned port, const Frame& frame, unsigned queue = 0);
+  void send(unsigned port, const Frame& frame, unsigned queue = 0, uint16_t vlan = 0);
   /// Hands a frame to a lane's queue of a port; run() carries it.
   void inject(unsigned port, Segment* frame, unsigned queue = 0) {
     if (on_inject) on_inject(frame);

@@ -32,14 +32,6 @@ tcp::Settings settings(uint32_t window) {
 
 }  // namespace
 
-void tag(Segment* frame, uint16_t vlan) {
-  uint8_t* start = frame->prepend(4);
-  std::memmove(start, start + 4, 12);
-  wire::store16(start + 12, 0x8100);
-  wire::store16(start + 14, vlan);
-  frame->checksum_start = static_cast<uint16_t>(frame->checksum_start + 4);
-}
-
 WorldPeer::WorldPeer(World& world, unsigned port, const std::string& address, int queue, uint32_t window)
     : world_(world),
       port_(port),

@@ -9,9 +9,6 @@
 
 namespace flatproxy::test {
 
-/// Puts a frame into a VLAN.
-void tag(Segment* frame, uint16_t vlan);
-
 /// A host behind a port of a World, whose TCP is a stack of its own, and which listens on port 8080.
 class WorldPeer : private tcp::Transmitter {
  public:

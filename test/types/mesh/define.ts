@@ -74,6 +74,10 @@ defineMesh({ ports, policies: [{ name: 'm', action: 'mirror', mirror: { port: 'c
 defineMesh({ ports, policies: [{ name: 'p', action: 'deny', on: ['a', 'host'] }] })
 // @ts-expect-error a policy about flows by an unknown port
 defineMesh({ ports, policies: [{ name: 'p', action: 'deny', on: ['a', 'c'] }] })
+defineMesh({ ports, policies: [{ name: 'p', action: 'deny', vlan: 10 }] })
+defineMesh({ ports, policies: [{ name: 'p', action: 'deny', vlan: [0, { id: 10, endId: 19 }] }] })
+// @ts-expect-error a range without its end
+defineMesh({ ports, policies: [{ name: 'p', action: 'deny', vlan: { id: 10 } }] })
 // @ts-expect-error a limit of nothing
 defineMesh({ ports, policies: [{ name: 'l', action: 'limit', limit: { rate: 5 } }] })
 // @ts-expect-error an unknown way to balance
