@@ -27,19 +27,6 @@ bool opens_in_mid_stream(const Segment* frame) {
 
 }  // namespace
 
-/// Along a flow it is enough that its packets come from where its first one came, and where those of the other way go.
-bool FlowStage::comes_from_home(FlowMatch match, const Segment* frame) const {
-  if (match.id != kNoFlow) {
-    const FlowHot& flow = conntrack_.table().hot(match.id);
-    if (flow.exit_epoch == gateway_.epoch()) {
-      if (match.direction == kOriginal && flow.ingress == frame->port) return true;
-      const uint16_t exit = flow.exit[kOriginal];
-      if (match.direction == kReply && exit != Gateway::kNoExit && gateway_.port_of(exit) == frame->port) return true;
-    }
-  }
-  return admits_source(frame);
-}
-
 /// Who has no address yet, or one of its link alone, speaks to its link as well: between joined ports that is nobody's.
 bool FlowStage::admits_source(const Segment* frame) const {
   const wire::Address source = wire::source_of(frame);

@@ -160,9 +160,19 @@ void FlowStage::carry_by_route(Segment* frame, Reason reason) {
   gateway_.carry(frame, reason);
 }
 
+/// Along a flow it is enough that its packets come from where its first one came, and where those of the other way go.
+inline bool FlowStage::comes_from_home(FlowMatch match, const Segment* frame) const {
+  if (match.id == kNoFlow) return false;
+  const FlowHot& flow = conntrack_.table().hot(match.id);
+  if (flow.exit_epoch != gateway_.epoch()) return false;
+  if (match.direction == kOriginal) return flow.ingress == frame->port;
+  const uint16_t exit = flow.exit[kOriginal];
+  return exit != Gateway::kNoExit && gateway_.port_of(exit) == frame->port;
+}
+
 [[gnu::always_inline]] inline void FlowStage::carry_flow(FlowMatch match, Segment* frame, uint64_t hash) {
   Reason why;
-  if (guarded_ && !comes_from_home(match, frame)) [[unlikely]] {
+  if (guarded_ && !comes_from_home(match, frame) && !admits_source(frame)) [[unlikely]] {
     drop_spoofed(frame);
     return;
   }
@@ -184,13 +194,13 @@ void FlowStage::carry_by_route(Segment* frame, Reason reason) {
     return;
   if (flow.exit_epoch != gateway_.epoch() && !judge_again(match, frame)) [[unlikely]]
     return;
-  if ((flow.flags & (kFlowTranslated | kFlowHasDuties | kFlowByLink)) != 0) {
+  if ((flow.flags & (kFlowHasDuties | kFlowByLink)) != 0) [[unlikely]] {
     if ((flow.flags & kFlowHasDuties) != 0 && !do_duties(duties_[match.id], frame)) return;
     if ((flow.flags & kFlowByLink) != 0) return pass_on(frame);
-    if ((flow.flags & kFlowTranslated) != 0) {
-      translate_packet(match, frame);
-      count_service(match.id, frame);
-    }
+  }
+  if ((flow.flags & kFlowTranslated) != 0) {
+    translate_packet(match, frame);
+    count_service(match.id, frame);
   }
   const uint16_t exit = flow.exit[match.direction];
   Reason why;
