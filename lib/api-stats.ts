@@ -29,7 +29,21 @@ export interface ListenerStats {
   /** From clients to endpoints, and back: bytes of the streams. */
   bytesUp: number
   bytesDown: number
+  tls: TlsStats
   http: HttpStats
+}
+
+/** Counters of the TLS of a listener of protocol https or tls; zeros of one of another. */
+export interface TlsStats {
+  /** Handshakes that were completed. */
+  handshakes: number
+  /** Of them, those that resumed a session, by its ticket. */
+  resumed: number
+  /**
+   * Connections that did not end in order, by why, such as `not_tls`, `version`, `parameters`, `peer_alert`, `truncated`
+   * (the client's bytes ended without its close_notify). Each counts once.
+   */
+  failures: Record<string, number>
 }
 
 /** Counters of the requests of a listener of protocol http; zeros of one of another. */

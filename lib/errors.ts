@@ -43,6 +43,8 @@ const table = {
                 'Make its folder, and let the user who runs the proxy write there.'],
   FILE:        ['A file could not be read.',
                 'Check its path and its permissions.'],
+  CERTIFICATE: ['A certificate or key of a listener cannot be read, is malformed, or is not of the other.',
+                'Give files in PEM that belong together; `openssl x509 -in FILE -text` and `openssl pkey -in FILE` show them.'],
   CAPTURE:     ['A capture is no Ethernet capture, is broken, or holds a packet only in part.',
                 'Give one as tcpdump or Wireshark writes it; editcap mends and converts.'],
   ARGUMENT:    ['An argument has the wrong type or value.',

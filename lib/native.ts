@@ -215,6 +215,8 @@ export interface Addon {
   readonly listenerCounters: readonly string[]
   /** Those of a policy that goes on, likewise. */
   readonly policyCounters: readonly string[]
+  /** Why connections over TLS do not end in order, in the order of the counters. */
+  readonly tlsFailures: readonly string[]
   /** How exchanges end, and what messages are refused for, likewise. */
   readonly httpOutcomes: readonly string[]
   readonly httpRefusals: readonly string[]

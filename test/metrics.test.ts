@@ -45,6 +45,7 @@ const stats: Stats = {
       resets: 1,
       bytesUp: 500,
       bytesDown: 70_000,
+      tls: { handshakes: 9, resumed: 4, failures: { not_tls: 1, truncated: 2 } },
       http: {
         requests: 8,
         activeRequests: 1,
@@ -158,6 +159,9 @@ describe('openMetrics', () => {
       'flatproxy_http_responses_total{listener="door",class="2xx"} 5',
       'flatproxy_http_outcomes_total{listener="door",outcome="no_route"} 1',
       'flatproxy_http_refused_total{listener="door",error="bad_host"} 1',
+      'flatproxy_tls_handshakes_total{listener="door"} 9',
+      'flatproxy_tls_resumed_handshakes_total{listener="door"} 4',
+      'flatproxy_tls_failures_total{listener="door",reason="truncated"} 2',
       'flatproxy_reason_packets_total{reason="no_route"} 1',
       'flatproxy_reason_carried_bytes_total{reason="no_route"} 60',
       'flatproxy_lane_busy_ratio{lane="0",core="2"} 0.25',

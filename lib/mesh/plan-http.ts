@@ -1,6 +1,6 @@
 import { formatPrefix, parsePrefix } from './address.js'
 import type { PlanText } from './plan-text.js'
-import { leadersOf } from './rules/sharing.js'
+import { leadersOf, takesRequests } from './rules/sharing.js'
 import { isTcpRoute } from './rules/tcp-routes.js'
 import { httpSettings } from './schema/listeners.js'
 import type { WideMesh } from './schema/mesh.js'
@@ -76,8 +76,8 @@ export function* httpRouteNames(mesh: WideMesh): Generator<string> {
 function attachmentsOf({ listeners = {} }: WideMesh, ids: HttpIds): Map<string, Attachment> {
   const attachments = new Map<string, Attachment>()
   for (const [name, leader] of leadersOf(listeners)) {
-    const { protocol, hostname = null } = listeners[name]!
-    if (protocol === 'http') attachments.set(name, { id: ids.listeners.get(leader)!, hostname })
+    const { hostname = null } = listeners[name]!
+    if (takesRequests(listeners[name]!)) attachments.set(name, { id: ids.listeners.get(leader)!, hostname })
   }
   return attachments
 }

@@ -2,7 +2,7 @@ import { formatPrefix, parsePrefix } from './address.js'
 import { planHttpSettings } from './plan-http.js'
 import type { PlannedService } from './plan-services.js'
 import { canonical } from './resolve.js'
-import { isHost, leadersOf } from './rules/sharing.js'
+import { endsTls, isHost, leadersOf, takesRequests } from './rules/sharing.js'
 import { isTcpRoute } from './rules/tcp-routes.js'
 import type { WideMesh } from './schema/mesh.js'
 import { rule as ruleSchema } from './schema/routes.js'
@@ -25,6 +25,7 @@ export interface PlannedListener {
   readonly port: number
   /** The id of the port that its clients are behind; `null`: any. */
   readonly on: number | null
+  /** Of what is in its bytes, over TLS or not. */
   readonly protocol: 'tcp' | 'http'
   /** Ids of services (`null`: whom the client has addressed) with their weights; none: every connection is reset. Of tcp. */
   readonly backends: readonly { readonly service: number | null; readonly weight: number }[]
@@ -38,6 +39,13 @@ export interface PlannedListener {
   readonly trusted: readonly string[] | null
   /** What `planHttpSettings` gives; `null`: of protocol tcp. */
   readonly http: object | null
+  /** Absent: in the clear. */
+  readonly tls?: PlannedTls
+}
+
+interface PlannedTls {
+  readonly certificates: readonly { readonly certificate: string; readonly key: string }[]
+  readonly minVersion: '1.2' | '1.3'
 }
 
 /** The names of the listeners that a plan has: all, but of those that share addresses and port only the first. */
@@ -65,7 +73,7 @@ export function* planListeners(
       ...(within.length > 0 && { within }),
       port: listener.port,
       on: listener.on === undefined ? null : ports.get(listener.on)!,
-      protocol: listener.protocol === 'http' ? 'http' : 'tcp',
+      protocol: takesRequests(listener) ? 'http' : 'tcp',
       backends: backendRefs.map((backend) => ({
         service: 'service' in backend ? services.get(backend.service)!.id : null,
         weight: backend.weight ?? 1,
@@ -77,8 +85,18 @@ export function* planListeners(
         maxConnectionsPerClient: listener.maxConnectionsPerClient ?? 0,
       },
       trusted: listener.proxyProtocol?.trusted.map((text) => formatPrefix(parsePrefix(text)!)) ?? null,
-      http: listener.protocol === 'http' ? planHttpSettings(listener.http) : null,
+      http: takesRequests(listener) ? planHttpSettings(listener.http) : null,
+      ...(endsTls(listener) && { tls: planTls(mesh, name) }),
     }
+  }
+}
+
+/** With the certificates of those that it shares its addresses with: which one it is for, the client's name for it says. */
+function planTls(mesh: WideMesh, leader: string): PlannedTls {
+  const sharers = [...leadersOf(mesh.listeners)].filter(([, its]) => its === leader).map(([name]) => name)
+  return {
+    certificates: sharers.flatMap((name) => mesh.listeners![name]!.tls!.certificates),
+    minVersion: mesh.listeners![leader]!.tls!.minVersion ?? '1.2',
   }
 }
 

@@ -5,6 +5,7 @@ import { NamedIds } from './ids.js'
 import { limits } from './limits.js'
 import { httpRouteNames, writeHttpRoutes } from './plan-http.js'
 import { plannedListeners, planListeners } from './plan-listeners.js'
+import { endsTls } from './rules/sharing.js'
 import { countedPolicies, writePolicies } from './plan-policies.js'
 import { planPorts, planRoutes, planWorkloads, usesHost } from './plan-network.js'
 import { ServicePlanner, type PlannedService } from './plan-services.js'
@@ -211,7 +212,8 @@ export class Planner implements MeshIds {
     if (!services) throw idsExhausted('services')
     text.add(',"listeners":')
     let listeners: ReadonlyMap<string, number> | undefined = this.listenerIds
-    if (same('ports', 'listeners', 'routes')) text.add('null')
+    // Certificates are read anew, whatever else is the same.
+    if (same('ports', 'listeners', 'routes') && !hasTls(mesh)) text.add('null')
     else {
       listeners = this.namedListeners.assign(plannedListeners(mesh))
       if (!listeners) throw idsExhausted('listeners')
@@ -235,6 +237,10 @@ export class Planner implements MeshIds {
     this.pending = { generation, mesh: narrow, host, services }
     return { generation, base, chunks: text.finish(), changes }
   }
+}
+
+function hasTls({ listeners = {} }: WideMesh): boolean {
+  return Object.values(listeners).some(endsTls)
 }
 
 function idsExhausted(section: 'ports' | 'workloads' | 'services' | 'listeners' | 'routes' | 'policies'): MeshError {

@@ -24,9 +24,6 @@ export function* unsupportedSteps(mesh: Mesh, before: Mesh | undefined): Steps<P
   const problems: Problem[] = []
   const refuse: Refuse = (path, what, expected) =>
     problems.push({ path, message: `${what} not supported yet`, expected })
-  for (const [name, { protocol }] of Object.entries(mesh.listeners ?? {}))
-    if (protocol !== 'tcp' && protocol !== 'http')
-      refuse(['listeners', name, 'protocol'], `${protocol} is`, "'http' or 'tcp'")
   refuseJoined(mesh, refuse)
   yield* refuseRoutes(mesh, before, refuse)
   refusePolicies(mesh, refuse)
@@ -62,7 +59,7 @@ function refuseJoined({ ports, listeners = {} }: Mesh, refuse: Refuse): void {
   const joined = joinedPorts({ ports })
   if (joined.size === 0) return
   for (const [name, { protocol, on }] of Object.entries(listeners))
-    if (protocol === 'http' && (on === undefined || joined.has(on)))
+    if ((protocol === 'http' || protocol === 'https') && (on === undefined || joined.has(on)))
       refuse(['listeners', name], 'requests that come by joined ports are', "'on' another port, or protocol 'tcp'")
 }
 

@@ -97,7 +97,8 @@ function endOf(address: string, port: number, { protocol, bare }: Asked): string
 }
 
 function isHttp(mesh: Mesh, listener: string | undefined): boolean {
-  return listener !== undefined && mesh.listeners?.[listener]?.protocol === 'http'
+  const protocol = listener === undefined ? undefined : mesh.listeners?.[listener]?.protocol
+  return protocol === 'http' || protocol === 'https'
 }
 
 function arrival({ names, on, from, to }: Told, { source, destination }: Ends): Words {

@@ -1,4 +1,13 @@
-import type { ExchangeStats, HttpStats, ListenerStats, PolicyStats, ServiceStats, Stats, TcpStats } from '../api.js'
+import type {
+  ExchangeStats,
+  HttpStats,
+  ListenerStats,
+  PolicyStats,
+  ServiceStats,
+  Stats,
+  TcpStats,
+  TlsStats,
+} from '../api.js'
 import type { Addon } from '../native.js'
 import { roceClasses } from '../roce.js'
 import { latencyOf, type Buckets } from './latency.js'
@@ -44,7 +53,13 @@ export class StatsReader {
   constructor(
     private readonly addon: Pick<
       Addon,
-      'reasons' | 'tcpCounters' | 'listenerCounters' | 'policyCounters' | 'httpOutcomes' | 'httpRefusals'
+      | 'reasons'
+      | 'tcpCounters'
+      | 'listenerCounters'
+      | 'policyCounters'
+      | 'tlsFailures'
+      | 'httpOutcomes'
+      | 'httpRefusals'
     >,
     private readonly cores: readonly number[],
   ) {
@@ -77,6 +92,7 @@ export class StatsReader {
     ])
     const listenerStats = names.listeners.map((name) => {
       const counters = nextOf(this.addon.listenerCounters)
+      const tls: TlsStats = { handshakes: next(), resumed: next(), failures: nextOf(this.addon.tlsFailures) }
       const http: HttpStats = {
         requests: next(),
         activeRequests: next(),
@@ -85,7 +101,7 @@ export class StatsReader {
         outcomes: nextOf(this.addon.httpOutcomes),
         refused: nextOf(this.addon.httpRefusals),
       }
-      return [name, { ...counters, http }] as const
+      return [name, { ...counters, tls, http }] as const
     })
     const exchanges = (): ExchangeStats => {
       const requests = next()

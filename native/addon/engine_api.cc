@@ -199,6 +199,7 @@ void export_engine(Napi::Env env, Napi::Object exports) {
   exports.Set("deniedFlows", Napi::Number::New(env, Engine::kDeniedFlows));
   exports.Set("listenerCounters", listener_counter_names(env));
   exports.Set("policyCounters", policy_counter_names(env));
+  exports.Set("tlsFailures", tls_failure_names(env));
   exports.Set("httpOutcomes", http_outcome_names(env));
   exports.Set("httpRefusals", http_refusal_names(env));
   exports.Set("tcpCounters", tcp_counter_names(env));

@@ -53,6 +53,7 @@ void add_service(Numbers& to, Engine& engine, uint32_t id) {
   to.add_sum(engine, [id](const LaneCounters& lane) { return lane.services[id].active_flows.read(); });
 }
 
+constexpr size_t kFirstFailure = static_cast<size_t>(tls::Failure::none) + 1;
 constexpr size_t kFirstRefusal = static_cast<size_t>(http::ParseError::incomplete) + 1;
 
 template <typename Counters>
@@ -136,6 +137,16 @@ void add_listener(Numbers& to, Engine& engine, uint32_t id) {
   }
 }
 
+void add_tls(Numbers& to, Engine& engine, uint32_t id) {
+  const auto add = [&](auto read) {
+    to.add_sum(engine, [&](const LaneCounters& lane) { return read(lane.tls[id]).read(); });
+  };
+  add([](const TlsCounters& tls) -> const Counter& { return tls.handshakes; });
+  add([](const TlsCounters& tls) -> const Counter& { return tls.resumed; });
+  for (size_t i = kFirstFailure; i < tls::kFailures; ++i)
+    add([i](const TlsCounters& tls) -> const Counter& { return tls.failures[i]; });
+}
+
 void add_http(Numbers& to, Engine& engine, uint32_t id) {
   const auto add = [&](auto read) {
     to.add_sum(engine, [&](const LaneCounters& lane) { return read(lane.http[id]).read(); });
@@ -217,6 +228,13 @@ Napi::Array names_of(Napi::Env env, size_t first, size_t end) {
 
 }  // namespace
 
+Napi::Array tls_failure_names(Napi::Env env) {
+  Napi::Array names = Napi::Array::New(env);
+  for (size_t i = kFirstFailure; i < tls::kFailures; ++i)
+    names.Set(names.Length(), tls::name(static_cast<tls::Failure>(i)));
+  return names;
+}
+
 Napi::Array http_outcome_names(Napi::Env env) { return names_of<http::Outcome>(env, 0, http::kOutcomes); }
 Napi::Array http_refusal_names(Napi::Env env) {
   return names_of<http::ParseError>(env, kFirstRefusal, http::kParseErrors);
@@ -269,6 +287,7 @@ Napi::Float64Array stats_to_js(Napi::Env env, Session& session, const CountedIds
   }
   for (size_t i = 0; i < listeners.ElementLength(); ++i) {
     add_listener(to, engine, id_below(listeners, i, kMaxListeners));
+    add_tls(to, engine, listeners[i]);
     add_http(to, engine, listeners[i]);
   }
   for (size_t i = 0; i < routes.ElementLength(); ++i) {

@@ -24,6 +24,7 @@ Napi::Array tcp_counter_names(Napi::Env env);
 Napi::Array listener_counter_names(Napi::Env env);
 Napi::Array policy_counter_names(Napi::Env env);
 /// Ends of exchanges, and what messages are refused for.
+Napi::Array tls_failure_names(Napi::Env env);
 Napi::Array http_outcome_names(Napi::Env env);
 Napi::Array http_refusal_names(Napi::Env env);
 

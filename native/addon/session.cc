@@ -5,6 +5,7 @@
 #include "config/plan.h"
 #include "packet/error.h"
 #include "port/fault.h"
+#include "tls/server_context.h"
 
 namespace flatproxy {
 namespace {
@@ -25,11 +26,15 @@ std::shared_ptr<MemoryPort> memory_port_of(const std::shared_ptr<Port>& port) {
   return memory == nullptr ? nullptr : std::shared_ptr<MemoryPort>(port, memory);
 }
 
+std::shared_ptr<const tls::ServerContext> make_tls(const TlsSettings& settings) {
+  return std::make_shared<const tls::ServerContext>(settings);
+}
+
 }  // namespace
 
 void Session::open(EngineOptions options, const std::string& plan) {
   options.key = random_key();
-  auto snapshot = build_snapshot(plan, nullptr, claims_.opener(static_cast<unsigned>(options.cores.size())));
+  auto snapshot = build_snapshot(plan, nullptr, claims_.opener(static_cast<unsigned>(options.cores.size())), make_tls);
   claims_.claim(*snapshot);
   auto log = open_log(*snapshot);
   engine_ = std::make_unique<Engine>(options, std::move(snapshot));
@@ -47,7 +52,7 @@ std::unique_ptr<LogTarget> Session::open_log(const Snapshot& next) const {
 
 uint64_t Session::apply(const std::string& plan) {
   const Snapshot& before = *engine_->snapshot();
-  auto next = build_snapshot(plan, &before, claims_.opener(engine_->lanes()));
+  auto next = build_snapshot(plan, &before, claims_.opener(engine_->lanes()), make_tls);
   const bool other_log = next->access_log != before.access_log;
   std::unique_ptr<LogTarget> log;
   try {

@@ -31,6 +31,7 @@ struct HttpSettings {
   DotSegments dot_segments = DotSegments::normalize;
   EncodedSlashes encoded_slashes = EncodedSlashes::keep;
   bool merge_slashes = false;
+  bool over_tls = false;      ///< what comes is https, else http
   Trace trace = Trace::pass;  ///< whether requests that are of no trace begin one
   bool operator==(const HttpSettings&) const = default;
 };

@@ -4,6 +4,7 @@
 
 #include "config/contradiction.h"
 #include "config/plan_read.h"
+#include "tls/server_context.h"
 
 namespace flatproxy {
 namespace {
@@ -159,8 +160,22 @@ void take_routes(Plan& plan, Snapshot& next) {
   next.routes = std::make_shared<const RouteTable>(std::move(routes));
 }
 
+/// With the certificates as they are now. Those that are the same leave the base's tickets what they are.
+void make_secure(Listener& listener, const Listener* before, const MakeTls& make_tls) {
+  try {
+    listener.relay.tls = make_tls(*listener.tls);
+  } catch (const Error& error) {
+    std::string message = "listener '";
+    message.append(listener.name).append("': ").append(error.what());
+    throw Error(error.code, message, error.remedy);
+  }
+  const bool same =
+      before != nullptr && before->relay.tls != nullptr && before->relay.tls->is_same(*listener.relay.tls);
+  if (same) listener.relay.tls = before->relay.tls;
+}
+
 /// The plan's listeners; those that are the same in the base are taken from there.
-void take_listeners(Plan& plan, Snapshot& next, const Snapshot* base) {
+void take_listeners(Plan& plan, Snapshot& next, const Snapshot* base, const MakeTls& make_tls) {
   if (!plan.listeners) return;
   std::vector<std::shared_ptr<const Listener>> by_id;
   for (auto& listener : *plan.listeners) {
@@ -168,6 +183,7 @@ void take_listeners(Plan& plan, Snapshot& next, const Snapshot* base) {
     if (id >= by_id.size()) by_id.resize(id + 1);
     if (by_id[id] != nullptr) contradiction("listener " + std::to_string(id) + " comes twice");
     const auto* known = base != nullptr && base->listeners->at(id) != nullptr ? &base->listeners->by_id()[id] : nullptr;
+    if (listener->tls && make_tls) make_secure(*listener, known != nullptr ? known->get() : nullptr, make_tls);
     by_id[id] = known != nullptr && **known == *listener ? *known : std::move(listener);
   }
   next.listeners = std::make_shared<const ListenerSet>(std::move(by_id));
@@ -247,7 +263,7 @@ void collect_addresses(Snapshot& next, const Snapshot* base) {
   next.own_addresses = same_virtual && same_ports ? base->own_addresses : std::make_shared<const AddressSet>(addresses);
 }
 
-std::shared_ptr<const Snapshot> build(Plan plan, const Snapshot* base, const OpenPort& open) {
+std::shared_ptr<const Snapshot> build(Plan plan, const Snapshot* base, const OpenPort& open, const MakeTls& make_tls) {
   check_base(plan, base);
   auto next = std::make_shared<Snapshot>();
   if (plan.base) *next = *base;
@@ -255,7 +271,7 @@ std::shared_ptr<const Snapshot> build(Plan plan, const Snapshot* base, const Ope
   next->flows = plan.flows;
   take_access_log(plan, *next, base);
   change_services(*next, base, std::move(plan.services));
-  take_listeners(plan, *next, base);
+  take_listeners(plan, *next, base, make_tls);
   take_http_routes(plan, *next, base);
   if (plan.workloads) next->workloads = std::make_shared<const std::vector<Workload>>(std::move(*plan.workloads));
   take_policies(plan, *next, base);
@@ -271,8 +287,9 @@ std::shared_ptr<const Snapshot> build(Plan plan, const Snapshot* base, const Ope
 
 }  // namespace
 
-std::shared_ptr<const Snapshot> build_snapshot(std::string_view plan, const Snapshot* base, const OpenPort& open) {
-  return build(read_plan(plan), base, open);
+std::shared_ptr<const Snapshot> build_snapshot(std::string_view plan, const Snapshot* base, const OpenPort& open,
+                                               const MakeTls& make_tls) {
+  return build(read_plan(plan), base, open, make_tls);
 }
 
 }  // namespace flatproxy

@@ -135,7 +135,21 @@ Backend read_backend(const PlanValue& value) {
   return backend;
 }
 
-std::shared_ptr<const Listener> read_listener(const PlanValue& value) {
+TlsSettings read_tls(const PlanValue& value, bool http) {
+  using Version = TlsSettings::Version;
+  TlsSettings tls;
+  value.at("certificates").each([&](const PlanValue& each) {
+    each.members(2);
+    tls.certificates.push_back({each.at("certificate").text(), each.at("key").text()});
+  });
+  if (tls.certificates.empty()) value.at("certificates").wrong("one at least");
+  tls.oldest = value.at("minVersion").one_of<Version>({{"1.2", Version::tls12}, {"1.3", Version::tls13}});
+  tls.http = http;
+  value.members(2);
+  return tls;
+}
+
+std::shared_ptr<Listener> read_listener(const PlanValue& value) {
   auto listener = std::make_shared<Listener>();
   listener->id = value.at("id").number_as<uint32_t>(0, kMaxListeners - 1);
   listener->name = value.at("name").text();
@@ -155,9 +169,12 @@ std::shared_ptr<const Listener> read_listener(const PlanValue& value) {
   const PlanValue trusted = value.at("trusted");
   listener->relay.expects_proxy_header = !trusted.null();
   if (!trusted.null()) trusted.each([&](const PlanValue& each) { listener->trusted.push_back(each.prefix()); });
+  const bool secured = value.has("tls");
+  if (secured) listener->tls = read_tls(value.at("tls"), listener->http);
+  listener->relay.over_tls = listener->http_settings.over_tls = secured;
   const bool intercepts = value.has("within");
   if (intercepts) value.at("within").each([&](const PlanValue& each) { listener->within.push_back(each.prefix()); });
-  value.members(intercepts ? 11 : 10);
+  value.members(10u + (intercepts ? 1 : 0) + (secured ? 1 : 0));
   return listener;
 }
 

@@ -30,10 +30,10 @@ struct Plan {
   std::optional<std::vector<Route>> routes;        ///< nothing: unchanged
   std::optional<std::vector<Workload>> workloads;  ///< nothing: unchanged
   ServiceChanges services;
-  std::optional<std::vector<std::shared_ptr<const Listener>>> listeners;  ///< nothing: unchanged
-  std::optional<std::vector<HttpRoute>> http_routes;                      ///< nothing: unchanged
-  std::optional<PlannedPolicies> policies;                                ///< nothing: unchanged
-  std::optional<AccessLogSettings> access_log;                            ///< nothing: there is none
+  std::optional<std::vector<std::shared_ptr<Listener>>> listeners;  ///< nothing: unchanged
+  std::optional<std::vector<HttpRoute>> http_routes;                ///< nothing: unchanged
+  std::optional<PlannedPolicies> policies;                          ///< nothing: unchanged
+  std::optional<AccessLogSettings> access_log;                      ///< nothing: there is none
   FlowSettings flows;
 };
 

@@ -126,7 +126,7 @@ void HttpRelay::send_request(Exchange& e, Link& link) {
   tcp::ByteQueue bytes = out.finish();
   if (bytes.empty()) return fail(e, 503, Outcome::no_buffers);
   e.sent_from = link.connection->next + link.connection->to_send.unsent();
-  stack_.send(*link.connection, std::move(bytes));
+  streams_.send(*link.connection, std::move(bytes));
   arm(session_of(e));
   move_request(e);
 }
@@ -206,7 +206,7 @@ bool HttpRelay::nothing_was_taken(const Exchange& e, const Link& link) {
 
 /// Whether not one byte of a response has come.
 bool HttpRelay::is_unanswered(const Exchange& e, const Link& link) {
-  return link.connection->received.empty() && e.interim == 0;
+  return incoming(*link.connection).empty() && e.interim == 0;
 }
 
 /// Whether a request that has got no answer can be sent to another endpoint as if it had not been sent to this one.

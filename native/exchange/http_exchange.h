@@ -23,6 +23,7 @@ struct HttpSession : ConnectionOwner {
 
   enum class Stage : uint8_t {
     proxy_header,  ///< waits for it
+    securing,      ///< its TLS handshake is under way
     request,       ///< waits for a request, or for the rest of its head
     exchange,      ///< has one
     lingering,     ///< has had its last response; what still comes is dropped (RFC 9112 section 9.6)

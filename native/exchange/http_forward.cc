@@ -150,7 +150,7 @@ void write_forwarded(HeadWriter& out, const http::RequestHead& head, const Reque
     begin_list(out, "Forwarded", FieldId::forwarded, head, forward.trusted);
     client.is_v4() ? out << "for=" << address : out << "for=\"[" << address << "]\"";
     if (!head.authority.empty()) out << ";host=\"" << head.authority << "\"";
-    out << ";proto=http" << kLineEnd;
+    out << (forward.settings.over_tls ? ";proto=https" : ";proto=http") << kLineEnd;
     return;
   }
   begin_list(out, "X-Forwarded-For", FieldId::x_forwarded_for, head, forward.trusted);
@@ -159,7 +159,7 @@ void write_forwarded(HeadWriter& out, const http::RequestHead& head, const Reque
     if (!forward.trusted || !head.fields.has(id)) write_field(out, name, value);
   };
   if (!head.authority.empty()) unless_there("X-Forwarded-Host", FieldId::x_forwarded_host, head.authority);
-  unless_there("X-Forwarded-Proto", FieldId::x_forwarded_proto, "http");
+  unless_there("X-Forwarded-Proto", FieldId::x_forwarded_proto, forward.settings.over_tls ? "https" : "http");
 }
 
 /// RFC 6265 section 4.1.

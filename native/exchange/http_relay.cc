@@ -14,16 +14,16 @@ constexpr uint32_t kStuck = 1000;                  // milliseconds in which a cl
 
 }  // namespace
 
-HttpRelay::HttpRelay(tcp::Stack& stack, Buffers& buffers, HttpPolicy& policy, RelayLimits& limits, uint32_t capacity,
-                     const HttpTelemetry& telemetry)
-    : stack_(stack),
+HttpRelay::HttpRelay(tls::Streams& streams, Buffers& buffers, HttpPolicy& policy, RelayLimits& limits,
+                     uint32_t capacity, const HttpTelemetry& telemetry)
+    : streams_(streams),
       buffers_(buffers),
       policy_(policy),
       limits_(limits),
       telemetry_(telemetry),
       sessions_(capacity),
       exchanges_(capacity),
-      pools_(stack, capacity),
+      pools_(streams, capacity),
       wheel_(Nodes{sessions_.items()}, tcp::kTimerSlack) {}
 
 HttpRelay::~HttpRelay() {
@@ -53,16 +53,16 @@ void HttpRelay::take(tcp::Connection& c) {
   RelayCounters& counters = telemetry_.listeners[c.listener];
   c.events = 0;
   counters.taken.add(1);
-  if (c.state == tcp::State::closed) return stack_.close(c);
+  if (c.state == tcp::State::closed) return streams_.close(c);
   // Policies may be others than when its handshake began.
   const RelayClient client = client_of(c);
   if (judge(client, c) != Reason::forwarded) {
     counters.denied.add(1);
-    return stack_.abort(c);
+    return streams_.abort(c);
   }
   if (!take_share(c)) {
     counters.over_limit.add(1);
-    return stack_.abort(c);
+    return streams_.abort(c);
   }
   HttpSession& s = *sessions_.make();
   s.connection = &c;
@@ -73,10 +73,7 @@ void HttpRelay::take(tcp::Connection& c) {
   counters.active.add(1);
   policy_.tell_client(FlowEventKind::opened, s.index);
   arm(s);
-  if (!settings_of(s).relay.expects_proxy_header) {
-    s.stage = HttpSession::Stage::request;
-    return read_requests(s);
-  }
+  if (!settings_of(s).relay.expects_proxy_header) return begin_session(s);
   if (policy_.trusts(c.listener, c.tuple.destination)) return read_proxy_header(s);
   counters.bad_proxy_header.add(1);
   end_session(s, true);
@@ -103,6 +100,8 @@ void HttpRelay::client_happened(HttpSession& s, uint8_t events) {
   switch (s.stage) {
     case HttpSession::Stage::proxy_header:
       return read_proxy_header(s);
+    case HttpSession::Stage::securing:
+      return secured(s);
     case HttpSession::Stage::request:
       return read_requests(s);
     case HttpSession::Stage::exchange: {
@@ -114,24 +113,42 @@ void HttpRelay::client_happened(HttpSession& s, uint8_t events) {
       return;
     }
     case HttpSession::Stage::lingering:
-      s.connection->received.clear();
-      stack_.taken(*s.connection);
-      if (s.connection->peer_closed()) end_session(s, false);
+      incoming(*s.connection).clear();
+      streams_.taken(*s.connection);
+      if (has_closed(*s.connection)) end_session(s, false);
       return;
   }
 }
 
 void HttpRelay::read_proxy_header(HttpSession& s) {
-  switch (take_proxy_header(stack_, *s.connection, s.client.ends)) {
+  switch (take_proxy_header(streams_, *s.connection, s.client.ends)) {
     case wire::ProxyParse::incomplete:
       return;
     case wire::ProxyParse::invalid:
       counters_of(s).bad_proxy_header.add(1);
       return end_session(s, true);
     case wire::ProxyParse::complete:
-      s.stage = HttpSession::Stage::request;
-      return read_requests(s);
+      return begin_session(s);
   }
+}
+
+/// What comes next is TLS, or a request.
+void HttpRelay::begin_session(HttpSession& s) {
+  const RelaySettings& settings = settings_of(s).relay;
+  if (settings.over_tls) {
+    if (settings.tls == nullptr) return end_session(s, true);
+    s.stage = HttpSession::Stage::securing;
+    if (!streams_.secure(*s.connection, settings.tls)) end_session(s, true);
+    return;
+  }
+  s.stage = HttpSession::Stage::request;
+  read_requests(s);
+}
+
+void HttpRelay::secured(HttpSession& s) {
+  if (!streams_.is_open(*s.connection)) return;
+  s.stage = HttpSession::Stage::request;
+  read_requests(s);
 }
 
 /// Nobody is there for a response any more.
@@ -147,19 +164,19 @@ void HttpRelay::linger(HttpSession& s) {
   s.stage = HttpSession::Stage::lingering;
   s.active_at = now_ms();
   s.acknowledged = s.connection->una;
-  stack_.shut_down(*s.connection);
+  streams_.shut_down(*s.connection);
   arm(s);
-  s.connection->received.clear();
-  stack_.taken(*s.connection);
-  if (s.connection->peer_closed() || s.connection->state == tcp::State::closed) end_session(s, false);
+  incoming(*s.connection).clear();
+  streams_.taken(*s.connection);
+  if (has_closed(*s.connection) || s.connection->state == tcp::State::closed) end_session(s, false);
 }
 
 void HttpRelay::end_session(HttpSession& s, bool reset) {
   policy_.tell_client(FlowEventKind::closed, s.index);
   if (reset) {
-    stack_.abort(*s.connection);
+    streams_.abort(*s.connection);
   } else {
-    stack_.close(*s.connection);
+    streams_.close(*s.connection);
   }
   wheel_.clear(s.index);
   limits_.give_client_back(s.client.peer);
@@ -195,7 +212,7 @@ void HttpRelay::drain_some() {
   for (uint32_t i = drain_next_; i < end; ++i) {
     if (!sessions_.holds(i)) continue;
     HttpSession& s = sessions_[i];
-    if (s.stage == HttpSession::Stage::request && s.connection->received.empty()) linger(s);
+    if (s.stage == HttpSession::Stage::request && incoming(*s.connection).empty()) linger(s);
   }
   drain_next_ = end == sessions_.limit() ? 0 : end;
 }
@@ -274,7 +291,7 @@ void HttpRelay::shed_some() {
 /// Whether a client has something to take in, and has taken in nothing since it was seen so first, long enough ago.
 bool HttpRelay::is_stuck(HttpSession& s) const {
   const tcp::Connection& c = *s.connection;
-  const bool waits = c.to_send.bytes() > 0;
+  const bool waits = unacknowledged(c) > 0;
   if (waits && s.seen == c.una) return now_ms() - s.stuck_since >= kStuck;
   s.seen = waits ? c.una : c.una - 1;
   s.stuck_since = now_ms();
@@ -286,15 +303,16 @@ Nanoseconds HttpRelay::deadline_of(const HttpSession& s) const {
   const ListenerState& settings = settings_of(s);
   switch (s.stage) {
     case HttpSession::Stage::proxy_header:
+    case HttpSession::Stage::securing:
       return active + settings.relay.connect_timeout;
     case HttpSession::Stage::request:
       if (s.head_begun || s.requests == 0) return active + settings.http.header_timeout;
-      if (s.connection->to_send.bytes() > 0) return active + settings.http.body_timeout;
+      if (unacknowledged(*s.connection) > 0) return active + settings.http.body_timeout;
       return active + settings.http.idle_timeout;
     case HttpSession::Stage::exchange:
       return exchange_deadline(s);
     case HttpSession::Stage::lingering:
-      return active + (s.connection->to_send.bytes() > 0 ? settings.http.body_timeout : kLinger);
+      return active + (unacknowledged(*s.connection) > 0 ? settings.http.body_timeout : kLinger);
   }
   return kNever;
 }
@@ -320,13 +338,16 @@ void HttpRelay::fire(HttpSession& s) {
     case HttpSession::Stage::proxy_header:
       counters_of(s).bad_proxy_header.add(1);
       return end_session(s, true);
+    case HttpSession::Stage::securing:
+      streams_.give_up(*s.connection);
+      return end_session(s, true);
     case HttpSession::Stage::request:
       return fire_idle(s);
     case HttpSession::Stage::exchange:
       return fire_exchange(s, exchanges_[s.exchange]);
     case HttpSession::Stage::lingering:
       // Who has been sent all of it may still be reading: a reset would take it away.
-      if (!reads_on(s)) end_session(s, s.connection->to_send.bytes() > 0);
+      if (!reads_on(s)) end_session(s, unacknowledged(*s.connection) > 0);
   }
 }
 
@@ -341,9 +362,9 @@ bool HttpRelay::reads_on(HttpSession& s) {
 
 /// Whether either side has taken in something of what is there for it, likewise.
 bool HttpRelay::is_taken_in(HttpSession& s, Exchange& e) {
-  if (e.stage == Exchange::Stage::answering && s.connection->to_send.bytes() > 0) return reads_on(s);
+  if (e.stage == Exchange::Stage::answering && unacknowledged(*s.connection) > 0) return reads_on(s);
   const Link* link = link_of(e);
-  if (link == nullptr || link->connection->to_send.bytes() == 0 || link->connection->una == e.acknowledged)
+  if (link == nullptr || unacknowledged(*link->connection) == 0 || link->connection->una == e.acknowledged)
     return false;
   e.acknowledged = link->connection->una;
   s.active_at = now_ms();
@@ -354,7 +375,7 @@ bool HttpRelay::is_taken_in(HttpSession& s, Exchange& e) {
 /// Between requests.
 void HttpRelay::fire_idle(HttpSession& s) {
   if (s.head_begun) return refuse_late(s);
-  const bool unsent = s.connection->to_send.bytes() > 0;
+  const bool unsent = unacknowledged(*s.connection) > 0;
   if (unsent && reads_on(s)) return;
   counters_of(s).idle.add(1);
   end_session(s, unsent);

@@ -20,7 +20,7 @@
 #include "stats/exchange_counters.h"
 #include "stats/http_counters.h"
 #include "stats/relay_counters.h"
-#include "tcp/stack.h"
+#include "tls/streams.h"
 #include "upstream/pools.h"
 #include "upstream/retry_budget.h"
 
@@ -77,7 +77,7 @@ struct HttpTelemetry {
 class HttpRelay {
  public:
   /// @param capacity clients' connections, and connections to endpoints, at most
-  HttpRelay(tcp::Stack& stack, Buffers& buffers, HttpPolicy& policy, RelayLimits& limits, uint32_t capacity,
+  HttpRelay(tls::Streams& streams, Buffers& buffers, HttpPolicy& policy, RelayLimits& limits, uint32_t capacity,
             const HttpTelemetry& telemetry);
   ~HttpRelay();
   HttpRelay(const HttpRelay&) = delete;
@@ -161,6 +161,8 @@ class HttpRelay {
   }
   void client_happened(HttpSession& s, uint8_t events);
   void read_proxy_header(HttpSession& s);
+  void begin_session(HttpSession& s);
+  void secured(HttpSession& s);
   void client_ended(HttpSession& s);
   void linger(HttpSession& s);
   void end_session(HttpSession& s, bool reset);
@@ -252,7 +254,7 @@ class HttpRelay {
   void tell_end(const Exchange& e);
   void tell_texts(const Exchange& e, ExchangeRecord& to);
 
-  tcp::Stack& stack_;
+  tls::Streams& streams_;
   Buffers& buffers_;
   HttpPolicy& policy_;
   RelayLimits& limits_;

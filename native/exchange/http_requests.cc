@@ -3,6 +3,7 @@
 #include <string>
 
 #include "exchange/http_relay.h"
+#include "exchange/relay_connection.h"
 #include "exchange/request_choice.h"
 
 namespace flatproxy {
@@ -41,9 +42,9 @@ void HttpRelay::read_requests(HttpSession& s) {
 
 /// False: there is no whole head.
 bool HttpRelay::read_request(HttpSession& s) {
-  tcp::ByteQueue& received = s.connection->received;
+  tcp::ByteQueue& received = incoming(*s.connection);
   if (received.empty() || (s.head_begun && !s.progress.is_due(received, settings_of(s).http.max_header_bytes))) {
-    if (!s.connection->peer_closed()) return wait_for_head(s), false;
+    if (!has_closed(*s.connection)) return wait_for_head(s), false;
     linger(s);  // what it was sent before is still to reach it
     return false;
   }
@@ -54,7 +55,7 @@ bool HttpRelay::read_request(HttpSession& s) {
   if (error == ParseError::incomplete) {
     s.progress.restart();
     s.progress.is_due(received, limits.bytes);
-    if (s.connection->peer_closed()) {
+    if (has_closed(*s.connection)) {
       linger(s);
     } else {
       wait_for_head(s);
@@ -70,7 +71,7 @@ bool HttpRelay::read_request(HttpSession& s) {
 
 /// The time for a head counts from its first byte.
 void HttpRelay::wait_for_head(HttpSession& s) {
-  const bool begun = !s.connection->received.empty();
+  const bool begun = !incoming(*s.connection).empty();
   if (begun && !s.head_begun) {
     s.head_begun = true;
     s.active_at = now_ms();
@@ -114,11 +115,11 @@ void HttpRelay::begin(HttpSession& s) {
   if (made == nullptr) return end_session(s, true);
   Exchange& e = *made;
   start(s, e);
-  tcp::ByteQueue& received = s.connection->received;
+  tcp::ByteQueue& received = incoming(*s.connection);
   const uint32_t size = static_cast<uint32_t>(head.bytes.size());
   const uint32_t rest = received.bytes() - size;
   e.head = received.cut_front(size, buffers_);
-  stack_.taken(*s.connection);
+  streams_.taken(*s.connection);
   if (received.bytes() != rest) return fail(e, 503, Outcome::no_buffers);
   parsed_ = e.index;
   const HttpSettings& settings = settings_of(s).http;
@@ -177,17 +178,17 @@ void HttpRelay::move_request(Exchange& e) {
   tcp::Connection& client = *s.connection;
   if (e.stage == Exchange::Stage::asking || e.stage == Exchange::Stage::answering) {
     Link& link = *link_of(e);
-    if (!e.request.done() && !client.received.empty() && stack_.may_send(*link.connection)) {
+    if (!e.request.done() && !incoming(client).empty() && streams_.may_send(*link.connection)) {
       tcp::ByteQueue out;
       const uint64_t before = e.request.data_bytes();
-      const ParseError error = e.request.take(client.received, out, buffers_);
-      stack_.taken(client);
+      const ParseError error = e.request.take(incoming(client), out, buffers_);
+      streams_.taken(client);
       e.body_begun |= !out.empty();
       count_up(e, e.request.data_bytes() - before);
-      stack_.send(*link.connection, std::move(out));
+      streams_.send(*link.connection, std::move(out));
       if (error != ParseError::none) return refuse_body(e, error);
     }
-    if (!e.request.done() && client.peer_closed() && client.received.empty()) cut(e, Outcome::client_gone);
+    if (!e.request.done() && has_closed(client) && incoming(client).empty()) cut(e, Outcome::client_gone);
     return;
   }
   if (e.stage == Exchange::Stage::tunnel) move_tunnel(e, *link_of(e));
@@ -213,7 +214,9 @@ void HttpRelay::answer_directly(Exchange& e, const DirectResponse& response) {
 void HttpRelay::redirect(Exchange& e) {
   const Redirect& to = *e.rule->redirect;
   std::string fields = "Location: ";
-  fields.append(redirect_target(to, *request_, path_, e.prefix_length, session_of(e).client.ends.destination_port));
+  const HttpSession& s = session_of(e);
+  const RedirectedFrom from{s.client.ends.destination_port, settings_of(s).http.over_tls};
+  fields.append(redirect_target(to, *request_, path_, e.prefix_length, from));
   fields.append("\r\n");
   e.outcome = Outcome::answered;
   write_answer(e, to.status, fields, {});

@@ -15,15 +15,13 @@ using upstream::Pools;
 
 constexpr uint8_t kMostInterim = 16;  // responses before the last one
 
-bool has_closed(const tcp::Connection& c) { return c.peer_closed() || c.state == tcp::State::closed; }
+bool is_over(const tcp::Connection& c) { return has_closed(c) || c.state == tcp::State::closed; }
 
 }  // namespace
 
 /// Whether it has said nothing, as one has to that nobody has asked: what it says would pass for an answer to whoever
 /// asks next.
-bool HttpRelay::is_silent(const Link& link) {
-  return link.connection->received.empty() && !has_closed(*link.connection);
-}
+bool HttpRelay::is_silent(const Link& link) { return incoming(*link.connection).empty() && !is_over(*link.connection); }
 
 void HttpRelay::link_happened(Link& link, uint8_t events) {
   const bool ended = (events & tcp::kEnded) != 0;
@@ -50,7 +48,7 @@ void HttpRelay::read_response(Exchange& e, Link& link) {
   const HttpSettings& settings = settings_of(session_of(e)).http;
   const http::HeadLimits limits{.bytes = settings.max_header_bytes, .fields = settings.max_headers};
   while (e.stage == Exchange::Stage::asking) {
-    tcp::ByteQueue& received = link.connection->received;
+    tcp::ByteQueue& received = incoming(*link.connection);
     ParseError error = ParseError::incomplete;
     if (!received.empty() && (!e.head_begun || link.progress.is_due(received, limits.bytes))) {
       error = source_.parse_front(received, limits.bytes, [&](std::string_view text) {
@@ -58,7 +56,7 @@ void HttpRelay::read_response(Exchange& e, Link& link) {
       });
     }
     if (error == ParseError::incomplete) {
-      if (has_closed(*link.connection)) return endpoint_is_silent(e, link);
+      if (is_over(*link.connection)) return endpoint_is_silent(e, link);
       if (received.empty() || e.head_begun) return;
       e.head_begun = true;
       link.progress.restart();
@@ -87,7 +85,7 @@ bool HttpRelay::pass_interim(Exchange& e, Link& link) {
   if (e.version == http::Version::http11) {
     http::HeadWriter out(buffers_);
     write_interim(out, *response_);
-    stack_.send(*session_of(e).connection, out.finish());
+    streams_.send(*session_of(e).connection, out.finish());
   }
   drop_head(link, response_->bytes.size());
   return true;
@@ -121,7 +119,7 @@ bool HttpRelay::answer(Exchange& e, Link& link) {
                   .cookie = cookie_of(e, link)});
   tcp::ByteQueue bytes = out.finish();
   if (bytes.empty()) return fail(e, 503, Outcome::no_buffers), false;
-  stack_.send(*s.connection, std::move(bytes));
+  streams_.send(*s.connection, std::move(bytes));
   drop_head(link, head.bytes.size());
   e.stage = tunnel ? Exchange::Stage::tunnel : Exchange::Stage::answering;
   e.try_deadline = kNever;
@@ -138,8 +136,8 @@ AffinityCookie HttpRelay::cookie_of(const Exchange& e, const Link& link) const {
 }
 
 void HttpRelay::drop_head(Link& link, size_t size) {
-  link.connection->received.drop_front(static_cast<uint32_t>(size));
-  stack_.taken(*link.connection);
+  incoming(*link.connection).drop_front(static_cast<uint32_t>(size));
+  streams_.taken(*link.connection);
 }
 
 /// Passes on what is there of a response's body.
@@ -147,14 +145,14 @@ void HttpRelay::move_response(Exchange& e) {
   Link& link = *link_of(e);
   if (e.stage == Exchange::Stage::tunnel) return move_tunnel(e, link);
   HttpSession& s = session_of(e);
-  tcp::ByteQueue& received = link.connection->received;
-  if (!received.empty() && !e.response.done() && stack_.may_send(*s.connection)) {
+  tcp::ByteQueue& received = incoming(*link.connection);
+  if (!received.empty() && !e.response.done() && streams_.may_send(*s.connection)) {
     tcp::ByteQueue out;
     const uint64_t before = e.response.data_bytes();
     const ParseError error = e.response.take(received, out, buffers_);
-    stack_.taken(*link.connection);
+    streams_.taken(*link.connection);
     count_down(e, e.response.data_bytes() - before);
-    stack_.send(*s.connection, std::move(out));
+    streams_.send(*s.connection, std::move(out));
     if (error != ParseError::none) {
       count_refusal(s, error);
       count_failure(link.target, pools_.pool_of(link));
@@ -162,7 +160,7 @@ void HttpRelay::move_response(Exchange& e) {
     }
   }
   if (e.response.done()) return finish(e);
-  if (!has_closed(*link.connection)) return;
+  if (!is_over(*link.connection)) return;
   const bool reset = link.connection->state == tcp::State::closed && !ended_in_order(*link.connection);
   // A response cut short is never passed on as a whole one.
   if (reset || (received.empty() && !e.response.ends_with_close())) {
@@ -194,8 +192,8 @@ void HttpRelay::move_tunnel(Exchange& e, Link& link) {
   if (const uint32_t n = pass(*link.connection, *s.connection); n > 0) count_down(e, n);
   const auto reset = [](const tcp::Connection& c) { return c.state == tcp::State::closed && !ended_in_order(c); };
   if (reset(*link.connection)) return cut(e, Outcome::endpoint_reset);
-  const auto done = [](const tcp::Connection& c) {
-    return c.received.empty() && (ended_in_order(c) || (c.peer_closed() && c.has(tcp::kFinQueued)));
+  const auto done = [](tcp::Connection& c) {
+    return incoming(c).empty() && (ended_in_order(c) || (has_closed(c) && c.has(tcp::kFinQueued)));
   };
   if (!done(*s.connection) || !done(*link.connection)) return arm(s);
   finish(e);
@@ -203,12 +201,12 @@ void HttpRelay::move_tunnel(Exchange& e, Link& link) {
 
 /// Returns how many bytes have moved.
 uint32_t HttpRelay::pass(tcp::Connection& from, tcp::Connection& to) {
-  const uint32_t n = from.received.bytes() > 0 && stack_.may_send(to) ? from.received.bytes() : 0;
+  const uint32_t n = incoming(from).bytes() > 0 && streams_.may_send(to) ? incoming(from).bytes() : 0;
   if (n > 0) {
-    stack_.send(to, std::move(from.received));
-    stack_.taken(from);
+    streams_.send(to, std::move(incoming(from)));
+    streams_.taken(from);
   }
-  if (from.received.empty() && (from.peer_closed() || ended_in_order(from))) stack_.shut_down(to);
+  if (incoming(from).empty() && (has_closed(from) || ended_in_order(from))) streams_.shut_down(to);
   return n;
 }
 
@@ -241,7 +239,7 @@ void HttpRelay::write_answer(Exchange& e, uint16_t status, std::string_view fiel
   if (has_content) out << body;
   tcp::ByteQueue bytes = out.finish();
   const bool sent = !bytes.empty();
-  stack_.send(*s.connection, std::move(bytes));
+  streams_.send(*s.connection, std::move(bytes));
   if (has_content) count_down(e, body.size());
   const bool goes_on = e.keep_alive && sent;
   end_exchange(e);

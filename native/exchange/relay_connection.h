@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tcp/stack.h"
+#include "tls/streams.h"
 #include "upstream/target.h"
 #include "wire/proxy_header.h"
 
@@ -12,6 +12,10 @@ inline void prepare(tcp::Connection& c) {
   c.set(tcp::kAckTails);
   c.set(tcp::kAnswersSoon);
 }
+
+inline tcp::ByteQueue& incoming(tcp::Connection& c) { return tls::Streams::received(c); }
+inline bool has_closed(const tcp::Connection& c) { return tls::Streams::peer_has_closed(c); }
+inline uint32_t unacknowledged(const tcp::Connection& c) { return tls::Streams::unacknowledged(c); }
 
 /// The ends of a client's connection, as a PROXY header would say them.
 inline wire::ProxyHeader ends_of(const tcp::Connection& c) {
@@ -25,13 +29,13 @@ inline RelayClient client_of(const tcp::Connection& c) {
 
 /// Of one that was reset we may not have been told yet: it must not pass for one that has said all.
 inline bool ended_in_order(const tcp::Connection& c) {
-  return c.state == tcp::State::closed && c.end == tcp::End::closed;
+  return c.state == tcp::State::closed && c.end == tcp::End::closed && (c.attached == nullptr || has_closed(c));
 }
 
 /// Takes a PROXY header off the front of what has come. @param ends becomes what it says, if it speaks for somebody
-wire::ProxyParse take_proxy_header(tcp::Stack& stack, tcp::Connection& c, wire::ProxyHeader& ends);
+wire::ProxyParse take_proxy_header(tls::Streams& streams, tcp::Connection& c, wire::ProxyHeader& ends);
 
 /// Sends a PROXY header of version 1 or 2. False: there were no buffers for it.
-bool send_proxy_header(tcp::Stack& stack, tcp::Connection& c, const wire::ProxyHeader& ends, uint8_t version);
+bool send_proxy_header(tls::Streams& streams, tcp::Connection& c, const wire::ProxyHeader& ends, uint8_t version);
 
 }  // namespace flatproxy

@@ -64,9 +64,9 @@ route::Found find_rule(const route::Table& routes, uint32_t listener, const http
 }
 
 std::string redirect_target(const Redirect& to, const http::RequestHead& head, std::string_view path,
-                            uint32_t prefix_length, uint16_t listener_port) {
+                            uint32_t prefix_length, const RedirectedFrom& listener) {
   const auto asked = http::parse_authority(head.authority);
-  const bool was_https = http::equals_ignoring_case(head.scheme, "https");
+  const bool was_https = listener.over_tls || http::equals_ignoring_case(head.scheme, "https");
   const std::string_view scheme = to.scheme ? std::string_view(*to.scheme) : was_https ? "https" : "http";
   std::string target(scheme);
   target.append("://");
@@ -78,7 +78,7 @@ std::string redirect_target(const Redirect& to, const http::RequestHead& head, s
   // Without a port the scheme's own is meant when it was said, else that of the listener
   // (HTTPRequestRedirectFilter.port).
   const uint16_t own = scheme == "https" ? 443 : 80;
-  const uint16_t port = to.port ? *to.port : to.scheme ? own : listener_port;
+  const uint16_t port = to.port ? *to.port : to.scheme ? own : listener.port;
   if (port != own) target.append(":").append(std::to_string(port));
   const ChangedPath changed = to.path ? ChangedPath::of(path, prefix_length, *to.path) : ChangedPath{path, {}};
   target.append(changed.front).append(changed.rest);

@@ -68,9 +68,15 @@ bool take_path(const HttpSettings& settings, const http::RequestHead& head, char
 route::Found find_rule(const route::Table& routes, uint32_t listener, const http::RequestHead& head,
                        std::string_view path);
 
+/// What a request came to.
+struct RedirectedFrom {
+  uint16_t port;
+  bool over_tls;
+};
+
 /// Where a rule redirects a request to (HTTPRequestRedirectFilter): what it does not say stays as it was asked for.
-/// @param prefix_length see route::Found  @param port the listener's, that the client has asked for
+/// @param prefix_length see route::Found
 std::string redirect_target(const Redirect& to, const http::RequestHead& head, std::string_view path,
-                            uint32_t prefix_length, uint16_t port);
+                            uint32_t prefix_length, const RedirectedFrom& listener);
 
 }  // namespace flatproxy

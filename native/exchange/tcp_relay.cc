@@ -14,9 +14,9 @@ constexpr int kChoices = 3;  // of an endpoint, before a client is told that all
 
 }  // namespace
 
-TcpRelay::TcpRelay(tcp::Stack& stack, RelayPolicy& policy, RelayLimits& limits, uint32_t capacity,
+TcpRelay::TcpRelay(tls::Streams& streams, RelayPolicy& policy, RelayLimits& limits, uint32_t capacity,
                    RelayCounters* counters)
-    : stack_(stack),
+    : streams_(streams),
       policy_(policy),
       limits_(limits),
       counters_(counters),
@@ -43,6 +43,7 @@ void TcpRelay::happen(tcp::Connection& c) {
   if ((events & tcp::kEnded) != 0) return ended(pair, side);
   if ((events & tcp::kOpened) != 0 && side == kServer) opened(pair);
   if (pair.stage == Stage::header) return read_header(pair);
+  if (pair.stage == Stage::securing && streams_.is_open(c)) return connect(pair);
   pump(pair);
 }
 
@@ -50,16 +51,16 @@ void TcpRelay::happen(tcp::Connection& c) {
 void TcpRelay::take(tcp::Connection& c) {
   RelayCounters& counters = counters_[c.listener];
   counters.taken.add(1);
-  if (c.state == tcp::State::closed) return stack_.close(c);
+  if (c.state == tcp::State::closed) return streams_.close(c);
   // Policies may be others than when its handshake began.
   const RelayClient client = client_of(c);
   if (is_denied(client, c)) {
     counters.denied.add(1);
-    return stack_.abort(c);
+    return streams_.abort(c);
   }
   if (!take_share(c)) {
     counters.over_limit.add(1);
-    return stack_.abort(c);
+    return streams_.abort(c);
   }
   uint32_t index = fresh_;
   if (free_.empty()) {
@@ -78,7 +79,7 @@ void TcpRelay::take(tcp::Connection& c) {
   counters.active.add(1);
   const RelaySettings& settings = settings_of(pair);
   wheel_.set(index, now_ + settings.connect_timeout);
-  if (!settings.expects_proxy_header) return connect(pair);
+  if (!settings.expects_proxy_header) return begin(pair);
   if (policy_.trusts(c.listener, c.tuple.destination)) return read_header(pair);
   counters.bad_proxy_header.add(1);
   abort(pair);
@@ -106,15 +107,24 @@ bool TcpRelay::is_denied(const Pair& pair, const RelayTarget& target) const {
 }
 
 void TcpRelay::read_header(Pair& pair) {
-  switch (take_proxy_header(stack_, *pair.sides[kClient], pair.client.ends)) {
+  switch (take_proxy_header(streams_, *pair.sides[kClient], pair.client.ends)) {
     case wire::ProxyParse::incomplete:
       return;
     case wire::ProxyParse::invalid:
       counters_of(pair).bad_proxy_header.add(1);
       return abort(pair);
     case wire::ProxyParse::complete:
-      return connect(pair);
+      return begin(pair);
   }
+}
+
+/// Nobody is connected to for whoever does not complete a handshake.
+void TcpRelay::begin(Pair& pair) {
+  const RelaySettings& settings = settings_of(pair);
+  if (!settings.over_tls) return connect(pair);
+  if (settings.tls == nullptr) return abort(pair);
+  pair.stage = Stage::securing;
+  if (!streams_.secure(*pair.sides[kClient], settings.tls)) abort(pair);
 }
 
 // An endpoint that has its share is asked for no more; in place of one that policies deny there is no other.
@@ -146,7 +156,7 @@ void TcpRelay::connect(Pair& pair) {
   pair.target = *target;
   pair.has_target = true;
   tcp::Connection* c =
-      stack_.connect(target->tuple, {static_cast<ConnectionOwner*>(&pair), target->mtu, target->mark, target->path});
+      streams_.connect(target->tuple, {static_cast<ConnectionOwner*>(&pair), target->mtu, target->mark, target->path});
   if (c == nullptr) {
     counters_of(pair).over_limit.add(1);
     return abort(pair);
@@ -165,7 +175,7 @@ void TcpRelay::opened(Pair& pair) {
   pair.active_at = static_cast<uint32_t>(now_ / tcp::kMillisecond);
   wheel_.set(pair.index, now_ + settings_of(pair).idle_timeout);
   if (pair.target.proxy_header == 0) return;
-  if (!send_proxy_header(stack_, *pair.sides[kServer], pair.client.ends, pair.target.proxy_header)) abort(pair);
+  if (!send_proxy_header(streams_, *pair.sides[kServer], pair.client.ends, pair.target.proxy_header)) abort(pair);
 }
 
 // Moves what can be moved, both ways.
@@ -183,26 +193,26 @@ void TcpRelay::pump(Pair& pair) {
 bool TcpRelay::move(Pair& pair, Side side) {
   tcp::Connection& from = *pair.sides[side];
   tcp::Connection& to = *pair.sides[1 - side];
-  const uint32_t bytes = from.received.bytes();
-  if (bytes > 0 && stack_.may_send(to)) {
+  const uint32_t bytes = incoming(from).bytes();
+  if (bytes > 0 && streams_.may_send(to)) {
     RelayCounters& counters = counters_of(pair);
     (side == kClient ? counters.bytes_up : counters.bytes_down).add(bytes);
     pair.bytes[side] += bytes;
-    stack_.send(to, std::move(from.received));
-    stack_.taken(from);
+    streams_.send(to, std::move(incoming(from)));
+    streams_.taken(from);
   }
-  const bool no_more = from.peer_closed() || ended_in_order(from);
-  if (no_more && from.received.empty()) stack_.shut_down(to);
-  return bytes > 0 && from.received.empty();
+  const bool no_more = has_closed(from) || ended_in_order(from);
+  if (no_more && incoming(from).empty()) streams_.shut_down(to);
+  return bytes > 0 && incoming(from).empty();
 }
 
 // A side that has sent all, got all and been told so is the stack's to end.
 void TcpRelay::let_go_if_done(Pair& pair, Side side) {
   tcp::Connection* c = pair.sides[side];
-  if (c == nullptr || !c->received.empty()) return;
-  const bool done = ended_in_order(*c) || (c->peer_closed() && c->has(tcp::kFinQueued));
+  if (c == nullptr || !incoming(*c).empty()) return;
+  const bool done = ended_in_order(*c) || (has_closed(*c) && c->has(tcp::kFinQueued));
   if (!done) return;
-  stack_.close(*leave(pair, side));
+  streams_.close(*leave(pair, side));
   if (pair.sides[1 - side] == nullptr) release(pair);
 }
 
@@ -229,7 +239,7 @@ tcp::Connection* TcpRelay::leave(Pair& pair, Side side) {
 
 void TcpRelay::abort(Pair& pair) {
   for (const Side side : {kClient, kServer}) {
-    if (pair.sides[side] != nullptr) stack_.abort(*leave(pair, side));
+    if (pair.sides[side] != nullptr) streams_.abort(*leave(pair, side));
   }
   release(pair);
 }
@@ -237,7 +247,7 @@ void TcpRelay::abort(Pair& pair) {
 FlowState TcpRelay::state_of(const Pair& pair) {
   if (pair.stage != Stage::open) return FlowState::tcp_syn_sent;
   for (const tcp::Connection* c : pair.sides) {
-    if (c == nullptr || c->peer_closed()) return FlowState::tcp_fin_wait;
+    if (c == nullptr || has_closed(*c)) return FlowState::tcp_fin_wait;
   }
   return FlowState::tcp_established;
 }
@@ -316,6 +326,9 @@ void TcpRelay::fire(Pair& pair) {
   switch (pair.stage) {
     case Stage::header:
       counters_of(pair).bad_proxy_header.add(1);
+      return abort(pair);
+    case Stage::securing:
+      streams_.give_up(*pair.sides[kClient]);
       return abort(pair);
     case Stage::connecting:
       policy_.endpoint_answered(pair.target, false);

@@ -10,7 +10,7 @@
 #include "exchange/relay_limits.h"
 #include "packet/reason.h"
 #include "stats/relay_counters.h"
-#include "tcp/stack.h"
+#include "tls/streams.h"
 #include "upstream/target.h"
 
 namespace flatproxy {
@@ -41,7 +41,7 @@ class RelayPolicy {
 class TcpRelay {
  public:
   /// @param capacity pairs of connections at most  @param counters by listener
-  TcpRelay(tcp::Stack& stack, RelayPolicy& policy, RelayLimits& limits, uint32_t capacity, RelayCounters* counters);
+  TcpRelay(tls::Streams& streams, RelayPolicy& policy, RelayLimits& limits, uint32_t capacity, RelayCounters* counters);
 
   void configure(uint16_t listener, const RelaySettings& settings);
   /// Indexes of pairs are below it.
@@ -74,7 +74,7 @@ class TcpRelay {
 
  private:
   enum Side : uint8_t { kClient, kServer };
-  enum class Stage : uint8_t { header, connecting, open };
+  enum class Stage : uint8_t { header, securing, connecting, open };
   struct Pair : ConnectionOwner {
     Pair() : ConnectionOwner(Kind::tcp_relay) {}
     tcp::Connection* sides[2] = {};
@@ -102,6 +102,7 @@ class TcpRelay {
   bool is_denied(const RelayClient& client, const tcp::Connection& c) const;
   bool is_denied(const Pair& pair, const RelayTarget& target) const;
   void read_header(Pair& pair);
+  void begin(Pair& pair);
   void connect(Pair& pair);
   std::optional<RelayTarget> choose(Pair& pair);
   void opened(Pair& pair);
@@ -116,7 +117,7 @@ class TcpRelay {
   void give_target_back(Pair& pair);
   static FlowState state_of(const Pair& pair);
 
-  tcp::Stack& stack_;
+  tls::Streams& streams_;
   RelayPolicy& policy_;
   RelayLimits& limits_;
   RelayCounters* counters_;

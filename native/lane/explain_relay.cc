@@ -134,7 +134,8 @@ void Explainer::relay_request(const Listener& listener, const LaneView& lane) {
   tell_rule(*s_.http_routes, listener, *head, path, found);
   if (rule.redirect)
     return tell(Step::request_redirected, rule.redirect->status,
-                redirect_target(*rule.redirect, *head, path, found.prefix_length, tuple_.destination_port));
+                redirect_target(*rule.redirect, *head, path, found.prefix_length,
+                                {tuple_.destination_port, settings.over_tls}));
   if (rule.direct) return tell(Step::request_answered, rule.direct->status);
   const HttpBackend* backend = tell_backend(rule.backends, rule.backends.size() == 1 ? 0 : lane.request_turn);
   if (backend == nullptr) return;

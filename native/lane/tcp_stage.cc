@@ -47,12 +47,13 @@ TcpStage::TcpStage(unsigned lane, LaneShared& shared, LaneCounters& counters, Eg
       gateway_(gateway),
       flows_(flows),
       stack_(settings(), capacity, shared.tcp_secrets, *shared.buffers[lane], *this),
+      streams_(stack_, *shared.buffers[lane], counters.tls.data()),
       links_(shared.key),
       backends_(lane, shared, counters, flows.balance(), stack_, links_,
                 [this](FlowEventKind kind, uint32_t index) { report(kind, index); }),
       exchange_log_(shared),
-      relay_(stack_, backends_, shared.relay_limits, capacity / 2, counters.listeners.data()),
-      http_(stack_, *shared.buffers[lane], backends_, shared.relay_limits, capacity / 2,
+      relay_(streams_, backends_, shared.relay_limits, capacity / 2, counters.listeners.data()),
+      http_(streams_, *shared.buffers[lane], backends_, shared.relay_limits, capacity / 2,
             {counters.listeners.data(), counters.http.data(), &counters.routes, &counters.endpoints, &exchange_log_}) {}
 
 void TcpStage::adopt(const Snapshot& snapshot) {
@@ -329,9 +330,11 @@ void TcpStage::finish() {
   for (bool again = true; again;) {
     again = false;
     while (tcp::Connection* c = stack_.take_ready()) {
+      if (c->attached != nullptr) streams_.take_in(*c);
       dispatch(*c);
       again = true;
     }
+    streams_.flush();
     stack_.flush();
     again |= tell_losses();
   }

@@ -122,6 +122,7 @@ class TcpStage : private tcp::Transmitter {
   FlowStage& flows_;
   const Snapshot* snapshot_ = nullptr;
   tcp::Stack stack_;
+  tls::Streams streams_;
   LinkWays links_;
   RelayBackends backends_;
   ExchangeLog exchange_log_;

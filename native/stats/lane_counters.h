@@ -13,6 +13,7 @@
 #include "stats/policy_counters.h"
 #include "stats/relay_counters.h"
 #include "stats/roce_counters.h"
+#include "stats/tls_counters.h"
 
 namespace flatproxy {
 
@@ -35,6 +36,7 @@ struct LaneCounters {
   std::array<PortCounter, kPortIds> ports;         ///< by port id, host sides included
   Region<ServiceCounter> services{kMaxServices};   ///< by service id
   Region<RelayCounters> listeners{kMaxListeners};  ///< by listener id
+  Region<TlsCounters> tls{kMaxListeners};          ///< likewise
   Region<HttpCounters> http{kMaxListeners};        ///< likewise
   CounterTable<ExchangeCounters> routes{kMaxRoutes};
   CounterTable<ExchangeCounters> endpoints{kMaxEndpoints};

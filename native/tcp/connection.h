@@ -80,6 +80,11 @@ enum Flag : uint32_t {
 /// What the retransmission timer stands for.
 enum class Retransmit : uint8_t { none, timeout, tail_loss, reordering, persist };
 
+/// What an owner has attached to its connection, and goes with it.
+struct Attachment {
+  virtual ~Attachment() = default;
+};
+
 /// A TCP connection (the TCB of RFC 9293 section 3.3.1). What is only needed while data are on their way or out of
 /// order is elsewhere, so that an idle connection is small.
 struct Connection {
@@ -91,6 +96,7 @@ struct Connection {
   uint8_t probes = 0;  ///< keepalives or window probes without an answer
   uint32_t flags = 0;  ///< Flag
   void* owner = nullptr;
+  std::unique_ptr<Attachment> attached;
   Connection* next_ready = nullptr;
   Connection* next_dirty = nullptr;
   Connection* next_waiting = nullptr;  ///< in TIME-WAIT, in the order of their ends

@@ -93,6 +93,8 @@ class Stack {
   /// Something has happened to it (Connection::events, for the caller to clear); nullptr: nothing more. A connection
   /// that a listener has taken comes with kOpened and without an owner.
   Connection* take_ready();
+  /// A connection's owner is to look at it, as if that had happened.
+  void tell(Connection& c, uint8_t events) { context_.tell(c, events); }
 
   /// Queues bytes to be sent. What is beyond Settings::max_send_buffer is queued, too: the caller asks may_send()
   /// first, and is told kWritable.

@@ -21,6 +21,7 @@ enum class Alert : uint8_t {
   record_overflow = 22,
   protocol_version = 70,
   internal_error = 80,
+  no_renegotiation = 100,
 };
 
 constexpr uint32_t kRecordHeaderSize = 5;

@@ -31,16 +31,22 @@ OSSL_PARAM digest(Suite suite) {
   return OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, hash_of(suite) == Hash::sha384 ? sha384 : sha256, 0);
 }
 
-bool derive(const char* function, const OSSL_PARAM* parameters, std::span<uint8_t> to) {
-  if (!start_libcrypto()) return false;
-  const std::unique_ptr<EVP_KDF, Free> kdf(EVP_KDF_fetch(nullptr, function, nullptr));
-  if (kdf == nullptr) return false;
-  const std::unique_ptr<EVP_KDF_CTX, Free> context(EVP_KDF_CTX_new(kdf.get()));
+using Function = std::unique_ptr<EVP_KDF, Free>;
+
+/// To be done once: OpenSSL looks a function up for longer than it takes to use it.
+Function fetch(const char* name) {
+  return Function(start_libcrypto() ? EVP_KDF_fetch(nullptr, name, nullptr) : nullptr);
+}
+
+bool derive(const Function& function, const OSSL_PARAM* parameters, std::span<uint8_t> to) {
+  if (function == nullptr) return false;
+  const std::unique_ptr<EVP_KDF_CTX, Free> context(EVP_KDF_CTX_new(function.get()));
   return context != nullptr && EVP_KDF_derive(context.get(), to.data(), to.size(), parameters) == 1;
 }
 
 /// HKDF-Expand-Label(secret, label, "", to.size()), RFC 8446 section 7.1.
 bool expand_label(Suite suite, std::span<const uint8_t> secret, std::string_view label, std::span<uint8_t> to) {
+  static const Function function = fetch("TLS13-KDF");
   int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
   const OSSL_PARAM parameters[] = {
       digest(suite),
@@ -50,7 +56,7 @@ bool expand_label(Suite suite, std::span<const uint8_t> secret, std::string_view
       octets(OSSL_KDF_PARAM_LABEL, label),
       OSSL_PARAM_construct_end(),
   };
-  return derive("TLS13-KDF", parameters, to);
+  return derive(function, parameters, to);
 }
 
 }  // namespace
@@ -73,6 +79,7 @@ std::optional<TrafficSecret> next_secret(Suite suite, std::span<const uint8_t> s
 std::optional<KeyBlock> key_block(Suite suite, std::span<const uint8_t, kMasterSecretSize> master,
                                   std::span<const uint8_t, kRandomSize> client_random,
                                   std::span<const uint8_t, kRandomSize> server_random) {
+  static const Function function = fetch("TLS1-PRF");
   const OSSL_PARAM parameters[] = {
       digest(suite),
       octets(OSSL_KDF_PARAM_SECRET, master),
@@ -84,7 +91,7 @@ std::optional<KeyBlock> key_block(Suite suite, std::span<const uint8_t, kMasterS
   const uint32_t key = key_size(suite);
   const uint32_t iv = fixed_nonce_size(Version::tls12, suite);
   Secret<2 * (kMaxKeySize + kNonceSize)> bytes;
-  if (!derive("TLS1-PRF", parameters, {bytes.data(), 2 * size_t{key + iv}})) return std::nullopt;
+  if (!derive(function, parameters, {bytes.data(), 2 * size_t{key + iv}})) return std::nullopt;
   KeyBlock block;
   const uint8_t* from = bytes.data();
   for (TrafficKeys* keys : {&block.client_write, &block.server_write}) {

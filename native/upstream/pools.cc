@@ -42,7 +42,7 @@ Link* Pools::open(uint32_t pool, const RelayTarget& target) {
   Link* link = links_.make();
   if (link == nullptr) return nullptr;
   auto* owner = static_cast<ConnectionOwner*>(link);
-  link->connection = stack_.connect(target.tuple, {owner, target.mtu, target.mark, target.path});
+  link->connection = streams_.connect(target.tuple, {owner, target.mtu, target.mark, target.path});
   if (link->connection == nullptr) {
     links_.destroy(*link);
     return nullptr;
@@ -91,9 +91,9 @@ RelayTarget Pools::close(Link& link, How how) {
   --p.connections;
   wheel_.clear(link.index);
   if (how == How::reset) {
-    stack_.abort(*link.connection);
+    streams_.abort(*link.connection);
   } else {
-    stack_.close(*link.connection);
+    streams_.close(*link.connection);
   }
   if (is_left_over(p, link.pool)) free_pools_.push_back(link.pool);
   const RelayTarget target = link.target;

@@ -6,7 +6,7 @@
 
 #include "conntrack/slab.h"
 #include "http/head_source.h"
-#include "tcp/stack.h"
+#include "tls/streams.h"
 #include "upstream/target.h"
 
 namespace flatproxy::upstream {
@@ -62,8 +62,8 @@ struct Pool {
 class Pools {
  public:
   /// @param capacity connections at most
-  Pools(tcp::Stack& stack, uint32_t capacity)
-      : stack_(stack), links_(capacity), wheel_(Nodes{links_.items()}, tcp::kTimerSlack) {}
+  Pools(tls::Streams& streams, uint32_t capacity)
+      : streams_(streams), links_(capacity), wheel_(Nodes{links_.items()}, tcp::kTimerSlack) {}
 
   /// The pool of an endpoint, by its id; what was kept for another address is let go.
   uint32_t find(uint32_t endpoint, const wire::Address& address, uint16_t port, const PoolSettings& settings);
@@ -126,7 +126,7 @@ class Pools {
     return pool.connections == 0 && pool.waiting == 0 && by_endpoint_[pool.endpoint] != index;
   }
 
-  tcp::Stack& stack_;
+  tls::Streams& streams_;
   Slab<Link> links_;
   tcp::TimerWheel<Nodes> wheel_;
   std::vector<Pool> pools_;

@@ -33,6 +33,7 @@ const needs = [
   ['iputils-ping',       program('ping')],
   ['ethtool',            program('ethtool')],
   ['curl',               program('curl')],
+  ['openssl',            program('openssl')],
   ['iperf3',             program('iperf3')],
   ['nginx-light',        program('nginx')],
   ['wrk',                program('wrk')],
@@ -46,7 +47,6 @@ const benchNeeds = [
   ['haproxy',              program('haproxy')],
   ['libnginx-mod-stream',  file('/usr/lib/nginx/modules/ngx_stream_module.so')],
   ['nftables',             program('nft')],
-  ['openssl',              program('openssl')],
   ['python3-pip',          () => execFileSync('python3', ['-c', 'import importlib.util as u; print(u.find_spec("pip") is not None)'], { encoding: 'utf8' }).startsWith('True')],
 ]
 

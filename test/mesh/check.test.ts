@@ -93,6 +93,7 @@ const full = {
       port: 443,
       protocol: 'https',
       hostname: '*.example',
+      tls: { certificates: [{ certificate: '/etc/a.pem', key: '/etc/a.key' }], minVersion: '1.3' },
       http: { maxHeaderBytes: 4096, idleTimeout: '30s', via: 'edge', trustedForwarded: ['10.0.0.0/8'] },
     },
   },
@@ -156,7 +157,6 @@ describe('a valid mesh', () => {
     assert.deepEqual(
       unsupported(mesh).map(({ path }) => path.join('.')),
       [
-        'listeners.web.protocol',
         'routes.0.rules.0.filters.0',
         'routes.0.rules.0.backendRefs.1.handler',
         'policies', // beside what takes what is matched

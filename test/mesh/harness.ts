@@ -51,7 +51,7 @@ export interface Plan {
   routes: unknown[] | null
   workloads: unknown[] | null
   services: { set: Service[]; removed: number[] }
-  listeners: { id: number; name: string; backends: unknown[] }[] | null
+  listeners: { id: number; name: string; protocol: string; backends: unknown[]; tls?: object }[] | null
   httpRoutes: HttpRoute[] | null
   policies: Policies | null
 }

@@ -77,6 +77,37 @@ describe('the listeners of a plan', () => {
   })
 })
 
+describe('a listener that ends TLS', () => {
+  const pair = (name: string) => ({ certificate: `/etc/${name}.pem`, key: `/etc/${name}.key` })
+  const edge = (name: string) => ({
+    address: '192.0.2.1',
+    port: 443,
+    protocol: 'https',
+    hostname: `${name}.example`,
+    tls: { certificates: [pair(name)] },
+  })
+  const doors = {
+    ...mesh(),
+    listeners: { a: edge('a'), b: edge('b'), c: { ...edge('c'), port: 444, protocol: 'tls', hostname: undefined } },
+  }
+
+  it('has the certificates of all that share its place', async () => {
+    const { listeners } = await new Harness().apply(doors)
+    assert.deepEqual(
+      listeners!.map(({ name, protocol, tls }) => [name, protocol, tls]),
+      [
+        ['a', 'http', { certificates: [pair('a'), pair('b')], minVersion: '1.2' }],
+        ['c', 'tcp', { certificates: [pair('c')], minVersion: '1.2' }],
+      ],
+    )
+  })
+  it('is planned again though nothing has changed: its files may have', async () => {
+    const harness = new Harness()
+    await harness.apply(doors)
+    assert.equal((await harness.apply(doors)).listeners!.length, 2)
+  })
+})
+
 describe('what is intercepted', () => {
   const memory = { type: 'memory' }
   const joined = () => ({

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import { told } from './told.js'
 
 const ports = { a: { type: 'memory' } }
+const certificate = { certificate: '/etc/flatproxy/a.pem', key: '/etc/flatproxy/a.key' }
 const service = { address: '10.96.0.1', port: 80, endpoints: [{ address: '10.0.0.1', port: 8080 }] }
 
 describe('addresses in a mesh', () => {
@@ -213,6 +214,39 @@ describe('what belongs together', () => {
       ],
     ],
     [
+      'who ends TLS has certificates, and nobody else',
+      {
+        ports,
+        listeners: {
+          bare: { address: '10.0.0.1', port: 1, protocol: 'https' },
+          whole: { address: '10.0.0.1', port: 2, protocol: 'tls' },
+          plain: { address: '10.0.0.1', port: 3, protocol: 'http', tls: { certificates: [certificate] } },
+          tcp: { address: '10.0.0.1', port: 4, protocol: 'tcp', tls: { certificates: [certificate] } },
+          a: {
+            address: '10.0.0.1',
+            port: 5,
+            protocol: 'https',
+            hostname: 'a.example',
+            tls: { certificates: [certificate] },
+          },
+          b: {
+            address: '10.0.0.1',
+            port: 5,
+            protocol: 'https',
+            hostname: 'b.example',
+            tls: { certificates: [certificate], minVersion: '1.3' },
+          },
+        },
+      },
+      [
+        'listeners.bare: it speaks https, but has no certificates',
+        'listeners.whole: it speaks tls, but has no certificates',
+        'listeners.plain.tls: a listener of protocol http speaks no TLS | leave it out, or use protocol https',
+        'listeners.tcp.tls: a listener of protocol tcp speaks no TLS | leave it out, or use protocol tls',
+        "listeners.b.tls: it differs from that of listener 'a', with which it shares address and port",
+      ],
+    ],
+    [
       'tcp routes carry connections',
       {
         ports,
@@ -240,7 +274,7 @@ describe('what belongs together', () => {
         ],
       },
       [
-        "routes.0.listeners.1: 'h' speaks http, others tcp",
+        "routes.0.listeners.1: 'h' takes requests, others do not",
         'routes.0.hostnames: a tcp route has no host names | leave it out, or use an http listener',
         'routes.0.rules.0.matches: a tcp route has no matches | leave it out, or use an http listener',
         'routes.0.rules.0.filters: a tcp route has no filters | leave it out, or use an http listener',

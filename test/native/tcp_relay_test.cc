@@ -60,7 +60,8 @@ struct TcpRelayTest : ::testing::Test {
   void make(const RelaySettings& relay_settings = {}, const LinkFaults& faults = {.delay = 1'000'000},
             const tcp::Settings& tcp_settings = {}) {
     pair = std::make_unique<StackPair>(tcp_settings, tcp_settings, faults, 5);
-    relay = std::make_unique<TcpRelay>(pair->side(kRelay).stack, policy, limits, 64, all_counters.data());
+    streams = std::make_unique<tls::Streams>(pair->side(kRelay).stack, pair->side(kRelay).buffers, tls_counters.data());
+    relay = std::make_unique<TcpRelay>(*streams, policy, limits, 64, all_counters.data());
     relay->configure(pair->side(kRelay).listener, relay_settings);
     relay->set_time(pair->now());
   }
@@ -137,7 +138,9 @@ struct TcpRelayTest : ::testing::Test {
   Policy policy;
   RelayLimits limits{hash_key(3)};
   std::array<RelayCounters, 4> all_counters;
+  std::array<TlsCounters, 4> tls_counters;
   std::unique_ptr<StackPair> pair;
+  std::unique_ptr<tls::Streams> streams;
   std::unique_ptr<TcpRelay> relay;
   std::vector<Connection*> clients;
   std::vector<Connection*> servers;

@@ -80,6 +80,8 @@ export const meshObjects: Readonly<Record<string, Node>> = {
   'Health check': named('services').properties!['healthCheck']!,
   Listener: named('listeners'),
   'PROXY protocol': named('listeners').properties!['proxyProtocol']!,
+  'TLS of a listener': named('listeners').properties!['tls']!,
+  'Certificate of a listener': named('listeners').properties!['tls']!.properties!['certificates']!.items!,
   'HTTP of a listener': named('listeners').properties!['http']!,
   'HTTP of a service': named('services').properties!['http']!,
   Ejection: named('services').properties!['http']!.properties!['eject']!,

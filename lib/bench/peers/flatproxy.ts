@@ -15,19 +15,19 @@ const listeners = {
   tcp: { address: virtual.address, port: 81 },
   http: { address: virtual.address, port: 82 },
   routes: { address: virtual.address, port: 83 },
+  tls: { address: virtual.address, port: 443 },
 }
 const names = ['client', 'server'] as const
 const owns = { client: '10.77.1.2', server: '10.77.2.2' }
 
 /** What flatproxy can carry by now, and why not the rest. A feature that lands is a line that goes. */
-export function refusedByFlatProxy({ kind, base }: Case): string | undefined {
-  if (base === 'handler') return 'flatproxy has no handlers yet'
-  return kind === 'tls' ? 'flatproxy has no TLS yet' : undefined
+export function refusedByFlatProxy({ base }: Case): string | undefined {
+  return base === 'handler' ? 'flatproxy has no handlers yet' : undefined
 }
 
 type PortOf = (name: (typeof names)[number]) => Mesh['ports'][string]
 
-const meshOf = (portOf: PortOf): Mesh => ({
+const meshOf = ({ folder }: Town, portOf: PortOf): Mesh => ({
   ports: Object.fromEntries(names.map((name) => [name, portOf(name)])),
   workloads: Object.fromEntries(names.map((name) => [name, { on: name, addresses: [owns[name]] }])),
   services: { web: { ...virtual, endpoints: [{ workload: 'server', port: ports.server }] } },
@@ -35,10 +35,15 @@ const meshOf = (portOf: PortOf): Mesh => ({
     tcp: { ...listeners.tcp, protocol: 'tcp' },
     http: { ...listeners.http, protocol: 'http' },
     routes: { ...listeners.routes, protocol: 'http' },
+    tls: {
+      ...listeners.tls,
+      protocol: 'https',
+      tls: { certificates: [{ certificate: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }] },
+    },
   },
   routes: [
     { name: 'tcp', listeners: ['tcp'], rules: [{ backendRefs: [{ service: 'web' }] }] },
-    { name: 'http', listeners: ['http'], rules: [{ backendRefs: [{ service: 'web' }] }] },
+    { name: 'http', listeners: ['http', 'tls'], rules: [{ backendRefs: [{ service: 'web' }] }] },
     ...routePrefixes.map((value, index) => ({
       name: `route-${index}`,
       listeners: ['routes'],
@@ -57,9 +62,9 @@ async function start({ town, undo, environment }: Site, mesh: Mesh, devices: Ope
   await program.ready()
   const target = ({ kind, base }: Case) => {
     if (base === 'routes-1k') return listeners.routes
-    return kind === 'tcp' || kind === 'http' ? listeners[kind] : virtual
+    return kind === 'l4' ? virtual : listeners[kind]
   }
-  return { target: (work) => ({ ...target(work), tls: false }), program, devices }
+  return { target: (work) => ({ ...target(work), tls: work.kind === 'tls' }), program, devices }
 }
 
 const netnsOf = (town: Town, name: (typeof names)[number]) => town[name]
@@ -71,7 +76,7 @@ export const flatproxyTap: Peer = {
   refuses: refusedByFlatProxy,
   open(site) {
     const { town } = site
-    const mesh = meshOf((name) => ({
+    const mesh = meshOf(town, (name) => ({
       type: 'tap',
       name: 'fp0',
       netns: netnsOf(town, name),
@@ -97,7 +102,7 @@ export const flatproxyIface: Peer = {
       ip(`-n ${netns} route add ${gateway} dev eth0 scope link`)
       ip(`-n ${netns} route add default via ${gateway} dev eth0`)
     }
-    const mesh = meshOf((name) => ({ type: 'iface', interface: `veth-${name}`, own: [gateway] }))
+    const mesh = meshOf(town, (name) => ({ type: 'iface', interface: `veth-${name}`, own: [gateway] }))
     return start(site, mesh, vethEnds(town))
   },
 }

@@ -6,7 +6,16 @@ import type { Steps } from '../steps.js'
 import { listOf, type MeshView } from '../view.js'
 import { sameVirtualAddresses } from './addresses.js'
 import { checkPortName } from './forward.js'
-import { addressKey, checkSharing, isHost, placeOf, takesRequests, type Place, type WideListener } from './sharing.js'
+import {
+  addressKey,
+  checkSharing,
+  endsTls,
+  isHost,
+  placeOf,
+  takesRequests,
+  type Place,
+  type WideListener,
+} from './sharing.js'
 
 /** Listeners: how many, that their ports exist, and that nothing else takes what comes to their addresses. */
 export function* checkListeners(view: MeshView, problems: Problems): Steps<void> {
@@ -21,6 +30,7 @@ export function* checkListeners(view: MeshView, problems: Problems): Steps<void>
   for (const [name, listener] of view.entries('listeners')) {
     if (listener.on !== undefined) checkPortName(view, problems, ['listeners', name, 'on'], listener.on)
     if (!takesRequests(listener)) refuseHttp(problems, name, listener)
+    checkTls(problems, name, listener)
     const place = placeOf(listener)
     const same = takesRequests(listener) ? places.get(place) : undefined
     if (same) checkSharing(view, problems, same, name)
@@ -42,6 +52,20 @@ function refuseHttp(problems: Problems, name: string, listener: WideListener): v
         `no ${key}`,
         'leave it out, or use protocol http',
       )
+}
+
+/** Who ends TLS has certificates; nobody else has a use for them. */
+function checkTls(problems: Problems, name: string, listener: WideListener): void {
+  const { protocol, tls } = listener
+  if (endsTls(listener) && tls === undefined)
+    problems.add(['listeners', name], `it speaks ${protocol}, but has no certificates`, 'tls, with certificates')
+  if (!endsTls(listener) && tls !== undefined)
+    problems.add(
+      ['listeners', name, 'tls'],
+      `a listener of protocol ${protocol} speaks no TLS`,
+      'no tls',
+      `leave it out, or use protocol ${takesRequests(listener) ? 'https' : 'tls'}`,
+    )
 }
 
 /** Nothing else takes what comes to a listener's addresses. */

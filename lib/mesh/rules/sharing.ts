@@ -13,7 +13,12 @@ export type WideListener = NonNullable<WideMesh['listeners']>[string]
 export const isHost = (address: string): boolean => !address.includes('/')
 
 /** Whether a listener takes requests, so that host names tell it from others at its address. */
-export const takesRequests = ({ protocol }: WideListener): boolean => protocol === 'http' || protocol === 'https'
+export const takesRequests = ({ protocol }: Pick<WideListener, 'protocol'>): boolean =>
+  protocol === 'http' || protocol === 'https'
+
+/** Whether a listener ends TLS. */
+export const endsTls = ({ protocol }: Pick<WideListener, 'protocol'>): boolean =>
+  protocol === 'https' || protocol === 'tls'
 
 /** One text for all ways to write an address of a listener. */
 export const addressKey = (text: string): string => (isHost(text) ? canonical(text) : formatPrefix(parsePrefix(text)!))
@@ -59,9 +64,11 @@ export function checkSharing(view: MeshView, problems: Problems, place: Place, n
       `listener ${quote(other)} has its address and port for ${listener.hostname ?? 'any host'} already`,
       'a host name of its own for each listener at an address and port',
     )
-  const sound = [listener.http, listener.proxyProtocol].every((part) => part === undefined || view.sound(part))
+  const sound = [listener.http, listener.proxyProtocol, listener.tls].every(
+    (part) => part === undefined || view.sound(part),
+  )
   if (!sound) return
-  for (const key of ['http', 'maxConnections', 'maxConnectionsPerClient', 'proxyProtocol'] as const)
+  for (const key of ['http', 'tls', 'maxConnections', 'maxConnectionsPerClient', 'proxyProtocol'] as const)
     if (settled(listener, key) !== settled(place.listener, key))
       problems.add(
         ['listeners', name, key],
@@ -71,5 +78,8 @@ export function checkSharing(view: MeshView, problems: Problems, place: Place, n
 }
 
 function settled(listener: WideListener, key: keyof typeof listenerFields): string | undefined {
-  return JSON.stringify(key === 'http' ? settle(httpSettings, listener.http ?? {}) : listener[key])
+  if (key === 'http') return JSON.stringify(settle(httpSettings, listener.http ?? {}))
+  // Each brings certificates of its own.
+  if (key === 'tls') return listener.tls?.minVersion ?? '1.2'
+  return JSON.stringify(listener[key])
 }

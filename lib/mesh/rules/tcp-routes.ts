@@ -4,13 +4,16 @@ import type { WideMesh } from '../schema/mesh.js'
 import type { Steps } from '../steps.js'
 import { own } from '../tree.js'
 import { listOf, type MeshView } from '../view.js'
-import { isHost } from './sharing.js'
+import { isHost, takesRequests } from './sharing.js'
 
+type Listener = NonNullable<WideMesh['listeners']>[string]
 type Route = NonNullable<WideMesh['routes']>[number]
+
+const carriesWhole = (listener: Listener | undefined) => listener !== undefined && !takesRequests(listener)
 
 /** Whether a route carries whole TCP connections: it is from listeners of that protocol. */
 export function isTcpRoute({ listeners = [] }: Route, known: WideMesh['listeners']): boolean {
-  return listeners.some((name) => own(known, name)?.protocol === 'tcp')
+  return listeners.some((name) => carriesWhole(own(known, name)))
 }
 
 /** TCP routes: what they say makes sense of connections, and each listener has one. */
@@ -24,8 +27,8 @@ export function* checkTcpRoutes(view: MeshView, problems: Problems): Steps<void>
     for (const [at, name] of route.listeners!.entries()) {
       const place = [...path, 'listeners', at]
       const listener = own(known, name)
-      if (listener !== undefined && listener.protocol !== 'tcp')
-        problems.add(place, `${quote(name)} speaks ${listener.protocol}, others tcp`, 'listeners of one protocol')
+      if (listener !== undefined && !carriesWhole(listener))
+        problems.add(place, `${quote(name)} takes requests, others do not`, 'listeners of protocols tcp and tls alone')
       const other = taken.get(name)
       if (other === undefined) taken.set(name, route.name)
       else problems.add(place, `route ${quote(other)} has its connections already`, 'one route for a tcp listener')

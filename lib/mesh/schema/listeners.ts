@@ -71,6 +71,29 @@ export const httpSettings = object(
   { description: 'For listeners of protocol http and https: limits, timeouts, and what is said of clients.' },
 )
 
+const certificateFile = (description: string) => text('absolutePath', { description })
+
+export const tlsSettings = object(
+  {
+    certificates: list(
+      object({
+        certificate: certificateFile("The server's own certificate, then those that it was issued by, in PEM."),
+        key: certificateFile('Its private key, in PEM and without a password. It is read, and stays in native memory.'),
+      }),
+      {
+        minItems: 1,
+        description:
+          'A client that names a server (SNI) gets the certificate that is for that name, or for `*.` and its parent; one ' +
+          'that names none, or another, gets the first. Of one name there may be an ECDSA and an RSA certificate.',
+      },
+    ),
+    minVersion: optional(
+      word(['1.2', '1.3'], { default: '1.2', description: 'The oldest version of TLS that is spoken.' }),
+    ),
+  },
+  { description: 'For listeners of protocol https and tls: what handshakes are made with.' },
+)
+
 export const listenerFields = {
   address: oneOrMany(text('destination'), {
     description:
@@ -78,7 +101,9 @@ export const listenerFields = {
       'any address in it; of several the longest.',
   }),
   port: whole({ minimum: 1, maximum: 65_535, description: 'The transport port that it listens on.' }),
-  protocol: word(['http', 'https', 'tcp', 'tls'], { description: 'What it speaks.' }),
+  protocol: word(['http', 'https', 'tcp', 'tls'], {
+    description: 'What it speaks: requests, or whole connections (tcp, tls); https and tls over TLS, which ends here.',
+  }),
   hostname: optional(
     text('hostname', {
       description:
@@ -87,6 +112,7 @@ export const listenerFields = {
     }),
   ),
   http: optional(httpSettings),
+  tls: optional(tlsSettings),
   maxConnections: optional(most('Connections at once, at most; more are reset. Default: no limit.')),
   maxConnectionsPerClient: optional(most('The same of one client address. Default: no limit.')),
   proxyProtocol: optional(proxyProtocol),
@@ -98,5 +124,7 @@ export const listener = object(
 
 /** What a listener says beside its port. */
 export type ListenerFields = Static<ReturnType<typeof object<typeof listenerFields>>>
+/** What a listener asks of TLS: certificates, versions. */
+export type TlsSettings = Static<typeof tlsSettings>
 /** What a listener asks of HTTP: limits, timeouts, and what is said of clients. */
 export type HttpSettings = Static<typeof httpSettings>

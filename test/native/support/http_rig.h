@@ -111,8 +111,9 @@ struct HttpRig : ::testing::Test {
     pair = std::make_unique<StackPair>(tcp::Settings{}, tcp::Settings{}, faults, 5);
     listener = pair->side(kRelay).listener;
     route.listeners[0].listener = listener;
+    streams = std::make_unique<tls::Streams>(stack(kRelay), pair->side(kRelay).buffers, tls_counters.data());
     relay = std::make_unique<HttpRelay>(
-        stack(kRelay), pair->side(kRelay).buffers, policy, limits, 64,
+        *streams, pair->side(kRelay).buffers, policy, limits, 64,
         HttpTelemetry{counters.data(), http_counters.data(), &route_counters, &endpoint_counters, &log});
     relay->configure(listener, relay_settings, &settings);
     relay->adopt(std::make_shared<const route::Table>(std::vector<HttpRoute>{route}));
@@ -128,6 +129,7 @@ struct HttpRig : ::testing::Test {
       pair->pass_to(step);
       relay->set_time(pair->now());
       relay->advance();
+      streams->flush();
       stack(kRelay).flush();
     }
   }
@@ -135,6 +137,7 @@ struct HttpRig : ::testing::Test {
     if (side == kRelay) {
       c.events = events;
       relay->set_time(pair->now());
+      if (c.attached != nullptr) streams->take_in(c);
       return c.owner == nullptr ? relay->take(c) : relay->happen(c);
     }
     if ((events & tcp::kOpened) != 0) (c.has(tcp::kPassive) ? servers : clients).push_back(&c);
@@ -207,10 +210,12 @@ struct HttpRig : ::testing::Test {
   RelayLimits limits{hash_key(3)};
   std::array<RelayCounters, 4> counters;
   std::array<HttpCounters, 4> http_counters;
+  std::array<TlsCounters, 4> tls_counters;
   CounterTable<ExchangeCounters> route_counters{4};
   CounterTable<ExchangeCounters> endpoint_counters{16};
   Log log;
   std::unique_ptr<StackPair> pair;
+  std::unique_ptr<tls::Streams> streams;
   std::unique_ptr<HttpRelay> relay;
   std::vector<tcp::Connection*> clients;
   std::vector<tcp::Connection*> servers;
