@@ -32,9 +32,11 @@ void HttpRelay::dispatch(Exchange& e) {
   const Service* service = policy_.service(e.backend->service);
   const Endpoint* endpoint = service != nullptr ? choose_endpoint(e, *service) : nullptr;
   if (endpoint == nullptr) return fail(e, 503, Outcome::no_endpoint);
-  if (const Reason why = judge(e, endpoint->address, endpoint->port); why != Reason::forwarded)
-    return fail(e, 403, http::outcome_of(why));
   HttpSession& s = session_of(e);
+  if (const Reason why = judge(e, endpoint->address, endpoint->port); why != Reason::forwarded) {
+    policy_.refused(s.client, s.client.ends.source, endpoint->address, endpoint->port);
+    return fail(e, 403, http::outcome_of(why));
+  }
   e.pool = pools_.find(endpoint->id, endpoint->address, endpoint->port, pool_settings(*service, settings_of(s).relay));
   e.endpoint = endpoint->id;
   e.endpoint_address = endpoint->address;

@@ -58,6 +58,7 @@ void HttpRelay::take(tcp::Connection& c) {
   const RelayClient client = client_of(c);
   if (judge(client, c) != Reason::forwarded) {
     counters.denied.add(1);
+    policy_.refused(client, client.peer, c.tuple.source, c.tuple.source_port);
     return streams_.abort(c);
   }
   if (!take_share(c)) {

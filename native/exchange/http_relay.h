@@ -53,6 +53,9 @@ class HttpPolicy {
   /// @param source whoever it is from: the client as TCP knows it, or whom it speaks for
   virtual Reason judge(const RelayClient& client, const wire::Address& source, const wire::Address& to,
                        uint16_t port) const = 0;
+  /// Policies said no, and the connection, or the request, ends for it; parameters as judge()'s.
+  virtual void refused(const RelayClient& client, const wire::Address& source, const wire::Address& to,
+                       uint16_t port) = 0;
   /// Whether a peer's PROXY header is believed.
   virtual bool trusts(uint16_t listener, const wire::Address& peer) = 0;
   /// A client's connection is there, or ends. @param index of HttpRelay::record()

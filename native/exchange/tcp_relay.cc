@@ -56,6 +56,7 @@ void TcpRelay::take(tcp::Connection& c) {
   const RelayClient client = client_of(c);
   if (is_denied(client, c)) {
     counters.denied.add(1);
+    policy_.refused(client, client.peer, c.tuple.source, c.tuple.source_port);
     return streams_.abort(c);
   }
   if (!take_share(c)) {
@@ -137,6 +138,8 @@ std::optional<RelayTarget> TcpRelay::choose(Pair& pair) {
     }
     if (is_denied(pair, *target)) {
       counters_of(pair).denied.add(1);
+      const RelayClient& client = pair.client;
+      policy_.refused(client, client.ends.source, target->tuple.destination, target->tuple.destination_port);
       policy_.give_back(*target);
       return std::nullopt;
     }

@@ -25,6 +25,9 @@ class RelayPolicy {
   /// @param source whoever it is from: the client as TCP knows it, or whom it speaks for
   virtual Reason judge(const RelayClient& client, const wire::Address& source, const wire::Address& to,
                        uint16_t port) const = 0;
+  /// Policies said no, and the connection ends for it; parameters as judge()'s.
+  virtual void refused(const RelayClient& client, const wire::Address& source, const wire::Address& to,
+                       uint16_t port) = 0;
   /// Whether a peer's PROXY header is believed.
   virtual bool trusts(uint16_t listener, const wire::Address& peer) = 0;
   /// A connection to an endpoint has been opened, or could not be.

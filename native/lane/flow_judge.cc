@@ -56,6 +56,17 @@ void FlowStage::refuse(Segment* frame, Judgement judgement, const PolicyDuties& 
   gateway_.reject(frame, judgement.reason);
 }
 
+void FlowStage::refuse_relayed(FlowRecord connection, const PolicyKey& key) {
+  const PolicyTable& policies = *snapshot_->policies;
+  const Judgement judgement = policies.judge(key);
+  connection.policy = judgement.policy;
+  connection.reason = judgement.reason;
+  connection.generation = static_cast<uint32_t>(snapshot_->generation);
+  connection.packets[kOriginal] = 1;
+  const bool is_new = denied_.add(connection, now_);
+  if (is_new && policies.has_duties()) meet(policies.duties(key), connection);
+}
+
 /// A flow that is about to open. One that is met in mid-stream may as well run the other way: both ways must be
 /// allowed, or an answer from whom nobody may talk to would open what was cut.
 FlowStage::Judged FlowStage::judge_opening(const Opening& opening, const wire::Address& endpoint, uint16_t port,

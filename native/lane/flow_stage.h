@@ -93,6 +93,8 @@ class FlowStage : private FlowListener, private DeniedFlows::Listener {
   void meet(const PolicyDuties& duties, const FlowRecord& flow);
   /// The same of a connection that ends here, when it has its endpoint.
   void relayed(const FlowRecord& connection);
+  /// A client of a listener does not get what the key says, because of policies. It is told as a flow that is refused.
+  void refuse_relayed(FlowRecord connection, const PolicyKey& key);
   /// What policies say of a packet, and want done with its flow.
   struct Judged {
     Judgement judgement;

@@ -17,7 +17,7 @@ constexpr uint32_t kTries = 64;
 }  // namespace
 
 RelayBackends::RelayBackends(unsigned lane, LaneShared& shared, LaneCounters& counters, LaneBalance& balance,
-                             const tcp::Stack& stack, LinkWays& links, OnChange on_change)
+                             const tcp::Stack& stack, LinkWays& links, OnChange on_change, OnRefusal on_refusal)
     : lane_(lane),
       shared_(shared),
       counters_(counters),
@@ -25,6 +25,7 @@ RelayBackends::RelayBackends(unsigned lane, LaneShared& shared, LaneCounters& co
       stack_(stack),
       links_(links),
       on_change_(std::move(on_change)),
+      on_refusal_(std::move(on_refusal)),
       ports_(shared.tcp_secrets.sequence),
       random_(shared.random) {}
 
@@ -85,14 +86,35 @@ void RelayBackends::closed(const RelayTarget& target) {
   active.set(active.read() - 1);
 }
 
+PolicyKey RelayBackends::key_of(const RelayClient& client, const wire::Address& source, const wire::Address& to,
+                                uint16_t port) const {
+  PolicyKey key{source, to, wire::protocol::kTcp, port};
+  key.vlan = vlan_of(client.mark);
+  if (snapshot_->policies->speaks_of_arrival())
+    key.arrival = client_port_now(*snapshot_, client.peer, arrival_of(client.mark));
+  return key;
+}
+
 Reason RelayBackends::judge(const RelayClient& client, const wire::Address& source, const wire::Address& to,
                             uint16_t port) const {
   const PolicyTable& policies = *snapshot_->policies;
-  if (policies.empty()) return Reason::forwarded;
-  PolicyKey key{source, to, wire::protocol::kTcp, port};
-  key.vlan = vlan_of(client.mark);
-  if (policies.speaks_of_arrival()) key.arrival = client_port_now(*snapshot_, client.peer, arrival_of(client.mark));
-  return policies.judge(key).reason;
+  return policies.empty() ? Reason::forwarded : policies.judge(key_of(client, source, to, port)).reason;
+}
+
+void RelayBackends::refused(const RelayClient& client, const wire::Address& source, const wire::Address& to,
+                            uint16_t port) {
+  const wire::ProxyHeader& ends = client.ends;
+  const auto family = static_cast<uint8_t>(ends.source.is_v4() ? 4 : 6);
+  FlowRecord flow;
+  flow.original = {ends.source,           ends.destination,     ends.source_port,
+                   ends.destination_port, wire::protocol::kTcp, family};
+  flow.translated = to != ends.destination || port != ends.destination_port;
+  flow.nat_address = to;
+  flow.nat_port = port;
+  flow.ingress = port_of(client);
+  flow.terminated = true;
+  if (const uint16_t vlan = vlan_of(client.mark); vlan != 0) flow.original.zone = kLinkZone | vlan;
+  on_refusal_(flow, key_of(client, source, to, port));
 }
 
 uint16_t RelayBackends::port_of(const RelayClient& client) const {

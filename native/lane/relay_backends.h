@@ -37,9 +37,11 @@ class RelayBackends : public RelayPolicy, public HttpPolicy {
   static constexpr uint16_t vlan_of(uint64_t mark) { return mark >> 24 & 0xfff; }
 
   using OnChange = std::function<void(FlowEventKind kind, uint32_t index)>;
+  using OnRefusal = std::function<void(const FlowRecord& flow, const PolicyKey& key)>;
   /// @param on_change what TcpStage::record() has at this index was opened or ends
+  /// @param on_refusal policies do not let a client have what the key says
   RelayBackends(unsigned lane, LaneShared& shared, LaneCounters& counters, LaneBalance& balance,
-                const tcp::Stack& stack, LinkWays& links, OnChange on_change);
+                const tcp::Stack& stack, LinkWays& links, OnChange on_change, OnRefusal on_refusal);
 
   void adopt(const Snapshot& snapshot) { snapshot_ = &snapshot; }
   void set_time(Nanoseconds now) { balance_.now = static_cast<uint32_t>(now / tcp::kSecond); }
@@ -55,6 +57,7 @@ class RelayBackends : public RelayPolicy, public HttpPolicy {
   std::optional<RelayTarget> choose(const RelayClient& client) override;
   Reason judge(const RelayClient& client, const wire::Address& source, const wire::Address& to,
                uint16_t port) const override;
+  void refused(const RelayClient& client, const wire::Address& source, const wire::Address& to, uint16_t port) override;
   bool trusts(uint16_t listener, const wire::Address& peer) override;
   void endpoint_answered(const RelayTarget&, bool) override {}
   void tell(FlowEventKind kind, uint32_t index) override { on_change_(kind, 2 * index); }
@@ -75,6 +78,8 @@ class RelayBackends : public RelayPolicy, public HttpPolicy {
   void tell_client(FlowEventKind kind, uint32_t index) override { on_change_(kind, 2 * index + 1); }
 
  private:
+  PolicyKey key_of(const RelayClient& client, const wire::Address& source, const wire::Address& to,
+                   uint16_t port) const;
   std::optional<RelayTarget> original_of(const RelayClient& client);
   std::optional<RelayTarget> choose_of(const Service& service, const RelayClient& client);
   bool find_way(const RelayClient& client, bool from_client, RelayTarget& target);
@@ -89,6 +94,7 @@ class RelayBackends : public RelayPolicy, public HttpPolicy {
   const tcp::Stack& stack_;
   LinkWays& links_;
   const OnChange on_change_;
+  const OnRefusal on_refusal_;
   const Snapshot* snapshot_ = nullptr;
   SourcePorts ports_;
   Random random_;

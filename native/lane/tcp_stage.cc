@@ -49,8 +49,10 @@ TcpStage::TcpStage(unsigned lane, LaneShared& shared, LaneCounters& counters, Eg
       stack_(settings(), capacity, shared.tcp_secrets, *shared.buffers[lane], *this),
       streams_(stack_, *shared.buffers[lane], counters.tls.data()),
       links_(shared.key),
-      backends_(lane, shared, counters, flows.balance(), stack_, links_,
-                [this](FlowEventKind kind, uint32_t index) { report(kind, index); }),
+      backends_(
+          lane, shared, counters, flows.balance(), stack_, links_,
+          [this](FlowEventKind kind, uint32_t index) { report(kind, index); },
+          [&flows](const FlowRecord& flow, const PolicyKey& key) { flows.refuse_relayed(flow, key); }),
       exchange_log_(shared),
       relay_(streams_, backends_, shared.relay_limits, capacity / 2, counters.listeners.data()),
       http_(streams_, *shared.buffers[lane], backends_, shared.relay_limits, capacity / 2,

@@ -1,4 +1,6 @@
 // Requests of clients that policies do not let have their endpoint, or the listener.
+#include <utility>
+
 #include "support/http_rig.h"
 
 namespace flatproxy::test {
@@ -25,6 +27,7 @@ TEST_F(HttpPolicyTest, AnswersThatAnEndpointIsNotForTheClient) {
     send(client, kGet);
     EXPECT_EQ(read(client).substr(0, 22), "HTTP/1.1 403 Forbidden");
     EXPECT_EQ(outcomes(outcome), 1u);
+    EXPECT_EQ(std::exchange(policy.told_refused, 0), 1);
     ASSERT_FALSE(log.entries.empty());
     EXPECT_EQ(log.entries.back().outcome, outcome);
     EXPECT_EQ(log.entries.back().status, 403);
@@ -56,6 +59,7 @@ TEST_F(HttpPolicyTest, TakesNobodyWhomPoliciesDenyByNow) {
   tcp::Connection& client = open_client();
   EXPECT_EQ(ends.at(&client), tcp::End::reset);
   EXPECT_EQ(counters[listener].denied.read(), 1u);
+  EXPECT_EQ(policy.told_refused, 1);
   EXPECT_EQ(relay->active(), 0u);
   expect_nothing_left();
 }

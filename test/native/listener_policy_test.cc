@@ -94,12 +94,24 @@ TEST_F(ListenerPolicyTest, WhatIsInterceptedIsJudgedByWhomItIsFor) {
 
 TEST_F(ListenerPolicyTest, TheClientMustBeLetInByTheEndpointToo) {
   make({.policies = policies(rule("deny", "ingress", "[2]", "[0]", tcp_port(8080)))});
+  world->shared().want_events = true;
   open();
   ASSERT_EQ(client->ends.size(), 1u);
   EXPECT_EQ(client->ends[0], tcp::End::reset);
   EXPECT_TRUE(server->open.empty());
   EXPECT_EQ(counters().denied.read(), 1u);
   EXPECT_EQ(world->count(Reason::policy_denied), 0u);
+  FlowEvent event;
+  ASSERT_TRUE(world->lane(0).flows().events().pop(event));
+  EXPECT_EQ(event.kind, FlowEventKind::denied);
+  EXPECT_EQ(event.flow.reason, Reason::policy_denied);
+  EXPECT_EQ(event.flow.policy, 0u);
+  EXPECT_EQ(event.flow.original.source.to_string(), "10.0.0.2");
+  EXPECT_EQ(event.flow.original.destination.to_string(), "10.8.8.8");
+  EXPECT_EQ(event.flow.nat_address.to_string(), "10.0.1.2");
+  EXPECT_EQ(event.flow.nat_port, 8080);
+  EXPECT_EQ(event.flow.ingress, 0u);
+  EXPECT_FALSE(world->lane(0).flows().events().pop(event));
   expect_nothing_left();
 }
 

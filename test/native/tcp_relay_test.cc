@@ -36,6 +36,7 @@ struct Policy : RelayPolicy {
   Reason judge(const RelayClient&, const wire::Address&, const wire::Address& to, uint16_t port) const override {
     return denied.contains({to, port}) ? Reason::policy_denied : Reason::forwarded;
   }
+  void refused(const RelayClient&, const wire::Address&, const wire::Address&, uint16_t) override { ++told_refused; }
   bool trusts(uint16_t, const wire::Address&) override { return trusted; }
   void endpoint_answered(const RelayTarget&, bool opened) override { ++(opened ? answered : failed); }
   void tell(FlowEventKind kind, uint32_t) override { kind == FlowEventKind::opened ? ++told_open : ++told_closed; }
@@ -50,6 +51,7 @@ struct Policy : RelayPolicy {
   bool trusted = true;
   int ports_out = 0;
   int told_open = 0;
+  int told_refused = 0;
   int told_closed = 0;
   int answered = 0;
   int failed = 0;
@@ -194,6 +196,7 @@ TEST_F(TcpRelayTest, ConnectsNobodyToAnEndpointThatIsDenied) {
   EXPECT_EQ(ends.at(open_client()), tcp::End::reset);
   EXPECT_TRUE(servers.empty()) << "no other endpoint is asked in its place";
   EXPECT_EQ(counters().denied.read(), 1u);
+  EXPECT_EQ(policy.told_refused, 1);
   EXPECT_EQ(counters().no_endpoint.read(), 0u);
   open_client();
   EXPECT_EQ(servers.size(), 1u) << "the second one's turn";
@@ -210,6 +213,7 @@ TEST_F(TcpRelayTest, TakesNobodyWhomPoliciesDenyByNow) {
   EXPECT_EQ(ends.at(later), tcp::End::reset);
   EXPECT_EQ(servers.size(), 1u);
   EXPECT_EQ(counters().denied.read(), 1u);
+  EXPECT_EQ(policy.told_refused, 1);
   EXPECT_EQ(ends.count(c), 0u) << "what runs has its own time";
   stack(kOutside).abort(*c);
   expect_nothing_left();

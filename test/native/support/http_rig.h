@@ -54,6 +54,7 @@ struct HttpRig : ::testing::Test {
       const auto found = denied.find({to, port});
       return found != denied.end() ? found->second : Reason::forwarded;
     }
+    void refused(const RelayClient&, const wire::Address&, const wire::Address&, uint16_t) override { ++told_refused; }
     bool trusts(uint16_t, const wire::Address&) override { return true; }
     void tell_client(FlowEventKind kind, uint32_t) override { told += kind == FlowEventKind::opened ? 1 : -1; }
 
@@ -68,6 +69,7 @@ struct HttpRig : ::testing::Test {
     uint16_t next_port = 20'000;
     int open = 0;
     int told = 0;
+    int told_refused = 0;
     std::map<uint32_t, int> requests;
     std::vector<uint32_t> passed_over;
   };
