@@ -127,7 +127,7 @@ describe('TLS', { skip: town.cannotRun }, () => {
               assert.match(said, /Verify(?: return code|ation): (?:0 \(ok\)|OK)/)
             }
           })
-      it('a session is resumed by its ticket, and on any lane', async () => {
+      it('a session is resumed by its ticket', async () => {
         const { resumed } = (await stats())['https']!.tls
         const session = authority.path('session')
         await ask(ports.https, '-sess_out', session)
